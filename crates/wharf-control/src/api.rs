@@ -1,0 +1,248 @@
+//! What is asked and answered, one type per body.
+
+use serde::{Deserialize, Serialize};
+use wharf_model::{
+    Holder, Instance, Lease, LeaseKind, PathText, Port, PortRequest, ProcessId, ServiceKey,
+};
+
+/// The version of every document on this wire.
+pub const SCHEMA: u32 = wharf_model::event::SCHEMA;
+/// The largest body that the daemon accepts, in bytes.
+pub const MAX_REQUEST_BODY: usize = 1024 * 1024;
+/// The largest body that a client accepts, in bytes.
+pub const MAX_REPLY_BODY: usize = 16 * 1024 * 1024;
+
+/// `GET`: [`Status`].
+pub const STATUS: &str = "/v1/status";
+/// `POST` [`LeaseRequest`]: [`LeaseReply`].
+pub const LEASES: &str = "/v1/leases";
+/// `POST` [`ReleaseRequest`]: [`ReleaseReply`].
+pub const RELEASE: &str = "/v1/release";
+/// With an id after it: `PUT` [`Instance`], `DELETE`: [`Done`].
+pub const INSTANCES: &str = "/v1/instances/";
+/// `GET`: [`Snapshot`].
+pub const SNAPSHOT: &str = "/v1/snapshot";
+/// `POST`: [`Stopping`].
+pub const STOP: &str = "/v1/stop";
+/// `GET`: a stream of [`Notice`], one JSON document per line.
+pub const EVENTS: &str = "/v1/events";
+
+/// How the daemon is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Status {
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// The daemon's process number.
+    pub pid: u32,
+    /// The daemon's version.
+    pub version: String,
+    /// The socket that it answers on.
+    pub socket: String,
+    /// Seconds since it started.
+    pub uptime_s: u64,
+    /// Where and how it keeps what it knows.
+    pub store: StoreReport,
+    /// How many leases are held.
+    pub leases: usize,
+    /// How many instances are alive.
+    pub instances: usize,
+}
+
+/// The state of the database.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoreReport {
+    /// The file.
+    pub path: String,
+    /// Whether the file holds what the daemon knows; if not, leases live in memory only.
+    pub writable: bool,
+    /// What the user should know, each a sentence.
+    #[serde(default)]
+    pub warnings: Vec<String>,
+}
+
+/// A service, and perhaps which instance of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeyRequest {
+    /// The root of the project's main checkout.
+    pub project: PathText,
+    /// The linked worktree's name; empty for the main checkout.
+    pub worktree: String,
+    /// The service.
+    pub service: String,
+    /// The instance, from 1; absent for the lowest that does not run.
+    #[serde(default)]
+    pub instance: Option<u32>,
+}
+
+/// A port that the caller found busy although it was granted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BusyPort {
+    /// The port.
+    pub port: Port,
+    /// Who holds it, where the caller could tell.
+    #[serde(default)]
+    pub holder: Option<Holder>,
+}
+
+/// A request for ports.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeaseRequest {
+    /// A random name for this request. Asked again with the same name, it gets the same leases, so
+    /// that a caller which lost the answer may simply ask again.
+    pub request_id: String,
+    /// Whose the ports shall be; absent for an anonymous lease.
+    #[serde(default)]
+    pub key: Option<KeyRequest>,
+    /// Which port is wanted.
+    pub request: PortRequest,
+    /// How many ports; the further ones are named `SERVICE/port2` and so on.
+    #[serde(default = "one")]
+    pub slots: u16,
+    /// How the leases end.
+    pub owner: LeaseKind,
+    /// What the caller found busy. A lease that this owner holds on such a port is given up.
+    #[serde(default)]
+    pub busy: Vec<BusyPort>,
+}
+
+fn one() -> u16 {
+    1
+}
+
+/// The granted leases.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeaseReply {
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// One per slot, in their order.
+    pub leases: Vec<Lease>,
+    /// What the user should know of the store, each a sentence.
+    #[serde(default)]
+    pub warnings: Vec<String>,
+}
+
+/// Which leases to release.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Released {
+    /// Those on these ports.
+    Ports(Vec<Port>),
+    /// Those of this instance, its further ports included.
+    Key(ServiceKey),
+    /// Those with these numbers.
+    Leases(Vec<i64>),
+    /// Every lease with a time to live.
+    AllTtl,
+}
+
+/// A request to release leases, all of the selected or none.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReleaseRequest {
+    /// Which.
+    pub release: Released,
+    /// Who asks: a lease of a living process is released for that process alone.
+    #[serde(default)]
+    pub by: Option<ProcessId>,
+}
+
+/// What was released.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReleaseReply {
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// The leases that are no more.
+    pub leases: Vec<Lease>,
+}
+
+/// Done, and there is no more to say.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Done {
+    /// [`SCHEMA`].
+    pub schema: u32,
+}
+
+/// A remembered port.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HomeReport {
+    /// Whose.
+    #[serde(flatten)]
+    pub key: ServiceKey,
+    /// The port.
+    pub port: Port,
+    /// When it was last in use: seconds since the Unix epoch.
+    pub last_use: u64,
+}
+
+/// Everything that the daemon knows.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Snapshot {
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// By port.
+    pub leases: Vec<Lease>,
+    /// By key, those that have ended included as long as they are remembered.
+    pub instances: Vec<Instance>,
+    /// By port.
+    pub homes: Vec<HomeReport>,
+}
+
+/// The daemon is about to end.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stopping {
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// The process that ends.
+    pub pid: u32,
+}
+
+/// One line of the event stream.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Notice {
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// Milliseconds since the Unix epoch, for display only.
+    pub time_ms: u64,
+    /// What happened.
+    #[serde(flatten)]
+    pub kind: NoticeKind,
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "event")]
+pub enum NoticeKind {
+    /// The stream has begun: everything from now on is told.
+    Subscribed,
+    /// A lease was granted.
+    LeaseGranted {
+        /// The lease.
+        lease: Box<Lease>,
+    },
+    /// A lease has ended.
+    LeaseReleased {
+        /// The lease as it was.
+        lease: Box<Lease>,
+    },
+    /// An instance is as told.
+    Instance {
+        /// The instance.
+        instance: Box<Instance>,
+    },
+    /// An instance was forgotten.
+    InstanceForgotten {
+        /// Its id.
+        id: String,
+    },
+    /// Something happened to the store.
+    Store {
+        /// A sentence.
+        message: String,
+    },
+    /// The reader was too slow; the stream ends here and a new one begins with a snapshot.
+    Lagged {
+        /// How many events it missed.
+        missed: u64,
+    },
+    /// The daemon ends.
+    Stopping,
+}

@@ -1,0 +1,228 @@
+//! Every document of the wire fits the committed schema, in each of its forms.
+
+mod schema;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use wharf_control::api::*;
+use wharf_control::error::ErrorReply;
+use wharf_control::{Code, ErrorBody};
+use wharf_model::lease::Displaced;
+use wharf_model::{
+    Holder, Instance, Lease, LeaseKind, Listener, PathText, Port, PortRequest, ProcessId, Remap,
+    ServiceKey, State, Why,
+};
+
+fn port(number: u16) -> Port {
+    Port::new(number).unwrap()
+}
+
+fn process() -> ProcessId {
+    ProcessId { pid: 7, start_ticks: u64::MAX, boot_id: "boot".into() }
+}
+
+fn key() -> ServiceKey {
+    ServiceKey {
+        project: PathText::from_text("/src/shop".into()),
+        worktree: String::new(),
+        service: "web".into(),
+        instance: 1,
+    }
+}
+
+fn holder() -> Holder {
+    Holder {
+        key: Some(key()),
+        pid: Some(1),
+        command: Some("node".into()),
+        folder: Some("~".into()),
+        user: Some("anna".into()),
+        age_s: Some(1),
+        note: Some("a note".into()),
+    }
+}
+
+fn leases() -> Vec<Lease> {
+    let displaced = Displaced { wanted: port(8000), holder: holder(), foreign: true };
+    let whys = [
+        Why::Asked,
+        Why::Conventional,
+        Why::Home { instead_of: None },
+        Why::Home { instead_of: Some(Box::new(displaced.clone())) },
+        Why::NextFree(Box::new(displaced)),
+        Why::LeftToMain { wanted: port(8000) },
+    ];
+    let requests = [
+        PortRequest::Exactly(port(1)),
+        PortRequest::AtLeast(port(65535)),
+        PortRequest::Conventional(port(8000)),
+    ];
+    let kinds = [LeaseKind::Process(process()), LeaseKind::Ttl(60)];
+    let lease = |(id, why): (usize, Why)| Lease {
+        id: i64::try_from(id).unwrap(),
+        port: port(8000),
+        key: (id % 2 == 0).then(key),
+        request: requests[id % 3],
+        kind: kinds[id % 2].clone(),
+        granted_at: 1,
+        why,
+    };
+    whys.into_iter().enumerate().map(lease).collect()
+}
+
+fn instance(state: State) -> Instance {
+    let listener = |text: &str| Listener { address: text.parse().unwrap(), port: 1, pid: Some(1) };
+    Instance {
+        id: "7-ab".into(),
+        key: key(),
+        root: PathText::from_text("/src/shop".into()),
+        framework: Some("vite".into()),
+        state,
+        port: 8000,
+        requested_port: 8000,
+        listeners: vec![listener("::1"), listener("0.0.0.0")],
+        remap: Remap::Cooperative,
+        url: "http://shop.localhost:8000".into(),
+        direct_url: "http://127.0.0.1:8000".into(),
+        pid: Some(8),
+        pilot_pid: 7,
+        pilot: process(),
+        started_at: 1,
+        ready_ms: Some(5),
+        exit_code: Some(-1),
+        command: vec!["npm".into()],
+    }
+}
+
+/// It fits, and it is read back as it was written.
+fn both_ways<T: Serialize + DeserializeOwned>(name: &str, document: &T) {
+    let written = serde_json::to_value(document).unwrap();
+    schema::Schema::committed().assert_fits(name, &written);
+    let read: T = serde_json::from_value(written.clone()).unwrap();
+    assert_eq!(serde_json::to_value(read).unwrap(), written);
+}
+
+#[test]
+fn replies_fit() {
+    let warnings = vec!["a sentence".to_owned()];
+    both_ways(
+        "status",
+        &Status {
+            schema: SCHEMA,
+            pid: 1,
+            version: "0.1.0".into(),
+            socket: "/s".into(),
+            uptime_s: 1,
+            store: StoreReport { path: "/d".into(), writable: true, warnings: warnings.clone() },
+            leases: 1,
+            instances: 1,
+        },
+    );
+    both_ways("lease_reply", &LeaseReply { schema: SCHEMA, leases: leases(), warnings });
+    both_ways("release_reply", &ReleaseReply { schema: SCHEMA, leases: leases() });
+    both_ways("done", &Done { schema: SCHEMA });
+    both_ways("stopping", &Stopping { schema: SCHEMA, pid: 1 });
+    let states = [
+        State::Planned, State::Leased, State::Starting, State::Ready, State::Unready,
+        State::Stopping, State::Exited, State::Failed,
+    ];
+    let instances = states.into_iter().map(instance).collect();
+    let homes = vec![HomeReport { key: key(), port: port(8000), last_use: 1 }];
+    both_ways("snapshot", &Snapshot { schema: SCHEMA, leases: leases(), instances, homes });
+}
+
+#[test]
+fn requests_fit() {
+    let key = KeyRequest {
+        project: PathText::from_text("/src".into()),
+        worktree: "fix".into(),
+        service: "web".into(),
+        instance: None,
+    };
+    both_ways(
+        "lease_request",
+        &LeaseRequest {
+            request_id: "r".into(),
+            key: Some(key),
+            request: PortRequest::Conventional(port(8000)),
+            slots: 2,
+            owner: LeaseKind::Process(process()),
+            busy: vec![BusyPort { port: port(8000), holder: Some(holder()) }],
+        },
+    );
+    for release in [
+        Released::AllTtl,
+        Released::Ports(vec![port(1)]),
+        Released::Key(self::key()),
+        Released::Leases(vec![1]),
+    ] {
+        both_ways("release_request", &ReleaseRequest { release, by: Some(process()) });
+    }
+}
+
+#[test]
+fn what_a_script_may_leave_out_is_filled_in() {
+    let short = json!({"request_id": "r", "request": {"at_least": 9000}, "owner": {"ttl": 60}});
+    schema::Schema::committed().assert_fits("lease_request", &short);
+    let request: LeaseRequest = serde_json::from_value(short).unwrap();
+    assert_eq!((request.slots, request.key, request.busy), (1, None, Vec::new()));
+    for bad in [json!({"at_least": 0}), json!({"at_least": 65536}), json!({"most": 1})] {
+        let bad = json!({"request_id": "r", "request": bad, "owner": {"ttl": 60}});
+        assert!(serde_json::from_value::<LeaseRequest>(bad).is_err());
+    }
+}
+
+#[test]
+fn notices_fit() {
+    let lease = || Box::new(leases().remove(0));
+    for kind in [
+        NoticeKind::Subscribed,
+        NoticeKind::LeaseGranted { lease: lease() },
+        NoticeKind::LeaseReleased { lease: lease() },
+        NoticeKind::Instance { instance: Box::new(instance(State::Ready)) },
+        NoticeKind::InstanceForgotten { id: "7-ab".into() },
+        NoticeKind::Store { message: "text".into() },
+        NoticeKind::Lagged { missed: 3 },
+        NoticeKind::Stopping,
+    ] {
+        both_ways("notice", &Notice { schema: SCHEMA, time_ms: 1, kind });
+    }
+}
+
+#[test]
+fn refusals_fit() {
+    let all = [
+        Code::BadRequest, Code::NotFound, Code::MethodNotAllowed, Code::TooLarge, Code::PortTaken,
+        Code::InstanceRunning, Code::NoFreePort, Code::LeaseHeld, Code::OwnerGone,
+        Code::RequestIdReused, Code::PermissionDenied, Code::Forbidden, Code::Timeout,
+        Code::Stopping, Code::Busy, Code::Internal,
+    ];
+    for code in all {
+        let bare = ErrorBody::new(code, "text");
+        let full = ErrorBody {
+            port: Some(1),
+            holder: Some(Box::new(holder())),
+            help: Some("help".into()),
+            ..bare.clone()
+        };
+        both_ways("error", &ErrorReply { schema: SCHEMA, error: bare });
+        both_ways("error", &ErrorReply { schema: SCHEMA, error: full });
+    }
+}
+
+#[test]
+fn the_checker_bites() {
+    let schema = schema::Schema::committed();
+    let refuses = |name: &str, document: Value| {
+        let name = name.to_owned();
+        let schema = schema::Schema::committed();
+        std::panic::catch_unwind(move || schema.assert_fits(&name, &document)).is_err()
+    };
+    assert!(refuses("done", json!({"schema": 2})));
+    assert!(refuses("done", json!({})));
+    assert!(refuses("done", json!({"schema": 1, "more": true})));
+    assert!(refuses("port", json!(65536)));
+    assert!(refuses("notice", json!({"schema": 1, "time_ms": 1, "event": "unheard"})));
+    assert!(schema.names().len() > 20);
+}

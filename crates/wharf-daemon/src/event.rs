@@ -1,0 +1,54 @@
+//! Everything that can happen to the daemon.
+
+use tokio::sync::oneshot;
+use wharf_control::ErrorBody;
+use wharf_control::api::{
+    Done, LeaseReply, LeaseRequest, ReleaseReply, ReleaseRequest, Snapshot, Status, Stopping,
+};
+use wharf_model::{Instance, ProcessId};
+
+/// Where an answer goes.
+pub(crate) type Reply<T> = oneshot::Sender<Result<T, ErrorBody>>;
+
+/// One thing that happened. The set is closed: whatever changes the state is one of these.
+#[derive(Debug)]
+pub(crate) enum Event {
+    /// Somebody asks how the daemon is.
+    Status(Reply<Status>),
+    /// Somebody asks for ports.
+    Lease(Box<LeaseRequest>, Reply<LeaseReply>),
+    /// Somebody gives ports back.
+    Release(Box<ReleaseRequest>, Reply<ReleaseReply>),
+    /// A pilot reports its instance.
+    PutInstance(Box<Instance>, Reply<Done>),
+    /// An instance is to be forgotten.
+    DeleteInstance(String, Reply<Done>),
+    /// Somebody asks for everything.
+    Snapshot(Reply<Snapshot>),
+    /// The daemon is to end.
+    Stop(Reply<Stopping>),
+    /// A process that leases or instances depend on has ended.
+    OwnerGone(ProcessId),
+    /// A fault that cost one connection, for the log.
+    Fault(String),
+    /// The daemon has lost its place to another.
+    Superseded,
+}
+
+impl Event {
+    /// Answers whoever waits that it is too late.
+    pub(crate) fn refuse(self, refusal: ErrorBody) {
+        // A caller that no longer waits needs no answer.
+        match self {
+            Event::Status(reply) => drop(reply.send(Err(refusal))),
+            Event::Lease(_, reply) => drop(reply.send(Err(refusal))),
+            Event::Release(_, reply) => drop(reply.send(Err(refusal))),
+            Event::PutInstance(_, reply) | Event::DeleteInstance(_, reply) => {
+                drop(reply.send(Err(refusal)));
+            }
+            Event::Snapshot(reply) => drop(reply.send(Err(refusal))),
+            Event::Stop(reply) => drop(reply.send(Err(refusal))),
+            Event::OwnerGone(_) | Event::Fault(_) | Event::Superseded => {}
+        }
+    }
+}

@@ -1,0 +1,25 @@
+//! The daemon: one per user, the only writer of the database, reached over the control socket.
+//!
+//! One task, the [`coordinator`], owns the state and folds a closed set of events into it; a task per
+//! connection translates HTTP into those events. It owns no child process and reads no project.
+
+#![forbid(unsafe_code)]
+
+mod accept;
+mod clock;
+mod connection;
+mod coordinator;
+mod event;
+mod eyes;
+mod journal;
+mod owners;
+mod refusal;
+mod route;
+mod serve;
+mod singleton;
+mod socket;
+mod subscriber;
+
+pub use serve::{Config, IDLE, ServeError, leave_stdout, serve};
+pub use singleton::SingletonError;
+pub use socket::SocketError;

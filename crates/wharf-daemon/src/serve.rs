@@ -1,0 +1,115 @@
+//! From nothing to serving, and back.
+
+use std::io;
+use std::time::Duration;
+
+use rustix::fs::Mode;
+use tokio::sync::{broadcast, mpsc, watch};
+use wharf_control::Paths;
+use wharf_lease::{Ledger, StoreError};
+use wharf_os::{limits, process};
+
+use crate::accept::Acceptor;
+use crate::clock;
+use crate::coordinator::{Coordinator, Identity, MAX_EVENTS, MAX_NOTICES};
+use crate::journal::Journal;
+use crate::singleton::{Singleton, SingletonError};
+use crate::socket::{ControlSocket, SocketError};
+
+/// How long the daemon stays without anybody needing it, unless said otherwise.
+pub const IDLE: Duration = Duration::from_secs(600);
+
+/// What the daemon needs to know.
+pub struct Config<R: FnOnce()> {
+    /// Where its files are.
+    pub paths: Paths,
+    /// The version that it tells.
+    pub version: String,
+    /// How long it stays without anybody needing it.
+    pub idle: Duration,
+    /// Called once, when the socket accepts connections.
+    pub ready: R,
+}
+
+/// Why the daemon does not serve.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// Another daemon does, or the folders are not fit.
+    #[error(transparent)]
+    Singleton(#[from] SingletonError),
+    /// The socket's place is taken.
+    #[error(transparent)]
+    Socket(#[from] SocketError),
+    /// The database is a later version's.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The event loop does not start.
+    #[error("the event loop does not start")]
+    Runtime(#[source] io::Error),
+}
+
+/// Is the daemon until it is told to end, is superseded, or is idle.
+///
+/// It changes this process: umask 077, the folder `/`, and as many open files as are allowed.
+///
+/// # Errors
+/// Before `ready` is called: why this process cannot be the daemon.
+pub fn serve<R: FnOnce()>(config: Config<R>) -> Result<(), ServeError> {
+    rustix::process::umask(Mode::from_raw_mode(0o077));
+    // Neither matters enough to give up: a pinned folder, a low limit.
+    let _ = std::env::set_current_dir("/");
+    let _ = limits::raise_open_files();
+    let singleton = Singleton::claim(&config.paths)?;
+    let ledger = Ledger::open(&config.paths.database, clock::now(), &process::boot_id())?;
+    let journal = Journal::open(&config.paths.logs);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(ServeError::Runtime)?;
+    runtime.block_on(run(config, singleton, ledger, journal))
+}
+
+/// Lets go of standard output: whoever waited for the first word there must not wait for the last.
+pub fn leave_stdout() {
+    if let Ok(null) = std::fs::OpenOptions::new().write(true).open("/dev/null") {
+        // A pipe that stays is a nuisance to its reader, no more.
+        let _ = rustix::stdio::dup2_stdout(null);
+    }
+}
+
+async fn run<R: FnOnce()>(
+    config: Config<R>,
+    singleton: Singleton,
+    ledger: Ledger,
+    journal: Journal,
+) -> Result<(), ServeError> {
+    let (events, mut received) = mpsc::channel(MAX_EVENTS);
+    let (notices, _) = broadcast::channel(MAX_NOTICES);
+    let (end, ending) = watch::channel(false);
+    let (open, connections) = watch::channel(0);
+    let socket = ControlSocket::bind(&config.paths.socket)?;
+    let identity = Identity {
+        version: config.version,
+        socket: config.paths.socket.display().to_string(),
+        idle: config.idle,
+    };
+    let mut coordinator = Coordinator::new(
+        identity,
+        ledger,
+        journal,
+        events.clone(),
+        notices.clone(),
+        connections,
+    );
+    let acceptor = Acceptor { socket, singleton, paths: config.paths, events, notices, open };
+    let accepting = tokio::spawn(acceptor.run(ending));
+    (config.ready)();
+    let outcome = coordinator.run(&mut received).await.map_err(ServeError::Runtime);
+    let _ = end.send(true);
+    let singleton = tokio::select! {
+        joined = accepting => joined.ok(),
+        () = coordinator.refuse_all(&mut received) => None,
+    };
+    // The database is closed before the locks are released: the next daemon may wait for them.
+    drop(coordinator);
+    drop(singleton);
+    outcome
+}

@@ -1,0 +1,23 @@
+//! The one language in which the ledger tells the table and the store what has changed.
+
+use wharf_model::{Instance, ServiceKey};
+
+use crate::home::Home;
+use crate::table::Held;
+
+/// One change of the state. The changes of one request are made together or not at all.
+#[derive(Clone, Debug)]
+pub(crate) enum Change {
+    /// A lease is held.
+    Hold(Held),
+    /// The lease with this number has ended.
+    Drop(i64),
+    /// A home is remembered, in place of the key's former one.
+    Settle(Home),
+    /// A home is forgotten.
+    Forget(ServiceKey),
+    /// An instance is as it is.
+    Instance(Box<Instance>),
+    /// The instance with this id is of no more interest.
+    ForgetInstance(String),
+}

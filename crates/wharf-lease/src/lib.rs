@@ -1,0 +1,30 @@
+//! Who holds which port, and who did: the policy of port choice and the store that survives crashes.
+//!
+//! What is absent here, on purpose: sockets, async, clocks. The time is a [`Moment`] that the caller
+//! passes in, and what the kernel says of a port is asked through [`Kernel`].
+
+#![forbid(unsafe_code)]
+
+mod change;
+mod grant;
+mod home;
+mod kernel;
+mod ledger;
+mod load;
+mod moment;
+mod policy;
+mod quarantine;
+mod request;
+mod schema;
+mod store;
+mod table;
+mod view;
+mod write;
+
+pub use home::{HOME_KEPT_S, Home};
+pub use kernel::{Kernel, Occupancy};
+pub use ledger::{Ended, Ledger, ReleaseError, Selection};
+pub use moment::{Deadline, Moment};
+pub use request::{Busy, KeyRequest, LeaseOwner, MAX_SLOTS, MAX_TTL_S, Refusal, Request};
+pub use store::{StoreError, StoreStatus};
+pub use table::{Held, Table};

@@ -1,0 +1,145 @@
+//! Reading everything back, row by row: what is unreadable is counted, what is readable is saved.
+
+use rusqlite::{Connection, Row};
+use wharf_model::{Instance, Lease, LeaseKind, PathText, Port, ServiceKey};
+
+use crate::change::Change;
+use crate::home::Home;
+use crate::moment::{Deadline, Moment};
+use crate::table::{Held, Table};
+
+/// What a database held.
+#[derive(Debug, Default)]
+pub(crate) struct Loaded {
+    pub(crate) table: Table,
+    /// The number that the next lease gets.
+    pub(crate) next_id: i64,
+    /// How many rows (or whole tables) could not be read.
+    pub(crate) unreadable: usize,
+}
+
+/// Reads the whole database. It never fails: an unreadable part is counted instead.
+pub(crate) fn load(connection: &Connection, now: Moment, boot_id: &str) -> Loaded {
+    let mut loaded = Loaded::default();
+    loaded.homes(connection);
+    loaded.leases(connection, now, boot_id);
+    loaded.instances(connection);
+    loaded.next_id(connection);
+    loaded
+}
+
+impl Loaded {
+    fn homes(&mut self, connection: &Connection) {
+        let sql = "SELECT project, worktree, service, instance, port, last_use FROM homes";
+        for home in self.rows(connection, sql, home) {
+            match self.table.former_home_on(home.port) {
+                Some(_) => self.unreadable += 1,
+                None => self.table.apply(Change::Settle(home)),
+            }
+        }
+    }
+
+    fn leases(&mut self, connection: &Connection, now: Moment, boot_id: &str) {
+        let sql = "SELECT id, port, request_id, slot, ends_boot_ms, ends_boot_id, ends_wall_s, lease
+                   FROM leases ORDER BY id";
+        for mut held in self.rows(connection, sql, held) {
+            if self.table.conflict(&held).is_some() {
+                self.unreadable += 1;
+                continue;
+            }
+            if let LeaseKind::Ttl(ttl_s) = held.lease.kind {
+                let deadline = held.deadline.unwrap_or(Deadline::after(ttl_s, now, boot_id));
+                held.deadline = Some(deadline.on_this_boot(ttl_s, now, boot_id));
+            }
+            self.table.apply(Change::Hold(held));
+        }
+    }
+
+    fn instances(&mut self, connection: &Connection) {
+        // One that is not understood was written by another version, which is no damage: its pilot
+        // tells of it again.
+        let sql = "SELECT id, instance FROM instances";
+        for instance in self.rows(connection, sql, |row| Ok(Some(instance(row)?))).into_iter().flatten() {
+            self.table.apply(Change::Instance(Box::new(instance)));
+        }
+    }
+
+    fn next_id(&mut self, connection: &Connection) {
+        let stored = self
+            .rows(connection, "SELECT value FROM meta WHERE name = 'next_lease_id'", |row| {
+                Ok(Some(row.get::<_, i64>(0)?))
+            })
+            .into_iter()
+            .next();
+        let above = self.table.leases().map(|held| held.lease.id.saturating_add(1)).max();
+        self.next_id = stored.max(above).unwrap_or(1).max(1);
+    }
+
+    /// Every row that `read` makes sense of; the others are counted, and so is a table that cannot
+    /// be read to its end.
+    fn rows<T>(
+        &mut self,
+        connection: &Connection,
+        sql: &str,
+        read: impl Fn(&Row<'_>) -> rusqlite::Result<Option<T>>,
+    ) -> Vec<T> {
+        let mut found = Vec::new();
+        let Ok(mut statement) = connection.prepare(sql) else {
+            self.unreadable += 1;
+            return found;
+        };
+        let Ok(mut rows) = statement.query([]) else {
+            self.unreadable += 1;
+            return found;
+        };
+        loop {
+            match rows.next() {
+                Ok(None) => return found,
+                Ok(Some(row)) => match read(row) {
+                    Ok(Some(value)) => found.push(value),
+                    Ok(None) | Err(_) => self.unreadable += 1,
+                },
+                Err(_) => {
+                    self.unreadable += 1;
+                    return found;
+                }
+            }
+        }
+    }
+}
+
+fn home(row: &Row<'_>) -> rusqlite::Result<Option<Home>> {
+    let key = ServiceKey {
+        project: PathText::from_text(row.get(0)?),
+        worktree: row.get(1)?,
+        service: row.get(2)?,
+        instance: row.get(3)?,
+    };
+    let Some(port) = Port::new(row.get(4)?) else { return Ok(None) };
+    Ok(Some(Home { key, port, last_use: unsigned(row.get(5)?) }))
+}
+
+fn held(row: &Row<'_>) -> rusqlite::Result<Option<Held>> {
+    let text: String = row.get(7)?;
+    let Ok(lease) = serde_json::from_str::<Lease>(&text) else { return Ok(None) };
+    if lease.id != row.get::<_, i64>(0)? || lease.port.get() != row.get::<_, u16>(1)? {
+        return Ok(None);
+    }
+    let deadline = match (row.get::<_, Option<i64>>(4)?, row.get(5)?, row.get::<_, Option<i64>>(6)?)
+    {
+        (Some(boot_ms), Some(boot_id), Some(wall_s)) => {
+            Some(Deadline { boot_ms: unsigned(boot_ms), boot_id, wall_s: unsigned(wall_s) })
+        }
+        _ => None,
+    };
+    Ok(Some(Held { lease, request_id: row.get(2)?, slot: row.get(3)?, deadline }))
+}
+
+fn instance(row: &Row<'_>) -> rusqlite::Result<Option<Instance>> {
+    let (id, text): (String, String) = (row.get(0)?, row.get(1)?);
+    Ok(serde_json::from_str::<Instance>(&text).ok().filter(|instance| instance.id == id))
+}
+
+fn unsigned(number: i64) -> u64 {
+    u64::try_from(number).unwrap_or(0)
+}

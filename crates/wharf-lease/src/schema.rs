@@ -1,0 +1,79 @@
+//! The database's tables, and how an older one becomes a newer one.
+
+use rusqlite::Connection;
+
+/// One step per version: the step at index `n` leads from version `n` to `n + 1`. A step is never
+/// edited once it has been released.
+const STEPS: &[&str] = &["
+    CREATE TABLE leases (
+        id INTEGER PRIMARY KEY,
+        port INTEGER NOT NULL UNIQUE CHECK (port BETWEEN 1 AND 65535),
+        project TEXT, worktree TEXT, service TEXT, instance INTEGER,
+        request_id TEXT NOT NULL,
+        slot INTEGER NOT NULL,
+        ends_boot_ms INTEGER, ends_boot_id TEXT, ends_wall_s INTEGER,
+        lease TEXT NOT NULL,
+        UNIQUE (project, worktree, service, instance)
+    ) STRICT;
+    CREATE TABLE homes (
+        project TEXT NOT NULL, worktree TEXT NOT NULL,
+        service TEXT NOT NULL, instance INTEGER NOT NULL,
+        port INTEGER NOT NULL UNIQUE CHECK (port BETWEEN 1 AND 65535),
+        last_use INTEGER NOT NULL,
+        PRIMARY KEY (project, worktree, service, instance)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE instances (id TEXT PRIMARY KEY, instance TEXT NOT NULL) STRICT, WITHOUT ROWID;
+    CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+"];
+
+/// The version that this program writes.
+pub(crate) const VERSION: u32 = STEPS.len() as u32;
+
+/// Where SQLite keeps `user_version` in the first page: four bytes, big-endian.
+const VERSION_OFFSET: usize = 60;
+const MAGIC: &[u8] = b"SQLite format 3\0";
+
+/// The version in the file's first bytes, read without opening the database: opening one in WAL mode
+/// may already write to it. `None` where these are not the first bytes of a database.
+pub(crate) fn version_in_header(first_bytes: &[u8]) -> Option<u32> {
+    let bytes = first_bytes.get(VERSION_OFFSET..VERSION_OFFSET + 4)?;
+    let version = u32::from_be_bytes(bytes.try_into().ok()?);
+    first_bytes.starts_with(MAGIC).then_some(version)
+}
+
+/// The version by the database's own account.
+pub(crate) fn version(connection: &Connection) -> rusqlite::Result<u32> {
+    connection.pragma_query_value(None, "user_version", |row| row.get(0))
+}
+
+/// Leads the database to [`VERSION`] in one transaction.
+pub(crate) fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
+    let from = version(connection)?;
+    if from >= VERSION {
+        return Ok(());
+    }
+    let transaction = connection.transaction()?;
+    for step in STEPS.iter().skip(from as usize) {
+        transaction.execute_batch(step)?;
+    }
+    transaction.pragma_update(None, "user_version", VERSION)?;
+    transaction.commit()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_header_tells_the_version_without_opening() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.db");
+        let mut connection = Connection::open(&path).unwrap();
+        migrate(&mut connection).unwrap();
+        assert_eq!(version(&connection).unwrap(), VERSION);
+        drop(connection);
+        assert_eq!(version_in_header(&std::fs::read(&path).unwrap()), Some(VERSION));
+        assert_eq!(version_in_header(b"SQLite format 3\0"), None);
+        assert_eq!(version_in_header(&[7; 100]), None);
+    }
+}

@@ -1,0 +1,32 @@
+//! The nouns of wharf and the rules about them that need nothing but themselves.
+//!
+//! What is absent here, on purpose: I/O, clocks, async, knowledge of the kernel. Whatever a rule
+//! needs to know of the world (`now`, the kernel's ephemeral range, who owns what) is an argument.
+
+#![forbid(unsafe_code)]
+
+pub mod event;
+pub mod holder;
+pub mod instance;
+pub mod key;
+pub mod lease;
+pub mod listener;
+pub mod name;
+pub mod path_text;
+pub mod plan;
+pub mod policy;
+pub mod port;
+pub mod process;
+pub mod request;
+
+pub use event::{Event, EventKind};
+pub use holder::Holder;
+pub use instance::{Instance, Remap, State};
+pub use key::ServiceKey;
+pub use lease::{Grant, Lease, LeaseKind, Why};
+pub use listener::{Exposure, Listener};
+pub use path_text::PathText;
+pub use plan::{LaunchPlan, Probe, Step};
+pub use port::{Port, PortError, PortRange};
+pub use process::ProcessId;
+pub use request::PortRequest;

@@ -1,0 +1,213 @@
+//! The launch plan: everything about a launch but the port, which the lease decides.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use crate::key::ServiceKey;
+use crate::path_text::PathText;
+use crate::port::Port;
+use crate::request::PortRequest;
+
+/// How to launch one service and how to know that it serves.
+#[derive(Clone, Debug)]
+pub struct LaunchPlan {
+    /// The root of the project's main checkout.
+    pub project: PathText,
+    /// The linked worktree's name; empty for the main checkout.
+    pub worktree: String,
+    /// The root of this checkout.
+    pub root: PathBuf,
+    /// The folder to run in.
+    pub dir: PathBuf,
+    /// The service's name.
+    pub service: String,
+    /// Whether the service answers for the project's own name.
+    pub primary: bool,
+    /// The framework, where it was recognised.
+    pub framework: Option<FrameworkFacts>,
+    /// The port that is wanted.
+    pub request: PortRequest,
+    /// How many further ports the templates name (`{port2}` makes 1).
+    pub extra_ports: usize,
+    /// The command.
+    pub argv: Vec<Arg>,
+    /// Variables to set.
+    pub env: Vec<(String, String)>,
+    /// Files to write into the instance's own folder before the launch.
+    pub files: Vec<DerivedFile>,
+    /// How the port reaches the program.
+    pub hint: Hint,
+    /// How to know that it serves.
+    pub probe: Probe,
+    /// Whether a `{host}` reaches the program, so that it binds loopback.
+    pub hands_host: bool,
+    /// How the plan came to be, in order, for `explain`.
+    pub trace: Vec<Step>,
+}
+
+/// What the rest of wharf needs to know of a catalog entry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FrameworkFacts {
+    /// The catalog's id, such as `django-runserver`.
+    pub id: &'static str,
+    /// The name for people.
+    pub name: &'static str,
+    /// The conventional port.
+    pub conventional: Port,
+    /// Where it binds when nobody says otherwise, in the catalog's words.
+    pub bind: &'static str,
+    /// How a user makes it bind loopback, where wharf cannot: one clause.
+    pub loopback_advice: Option<&'static str>,
+}
+
+/// One word of the command.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Arg {
+    /// As the user typed it: never searched for placeholders.
+    Given(OsString),
+    /// Written by wharf, with placeholders; see [`Values`].
+    Template(String),
+}
+
+/// A file that the program reads instead of the project's own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DerivedFile {
+    /// Its name in the instance's folder.
+    pub name: String,
+    /// Its contents, in which [`FILE_PORT`] and [`FILE_HOST`] stand for the values.
+    pub contents: String,
+}
+
+/// Stands for the leased port in a [`DerivedFile`]; braces would clash with nginx's syntax.
+pub const FILE_PORT: &str = "@@WHARF_PORT@@";
+/// Stands for the bind host in a [`DerivedFile`].
+pub const FILE_HOST: &str = "@@WHARF_HOST@@";
+
+/// How the port reaches the program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hint {
+    /// A variable that the framework reads.
+    Env,
+    /// A flag.
+    Flag,
+    /// A positional argument.
+    Positional,
+    /// A derived configuration file or a preloaded module.
+    Config,
+    /// The user typed the port; wharf leases that one and adds nothing.
+    Typed,
+    /// Only `PORT` and `HOST` by convention: the program may or may not read them.
+    Convention,
+    /// Nothing is known to work.
+    None,
+}
+
+/// The readiness probe, after the listener was seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Probe {
+    /// An HTTP answer, whatever its status.
+    Http,
+    /// The listener alone.
+    Listen,
+    /// An HTTP answer if it comes soon, else the listener: the program is not known.
+    Unknown,
+}
+
+/// One step of how a plan came to be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// What was looked at, such as `package.json`.
+    pub looked_at: String,
+    /// What followed from it.
+    pub found: String,
+}
+
+impl Step {
+    /// A step.
+    pub fn new(looked_at: impl Into<String>, found: impl Into<String>) -> Step {
+        Step { looked_at: looked_at.into(), found: found.into() }
+    }
+}
+
+/// What the placeholders stand for: `{host}`, `{port}`, `{port2}`…, `{files}`.
+#[derive(Clone, Debug)]
+pub struct Values {
+    /// The address to bind.
+    pub host: String,
+    /// The leased ports, the service's own first; never empty.
+    pub ports: Vec<Port>,
+    /// The folder in which the derived files lie.
+    pub files: PathBuf,
+}
+
+impl Values {
+    /// A template with every placeholder replaced; unknown braces stay as they are.
+    pub fn fill(&self, template: &str) -> OsString {
+        let mut text = template.replace("{host}", &self.host);
+        for (index, port) in self.ports.iter().enumerate() {
+            if index == 0 {
+                text = text.replace("{port}", &port.to_string());
+            }
+            text = text.replace(&format!("{{port{}}}", index + 1), &port.to_string());
+        }
+        // The folder may not be UTF-8, so it is spliced in as bytes and last: nothing in it is a
+        // placeholder.
+        let mut filled = OsString::new();
+        for (index, part) in text.split("{files}").enumerate() {
+            if index > 0 {
+                filled.push(&self.files);
+            }
+            filled.push(part);
+        }
+        filled
+    }
+
+    /// The contents of a derived file.
+    pub fn fill_file(&self, file: &DerivedFile) -> String {
+        file.contents
+            .replace(FILE_PORT, &self.ports[0].to_string())
+            .replace(FILE_HOST, &self.host)
+    }
+}
+
+impl LaunchPlan {
+    /// The key under which the service's port is remembered.
+    pub fn key(&self, instance: u32) -> ServiceKey {
+        ServiceKey {
+            project: self.project.clone(),
+            worktree: self.worktree.clone(),
+            service: self.service.clone(),
+            instance,
+        }
+    }
+
+    /// The command with the values filled in.
+    pub fn argv(&self, values: &Values) -> Vec<OsString> {
+        let word = |arg: &Arg| match arg {
+            Arg::Given(text) => text.clone(),
+            Arg::Template(template) => values.fill(template),
+        };
+        self.argv.iter().map(word).collect()
+    }
+
+    /// The variables with the values filled in.
+    pub fn env(&self, values: &Values) -> Vec<(OsString, OsString)> {
+        self.env.iter().map(|(name, value)| (name.into(), values.fill(value))).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn placeholders_are_filled_and_other_braces_left() {
+        let values = Values {
+            host: "127.0.0.1".into(),
+            ports: vec![Port::new(8001).unwrap(), Port::new(8002).unwrap()],
+            files: "/run/x{port}".into(),
+        };
+        assert_eq!(values.fill("{host}:{port}/{port1}/{port2}/{port3}"), "127.0.0.1:8001/8001/8002/{port3}");
+        assert_eq!(values.fill("-c{files}/a.conf"), "-c/run/x{port}/a.conf");
+    }
+}

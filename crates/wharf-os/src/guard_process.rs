@@ -1,0 +1,217 @@
+//! What runs in the guard process, and in the command between fork and exec.
+//!
+//! Both are forks of a process that may hold an event loop, so nothing here touches standard
+//! streams, environment or anything of the caller's but the [`Image`]. `/proc` is read and memory is
+//! allocated: with glibc both are safe after a fork.
+
+use std::ffi::CString;
+use std::os::fd::{FromRawFd, OwnedFd, RawFd};
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags};
+use rustix::process::{Pid, Signal, WaitOptions, WaitStatus};
+
+use crate::guard::{Exit, Image, Message, Packet, SWEEP_INTERVAL};
+use crate::descendants;
+use crate::signals::{self, SignalFd};
+
+/// How often SIGKILL is tried before the guard gives up on what the kernel does not let it end (a
+/// process in uninterruptible sleep, one that changed its user).
+const KILL_SWEEPS: u32 = 500;
+
+/// The guard: starts the command, tells what becomes of it, and leaves when no process of the tree is
+/// left. Never returns.
+pub(crate) fn main(image: &Image, channel: RawFd) -> ! {
+    let code = match guard(image, channel) {
+        Ok(()) => 0,
+        Err(_) => 1,
+    };
+    // SAFETY: `_exit` ends the process without running destructors or `atexit` of the caller.
+    unsafe { libc::_exit(code) }
+}
+
+fn guard(image: &Image, channel: RawFd) -> std::io::Result<()> {
+    keep_only(channel);
+    // SAFETY: the descriptor was made for this process; the caller's copy is in another process.
+    let channel = unsafe { OwnedFd::from_raw_fd(channel) };
+    rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
+    let signals = SignalFd::new(&[libc::SIGCHLD])?;
+    for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP, libc::SIGQUIT, libc::SIGTSTP] {
+        signals::ignore(signal);
+    }
+    let guard_pid = rustix::process::getpid();
+    // SAFETY: the child only runs `command`, which never returns.
+    let child = match unsafe { libc::fork() } {
+        -1 => {
+            let errno = std::io::Error::last_os_error().raw_os_error().unwrap_or(libc::EAGAIN);
+            tell(&channel, Packet::Refused { folder: false, errno });
+            return Ok(());
+        }
+        0 => command(image, guard_pid, &channel),
+        pid => pid,
+    };
+    leave_the_terminal();
+    tell(&channel, Packet::Message(Message::Started { pid: child.cast_unsigned() }));
+    watch(&channel, &signals, child, image.orphan_grace)
+}
+
+/// Until no process of the tree is left, or the caller has gone.
+fn watch(
+    channel: &OwnedFd,
+    signals: &SignalFd,
+    child: i32,
+    orphan_grace: Duration,
+) -> std::io::Result<()> {
+    loop {
+        if reap(channel, child) == Tree::Empty {
+            return Ok(());
+        }
+        let mut ready =
+            [PollFd::new(signals, PollFlags::IN), PollFd::new(channel, PollFlags::IN)];
+        match rustix::event::poll(&mut ready, None) {
+            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+        // The caller never writes: whatever comes from there is its end.
+        if !ready[1].revents().is_empty() {
+            end_orphans(orphan_grace);
+            return Ok(());
+        }
+        while signals.next()?.is_some() {}
+    }
+}
+
+#[derive(PartialEq, Eq)]
+enum Tree {
+    Empty,
+    Alive,
+}
+
+/// Collects every process that has ended or stopped, and tells about the command itself.
+fn reap(channel: &OwnedFd, child: i32) -> Tree {
+    loop {
+        let options = WaitOptions::NOHANG | WaitOptions::UNTRACED;
+        match rustix::process::wait(options) {
+            Ok(Some((pid, status))) if pid.as_raw_nonzero().get() == child => {
+                if let Some(message) = news(status) {
+                    tell(channel, Packet::Message(message));
+                }
+            }
+            Ok(Some(_)) | Err(rustix::io::Errno::INTR) => {}
+            Ok(None) => return Tree::Alive,
+            Err(_) => return Tree::Empty,
+        }
+    }
+}
+
+fn news(status: WaitStatus) -> Option<Message> {
+    if let Some(code) = status.exit_status() {
+        return Some(Message::Exited(Exit::Code(code)));
+    }
+    if let Some(signal) = status.terminating_signal() {
+        return Some(Message::Exited(Exit::Signal(signal)));
+    }
+    status.stopping_signal().map(|signal| Message::Stopped { signal })
+}
+
+/// The caller has gone: SIGTERM to all, then SIGKILL until nothing is left.
+fn end_orphans(grace: Duration) {
+    let own = rustix::process::getpid().as_raw_nonzero().get().cast_unsigned();
+    let deadline = Instant::now() + grace;
+    descendants::signal(own, libc::SIGTERM);
+    // A stopped process acts on SIGTERM only once it is continued.
+    descendants::signal(own, libc::SIGCONT);
+    while Instant::now() < deadline {
+        if collect() == Tree::Empty {
+            return;
+        }
+        std::thread::sleep(SWEEP_INTERVAL);
+    }
+    for _ in 0..KILL_SWEEPS {
+        descendants::signal(own, libc::SIGKILL);
+        if collect() == Tree::Empty {
+            return;
+        }
+        std::thread::sleep(SWEEP_INTERVAL);
+    }
+}
+
+fn collect() -> Tree {
+    loop {
+        match rustix::process::wait(WaitOptions::NOHANG) {
+            Ok(Some(_)) | Err(rustix::io::Errno::INTR) => {}
+            Ok(None) => return Tree::Alive,
+            Err(_) => return Tree::Empty,
+        }
+    }
+}
+
+fn tell(channel: &OwnedFd, packet: Packet) {
+    // A caller that has gone is noticed by `watch`; until then there is nobody to tell. NOSIGNAL,
+    // since SIGPIPE would end the guard and with it the tree.
+    let _ = rustix::net::send(channel, &packet.encode(), rustix::net::SendFlags::NOSIGNAL);
+}
+
+/// The guard must not keep the caller's sockets, reservations or pipes open.
+fn keep_only(channel: RawFd) {
+    let channel = channel.cast_unsigned();
+    // SAFETY: closes descriptors of this process only, which owns none of them but by inheritance.
+    unsafe {
+        if channel > 3 {
+            libc::close_range(3, channel - 1, 0);
+        }
+        libc::close_range(channel + 1, u32::MAX, 0);
+    }
+}
+
+/// A session of its own and no terminal: job control's signals pass the guard by, and a closed
+/// terminal or pipe is free of it.
+fn leave_the_terminal() {
+    let _ = rustix::process::setsid();
+    let flags = rustix::fs::OFlags::RDWR;
+    if let Ok(null) = rustix::fs::open("/dev/null", flags, rustix::fs::Mode::empty()) {
+        let _ = rustix::stdio::dup2_stdin(&null);
+        let _ = rustix::stdio::dup2_stdout(&null);
+        let _ = rustix::stdio::dup2_stderr(&null);
+    }
+}
+
+/// The command, between fork and exec. Never returns.
+fn command(image: &Image, guard: Pid, channel: &OwnedFd) -> ! {
+    let refused = become_the_command(image, guard);
+    tell(channel, refused);
+    // SAFETY: as in `main`.
+    unsafe { libc::_exit(127) }
+}
+
+fn become_the_command(image: &Image, guard: Pid) -> Packet {
+    let _ = rustix::process::set_parent_process_death_signal(Some(Signal::KILL));
+    // The guard may have died before the line above took effect.
+    if rustix::process::getppid() != Some(guard) {
+        // SAFETY: as in `main`.
+        unsafe { libc::_exit(127) }
+    }
+    if let Err(error) = rustix::process::chdir(image.dir.as_c_str()) {
+        return Packet::Refused { folder: true, errno: error.raw_os_error() };
+    }
+    image.limits.restore();
+    signals::default_dispositions(&image.ignored);
+    image.signals.restore();
+    let mut error = execute(&image.file, &image.argv, &image.env);
+    if error == libc::ENOEXEC {
+        error = execute(c"/bin/sh", &image.script_argv, &image.env);
+    }
+    Packet::Refused { folder: false, errno: error }
+}
+
+/// Returns only when the system refused, with its number.
+fn execute(file: &std::ffi::CStr, argv: &[CString], env: &[CString]) -> i32 {
+    let pointers = |words: &[CString]| -> Vec<*const libc::c_char> {
+        words.iter().map(|word| word.as_ptr()).chain([std::ptr::null()]).collect()
+    };
+    let (argv, env) = (pointers(argv), pointers(env));
+    // SAFETY: both arrays end with a null pointer, and all strings outlive the call. Every
+    // descriptor that the caller opened is closed on exec.
+    unsafe { libc::execve(file.as_ptr(), argv.as_ptr(), env.as_ptr()) };
+    std::io::Error::last_os_error().raw_os_error().unwrap_or(libc::ENOENT)
+}

@@ -1,0 +1,32 @@
+//! What the kernel knows and does: sockets and their processes, port reservations, process handles,
+//! private files. Ports and pids in, facts out; no noun of wharf's is known here.
+//!
+//! The only crate with `unsafe` code and with code for one operating system. Nothing here is async:
+//! what can be waited for gives its descriptor (`AsFd`). Nothing is kept between calls but what the
+//! caller holds.
+
+#![allow(unsafe_code)]
+#![deny(unsafe_op_in_unsafe_fn)]
+
+#[cfg(not(target_os = "linux"))]
+compile_error!("wharf runs on Linux: it is built on sock_diag, pidfd and /proc");
+
+pub mod descendants;
+pub mod detached;
+pub mod diag;
+pub mod guard;
+mod guard_process;
+pub mod holders;
+pub mod inherited;
+pub mod limits;
+pub mod lock;
+pub mod namespace;
+pub mod peer;
+pub mod pidfd;
+pub mod private_dir;
+pub mod process;
+pub mod program;
+pub mod reserve;
+pub mod signals;
+pub mod terminal;
+pub mod user;

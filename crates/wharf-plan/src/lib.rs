@@ -1,0 +1,36 @@
+//! A directory, and perhaps a typed command, becomes a launch plan, with the reasons for it.
+//!
+//! Everything here reads files and nothing starts a program: what git, npm or a build tool would
+//! say is taken from the files that they read themselves. What is known of frameworks and ports is
+//! data, one file each, compiled into static tables.
+
+#![forbid(unsafe_code)]
+
+pub mod catalog;
+pub mod ports;
+pub mod project;
+
+mod bare;
+mod choice;
+mod code;
+mod command;
+mod deps;
+mod detect;
+mod edit;
+mod error;
+mod folder;
+mod inject;
+mod naming;
+mod nginx;
+mod package;
+mod plan;
+mod preload;
+mod runner;
+mod settings;
+mod shell;
+mod tomcat;
+mod typed;
+mod unwrap;
+
+pub use error::PlanError;
+pub use plan::{Request, plan};

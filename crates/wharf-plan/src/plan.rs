@@ -1,0 +1,231 @@
+//! A request becomes a launch plan.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use wharf_model::name::slug;
+use wharf_model::plan::{Arg, DerivedFile, FrameworkFacts};
+use wharf_model::request::PortArgument;
+use wharf_model::{LaunchPlan, PathText, Port, Probe, Step};
+
+use crate::bare;
+use crate::catalog::{self, By, Framework};
+use crate::choice;
+use crate::code;
+use crate::command::{Command, LayerKind, program_name};
+use crate::detect::{self, Match};
+use crate::error::PlanError;
+use crate::inject::{self, Injection, Situation};
+use crate::naming::{self, Nameless};
+use crate::project::Project;
+use crate::settings;
+use crate::unwrap;
+
+/// What a plan is made for.
+pub struct Request<'a> {
+    /// The folder to run in.
+    pub dir: &'a Path,
+    /// The command, if one was typed.
+    pub command: Option<&'a [OsString]>,
+    /// `--port`.
+    pub port: Option<PortArgument>,
+    /// `--name`.
+    pub service: Option<&'a str>,
+    /// The environment of `wharf run`.
+    pub env: &'a dyn Fn(&str) -> Option<OsString>,
+    /// The user's home folder.
+    pub home: Option<&'a Path>,
+}
+
+/// Makes a launch plan: recognises what runs and decides how its port reaches it. Nothing is
+/// started, and nothing outside of the project is read but what git says of its checkouts.
+pub fn plan(request: &Request<'_>) -> Result<LaunchPlan, PlanError> {
+    let dir = std::fs::canonicalize(request.dir)
+        .and_then(|dir| std::fs::read_dir(&dir).map(|_| dir))
+        .map_err(|source| PlanError::BadFolder { dir: request.dir.to_path_buf(), source })?;
+    let project = Project::of(&dir, request.home);
+    let mut trace = vec![project.step.clone()];
+    let (argv, bare) = match request.command {
+        Some(argv) => (argv.to_vec(), false),
+        None => {
+            let suggestion = bare::suggest(&dir)?;
+            trace.extend(suggestion.steps);
+            (suggestion.argv, true)
+        }
+    };
+    let target = choose(unwrap::unwrap(&argv, &dir)?);
+    trace.extend(target.command.steps.clone());
+    trace.extend(target.found.iter().map(|found| found.step.clone()));
+    let framework = target.found.as_ref().map(|found| found.framework);
+    let (service, primary) = service(request, &dir, &project, &target, bare)?;
+    let named = if request.service.is_some() { "as `--name` says" } else { "by folder, script or framework" };
+    let situation = situation(request, target, bare);
+    let name_step = Step::new("service", format!("`{service}`, {named}"));
+    let injection = inject::inject(&argv, situation)?;
+    trace.extend(injection.steps.iter().cloned());
+    trace.push(name_step);
+    let hands_host = mentions(&injection, "{host}");
+    let extra_ports = extra_ports(&injection);
+    Ok(LaunchPlan {
+        project: PathText::new(&project.path),
+        worktree: project.worktree,
+        root: project.root,
+        dir,
+        service,
+        primary,
+        framework: framework.and_then(facts),
+        request: injection.request,
+        extra_ports,
+        argv: injection.argv,
+        env: injection.env,
+        files: injection.files,
+        hint: injection.hint,
+        probe: framework.map_or(Probe::Unknown, probe),
+        hands_host,
+        trace,
+    })
+}
+
+/// The simple command that serves, and its framework.
+struct Target {
+    command: Command,
+    found: Option<Match>,
+}
+
+/// Of several simple commands, the last one that runs a framework, else the last one.
+fn choose(commands: Vec<Command>) -> Target {
+    let mut target: Option<Target> = None;
+    for command in commands {
+        let found = detect::detect(&command);
+        if found.is_some() || target.as_ref().is_none_or(|target| target.found.is_none()) {
+            target = Some(Target { command, found });
+        }
+    }
+    // Unwrapping gives at least one command.
+    target.unwrap_or_else(|| unreachable!("a command without a simple command"))
+}
+
+/// The service's name, and whether it is the project's primary one.
+fn service(
+    request: &Request<'_>,
+    dir: &Path,
+    project: &Project,
+    target: &Target,
+    bare: bool,
+) -> Result<(String, bool), PlanError> {
+    if let Some(name) = request.service {
+        let bad = !name.contains(|c: char| c.is_ascii_alphanumeric());
+        return match bad {
+            true => Err(PlanError::BadServiceName { name: name.to_owned() }),
+            false => Ok((slug(name), false)),
+        };
+    }
+    let framework = target.found.as_ref().map(|found| found.framework);
+    let main = if bare { Some(framework) } else { main_framework(&project.root) };
+    Ok(naming::name(&Nameless { dir, root: &project.root, framework, command: &target.command, main }))
+}
+
+/// What `wharf run` alone would run in a folder.
+fn main_framework(root: &Path) -> Option<Option<&'static Framework>> {
+    let suggestion = bare::suggest(root).ok()?;
+    let target = choose(unwrap::unwrap(&suggestion.argv, root).ok()?);
+    Some(target.found.map(|found| found.framework))
+}
+
+/// Gathers the evidence for an injection.
+fn situation<'a>(request: &Request<'a>, target: Target, bare: bool) -> Situation<'a> {
+    let Target { command, found } = target;
+    let framework = found.as_ref().map(|found| found.framework);
+    let lang = framework.map_or_else(|| inject::lang_of(&command), |framework| framework.lang);
+    let code = code::read(&code_files(&command, found.as_ref()), lang);
+    let configured = framework.and_then(|framework| settings::read(framework, &command.dir));
+    let convention =
+        choice::convention(framework, lang, configured.as_ref(), &code, &command.dir);
+    Situation {
+        command,
+        found,
+        argument: request.port,
+        convention,
+        code,
+        lang,
+        bare,
+        env: request.env,
+    }
+}
+
+/// The files of the project's own code that may name its port.
+fn code_files(command: &Command, found: Option<&Match>) -> Vec<PathBuf> {
+    if let Some(found) = found {
+        if let Some(entry) = &found.entry {
+            return vec![entry.clone()];
+        }
+        if found.by() != By::Code {
+            return Vec::new();
+        }
+        let own = go_package(command, found);
+        return if own.is_empty() {
+            code::entry_files(&command.dir, found.framework.detect.entry)
+        } else {
+            own
+        };
+    }
+    let layer = command.innermost();
+    let Some(word) = command.words.get(layer.start) else { return Vec::new() };
+    match layer.kind {
+        LayerKind::Script(_) => detect::script_file(&command.dir, &word.text).into_iter().collect(),
+        LayerKind::Module => detect::module_file(&command.dir, &word.text).into_iter().collect(),
+        LayerKind::Program => Vec::new(),
+    }
+}
+
+/// The files of the package that `go run` names.
+fn go_package(command: &Command, found: &Match) -> Vec<PathBuf> {
+    let program = command.words.get(found.start).map_or("", |word| program_name(&word.text));
+    if program != "go" {
+        return Vec::new();
+    }
+    let named = command.words.iter().skip(found.end).find(|word| !word.text.starts_with('-'));
+    let Some(named) = named.filter(|word| word.text != ".") else { return Vec::new() };
+    let path = command.dir.join(&named.text);
+    match path.is_dir() {
+        true => code::entry_files(&path, &["main.go", "*.go"]),
+        false => code::entry_files(&command.dir, &[named.text.as_str()]),
+    }
+}
+
+fn facts(framework: &'static Framework) -> Option<FrameworkFacts> {
+    Some(FrameworkFacts {
+        id: framework.id,
+        name: framework.name,
+        conventional: Port::new(framework.conventional())?,
+        bind: framework.bind,
+        loopback_advice: framework.loopback_advice,
+    })
+}
+
+fn probe(framework: &Framework) -> Probe {
+    match framework.probe {
+        catalog::Probe::Http => Probe::Http,
+        catalog::Probe::Listen => Probe::Listen,
+    }
+}
+
+/// The texts into which values are filled.
+fn templates(injection: &Injection) -> impl Iterator<Item = &str> {
+    let args = injection.argv.iter().filter_map(|arg| match arg {
+        Arg::Template(text) => Some(text.as_str()),
+        Arg::Given(_) => None,
+    });
+    args.chain(injection.env.iter().map(|(_, value)| value.as_str()))
+}
+
+fn mentions(injection: &Injection, placeholder: &str) -> bool {
+    let in_file = |file: &DerivedFile| file.contents.contains(wharf_model::plan::FILE_HOST);
+    templates(injection).any(|text| text.contains(placeholder)) || injection.files.iter().any(in_file)
+}
+
+/// How many ports the templates name beyond the first.
+fn extra_ports(injection: &Injection) -> usize {
+    let named = |number: &usize| templates(injection).any(|t| t.contains(&format!("{{port{number}}}")));
+    (2..=4).take_while(named).count()
+}

@@ -1,0 +1,44 @@
+//! What to launch, and what may be ordered while it runs.
+
+use std::time::Duration;
+
+use wharf_model::{Port, Probe};
+use wharf_os::guard::Command;
+use wharf_os::reserve::Reservation;
+
+/// Everything that the task needs to know of one instance.
+#[derive(Debug)]
+pub struct Launch {
+    /// The command, complete.
+    pub command: Command,
+    /// A variable of the command's environment, name and value, that no other instance has: by it the
+    /// tree is told apart from other children of this process should the guard be killed.
+    pub mark: (&'static str, String),
+    /// The leased port: where the server is expected.
+    pub port: Port,
+    /// Further leased ports, where listeners are expected too but readiness is not.
+    pub further: Vec<Port>,
+    /// Ports that the program is known to name itself: a listener there is believed at once.
+    pub likely: Vec<Port>,
+    /// How to know that it serves.
+    pub probe: Probe,
+    /// How long the tree has between the first signal and SIGKILL.
+    pub grace: Duration,
+    /// The sockets that keep the leased ports from others; held until the tree has ended.
+    pub reservations: Vec<Reservation>,
+}
+
+/// What the owner of an instance may ask of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// End the whole tree: this signal to all, SIGKILL after the grace.
+    Stop {
+        /// The first signal, such as SIGTERM.
+        signal: i32,
+    },
+    /// Pass a signal on to the command alone.
+    Pass {
+        /// The signal.
+        signal: i32,
+    },
+}

@@ -1,0 +1,18 @@
+//! An instance from launch to end: launch it, see what it listens on, ask whether it serves, end it.
+//!
+//! [`start`] gives a [`Handle`] to a task; the task tells what happens through [`Update`]s and takes
+//! [`Order`]s. What is absent: leases, routes, the daemon, the terminal, any text for people.
+
+#![forbid(unsafe_code)]
+
+pub mod handle;
+pub mod launch;
+pub mod probe;
+pub mod readiness;
+pub mod sight;
+mod task;
+pub mod update;
+
+pub use handle::{Handle, start};
+pub use launch::{Launch, Order};
+pub use update::{Answer, Update};

@@ -1,0 +1,87 @@
+//! What the task tells.
+
+use std::time::Duration;
+
+use wharf_model::Listener;
+use wharf_os::guard::Exit;
+
+/// News of an instance, in the order in which it happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Update {
+    /// The command runs.
+    Launched {
+        /// Its process.
+        pid: u32,
+    },
+    /// The command could not be entered or executed; [`Update::Exited`] follows.
+    Refused {
+        /// Whether the folder was at fault, else the file.
+        folder: bool,
+        /// The system's `errno`.
+        errno: i32,
+    },
+    /// The command was stopped (Ctrl-Z, or for reading the terminal from the background).
+    Suspended {
+        /// The signal that stopped it.
+        signal: i32,
+    },
+    /// A process of the tree listens.
+    Listening(Listener),
+    /// It listens no more.
+    Closed(Listener),
+    /// The leased port is ignored; the server is elsewhere.
+    Moved {
+        /// Where it really is.
+        port: u16,
+    },
+    /// Another process listens on the port: its answers are not this instance's.
+    Stranger {
+        /// The foreign listener.
+        listener: Listener,
+    },
+    /// Nothing listens yet, or what listens does not answer; told once for each.
+    Waiting {
+        /// Since the launch.
+        since: Duration,
+        /// Whether something listens already.
+        listens: bool,
+    },
+    /// It serves.
+    Ready {
+        /// The listener that answered, or that is all there is to see.
+        listener: Listener,
+        /// What it answered.
+        answer: Answer,
+        /// Since the launch.
+        after: Duration,
+        /// Whether it served before and had gone.
+        again: bool,
+    },
+    /// It served, and its listener has been gone for longer than a reload takes.
+    Unready,
+    /// The command has ended.
+    Exited {
+        /// How.
+        exit: Exit,
+        /// Processes that it left behind; they are being ended.
+        left_behind: Vec<u32>,
+    },
+    /// The grace is over; these did not act on the first signal and get SIGKILL.
+    Killed {
+        /// The processes.
+        pids: Vec<u32>,
+    },
+    /// Nothing of the tree is left. The last update.
+    Gone,
+}
+
+/// What the readiness probe heard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// HTTP, with this status.
+    Http(u16),
+    /// TLS: the server speaks https.
+    Tls,
+    /// Something else, or nothing: a listener is all that can be said.
+    NotHttp,
+}

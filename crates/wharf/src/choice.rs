@@ -1,0 +1,53 @@
+//! From a name on the command line to instances.
+
+use wharf_model::{Instance, name};
+
+use crate::report::{Code, Report};
+
+/// Every name by which an instance may be called, the exact one first: its host without `.localhost`,
+/// its service, its project.
+fn names(instance: &Instance) -> [String; 3] {
+    let key = &instance.key;
+    [short_name(instance), name::slug(&key.service), name::slug(&key.project_name())]
+}
+
+/// The host of an instance without `.localhost`: short, and one instance's alone.
+pub(crate) fn short_name(instance: &Instance) -> String {
+    let host = instance.url.split("://").nth(1).unwrap_or(&instance.url);
+    let host = host.split([':', '/']).next().unwrap_or(host);
+    let suffix = format!(".{}", name::TLD);
+    match host.strip_suffix(&suffix) {
+        Some(short) => short.to_owned(),
+        // An instance that is known by its address only is still called by its service.
+        None => format!("{}.{}", name::slug(&instance.key.service), name::slug(&instance.key.project_name())),
+    }
+}
+
+/// The one instance that a name means.
+///
+/// # Errors
+/// None has the name, or several do.
+pub(crate) fn one<'a>(instances: &'a [Instance], wanted: &str) -> Result<&'a Instance, Report> {
+    let wanted = wanted.strip_suffix(".localhost").unwrap_or(wanted);
+    for kind in 0..3 {
+        let found: Vec<&Instance> =
+            instances.iter().filter(|instance| names(instance)[kind] == wanted).collect();
+        match found[..] {
+            [] => {}
+            [instance] => return Ok(instance),
+            _ => return Err(ambiguous(wanted, &found)),
+        }
+    }
+    let known: Vec<String> = instances.iter().map(short_name).collect();
+    let report = Report::new(Code::NotFound, format!("nothing that wharf runs is named `{wanted}`"));
+    Err(match known.is_empty() {
+        true => report.why("wharf runs nothing now"),
+        false => report.help(format!("what runs: {}", known.join(", "))),
+    })
+}
+
+fn ambiguous(wanted: &str, found: &[&Instance]) -> Report {
+    let names: Vec<String> = found.iter().map(|instance| short_name(instance)).collect();
+    Report::new(Code::Usage, format!("`{wanted}` is the name of {} instances", found.len()))
+        .help(format!("say which: {}", names.join(", ")))
+}

@@ -1,0 +1,164 @@
+//! `wharf daemon`: the process that keeps the leases, for those who want to see or handle it.
+
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use wharf_control::api::Status;
+use wharf_daemon::{Config, IDLE, ServeError};
+use wharf_model::holder::Age;
+use wharf_os::pidfd::Pidfd;
+use wharf_os::process;
+
+use super::Outcome;
+use crate::link::{self, Link};
+use crate::report::{Code, Report};
+use crate::{narrate, render};
+
+/// How long the daemon may take to end: it answers what was asked before.
+const STOP_LIMIT: Duration = Duration::from_secs(5);
+
+/// Run, ask or stop the daemon that keeps the leases.
+///
+/// Commands start it by themselves. It ends when nothing has needed it for a while, and can be ended
+/// at any time: servers that run are not touched, and their leases are kept.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Action {
+    /// Be the daemon, in the foreground
+    Run {
+        /// Seconds without anybody needing it after which it ends
+        #[arg(long, value_name = "SECONDS", default_value_t = IDLE.as_secs())]
+        idle: u64,
+    },
+    /// Start it, unless it runs
+    Start,
+    /// Say how it is
+    Status {
+        /// Print one JSON document
+        #[arg(long)]
+        json: bool,
+    },
+    /// End it
+    Stop,
+}
+
+/// Does what was asked.
+pub(crate) fn run(args: Args) -> Outcome {
+    match args.action {
+        Action::Run { idle } => be(Duration::from_secs(idle)),
+        Action::Start => start(),
+        Action::Status { json } => status(json),
+        Action::Stop => stop(),
+    }
+}
+
+fn be(idle: Duration) -> Outcome {
+    let config = Config {
+        paths: link::paths()?,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        idle,
+        ready: || {
+            // Whoever started us has the other end, and may have gone.
+            let _ = render::text(link::READY);
+            wharf_daemon::leave_stdout();
+        },
+    };
+    match wharf_daemon::serve(config) {
+        Ok(()) => Ok(ExitCode::SUCCESS),
+        Err(error) => {
+            let report = failure(&error);
+            // Our standard error may be nowhere, so whoever waits for the first word gets it all.
+            let word = if already_runs(&error) {
+                link::ALREADY_RUNS.to_owned()
+            } else {
+                format!("{}\n{}\n", report.what, report.why.join("\n"))
+            };
+            let _ = render::text(&word);
+            Err(report)
+        }
+    }
+}
+
+fn already_runs(error: &ServeError) -> bool {
+    use wharf_daemon::SingletonError;
+    matches!(error, ServeError::Singleton(SingletonError::AlreadyRuns { .. }))
+}
+
+fn failure(error: &ServeError) -> Report {
+    let report = Report::new(Code::Daemon, "the daemon cannot serve").because(error);
+    match error {
+        _ if already_runs(error) => Report { code: Code::Conflict, ..report },
+        ServeError::Store(_) => {
+            report.help("use the wharf that wrote it, or move that file away: nothing else needs it")
+        }
+        ServeError::Socket(_) => report.help("move what is there away, and start wharf again"),
+        _ => report,
+    }
+}
+
+fn start() -> Outcome {
+    super::block_on(async {
+        Link::open().await?;
+        let status = Link::open_running().await?.status().await?;
+        narrate::line(&format!("the daemon runs (pid {}, version {})", status.pid, status.version));
+        Ok(ExitCode::SUCCESS)
+    })?
+}
+
+fn status(json: bool) -> Outcome {
+    let status = super::block_on(async { Link::open_running().await?.status().await })??;
+    if json { render::json(&status)? } else { render::text(&text(&status))? }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn text(status: &Status) -> String {
+    let mut text = format!(
+        "pid      {}\nversion  {}\nsocket   {}\nup       {}\nstore    {}{}\nleases   {}\ninstances {}\n",
+        status.pid,
+        status.version,
+        render::printable(&status.socket),
+        Age(status.uptime_s),
+        render::printable(&status.store.path),
+        if status.store.writable { "" } else { " (in memory only)" },
+        status.leases,
+        status.instances,
+    );
+    for warning in &status.store.warnings {
+        text.push_str(&format!("warning: {}\n", render::printable(warning)));
+    }
+    text
+}
+
+fn stop() -> Outcome {
+    let pid = super::block_on(async { Link::open_running().await?.stop().await })?;
+    let pid = match pid {
+        Ok(pid) => pid,
+        // What does not run need not be ended.
+        Err(report) if report.what == link::NO_DAEMON => {
+            narrate::line("no daemon runs");
+            return Ok(ExitCode::SUCCESS);
+        }
+        Err(report) => return Err(report),
+    };
+    if !has_ended(pid, Instant::now() + STOP_LIMIT) {
+        return Err(Report::new(Code::TimedOut, format!("the daemon (pid {pid}) has not ended yet")));
+    }
+    narrate::line("the daemon has ended; leases are kept");
+    Ok(ExitCode::SUCCESS)
+}
+
+fn has_ended(pid: u32, deadline: Instant) -> bool {
+    let Ok(identity) = process::identity(pid) else { return true };
+    match Pidfd::open(&identity) {
+        Ok(Some(daemon)) => {
+            daemon.wait(deadline.saturating_duration_since(Instant::now())).unwrap_or(false)
+        }
+        Ok(None) => true,
+        Err(_) => !process::is_alive(&identity),
+    }
+}

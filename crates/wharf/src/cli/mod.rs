@@ -1,0 +1,100 @@
+//! The command line: what may be typed, and which file answers it.
+
+mod completions;
+mod daemon;
+mod explain;
+mod ls;
+mod man;
+mod port;
+mod release;
+mod run;
+mod stop;
+mod who;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser, Subcommand};
+
+use crate::report::{Code, Report};
+
+/// What a command gives back: an exit code, or an error that says why and what to do.
+pub(crate) type Outcome = Result<ExitCode, Report>;
+
+const ABOUT: &str = "Run any dev server on its conventional port, or on a leased one of its own";
+
+const AFTER: &str = "\
+Exit codes: 0 done, 1 failed, 2 usage, 3 not found, 4 conflict, 5 permission or sandbox, 6 timed out,
+7 daemon or store, 8 findings, 70 a bug in wharf. `wharf run` passes on the code of the command.";
+
+/// The whole command line.
+#[derive(Debug, Parser)]
+#[command(name = "wharf", version, about = ABOUT, after_help = AFTER, max_term_width = 100)]
+#[command(propagate_version = true, disable_help_subcommand = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run a dev server on its conventional port, or on a leased one
+    Run(run::Args),
+    /// Lease one or more free ports, alone or for a command
+    Port(port::Args),
+    /// Give leased ports back
+    Release(release::Args),
+    /// List instances and leases
+    Ls(ls::Args),
+    /// Show who holds a port
+    Who(who::Args),
+    /// End instances that wharf runs
+    Stop(stop::Args),
+    /// Explain a port, a framework, or what wharf would do here
+    Explain(explain::Args),
+    /// Run, ask or stop the daemon that keeps the leases
+    Daemon(daemon::Args),
+    /// Print the completion script of a shell
+    Completions(completions::Args),
+    /// Print the manual page, or write all of them to a folder
+    Man(man::Args),
+}
+
+/// Reads the command line and does what it says.
+pub(crate) fn main() -> Outcome {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error),
+    };
+    match cli.command {
+        Command::Run(args) => run::run(args),
+        Command::Port(args) => port::run(args),
+        Command::Release(args) => release::run(args),
+        Command::Ls(args) => ls::run(&args),
+        Command::Who(args) => who::run(&args),
+        Command::Stop(args) => stop::run(args),
+        Command::Explain(args) => explain::run(&args),
+        Command::Daemon(args) => daemon::run(args),
+        Command::Completions(args) => completions::run(&args),
+        Command::Man(args) => man::run(&args),
+    }
+}
+
+/// The definitions, for completions and manual pages.
+fn definitions() -> clap::Command {
+    Cli::command()
+}
+
+/// Help and version are answers; everything else that clap says is bad usage.
+fn usage(error: &clap::Error) -> Outcome {
+    let code = if error.use_stderr() { Code::Usage.number() } else { 0 };
+    // A closed pipe is the reader's decision, not a failure of ours.
+    let _ = error.print();
+    Ok(ExitCode::from(code))
+}
+
+/// The runtime of a command: one thread, since every command mostly waits, and since a pilot forks.
+fn block_on<T>(work: impl Future<Output = T>) -> Result<T, Report> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| Report::bug("the event loop does not start", &error))?;
+    Ok(runtime.block_on(work))
+}

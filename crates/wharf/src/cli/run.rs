@@ -1,0 +1,176 @@
+//! `wharf run`: a dev server in the foreground, on a port that nobody had to choose.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use wharf_control::api::KeyRequest;
+use wharf_model::request::PortArgument;
+use wharf_model::LaunchPlan;
+
+use super::Outcome;
+use crate::events::Sink;
+use crate::pilot::{self, Caller, Kind, Orders};
+use crate::place::{Place, Wanted};
+use crate::report::{Code, Report};
+use crate::{link, narrate};
+
+/// How long a tree has between the first signal and SIGKILL, unless `--grace` says otherwise.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// Run a dev server on its conventional port, or on a leased one.
+///
+/// Without a command, wharf looks for what the project runs: a `dev`, `start` or `serve` script of
+/// package.json, manage.py, a FastAPI or Flask module, a Spring Boot build, Cargo.toml, go.mod.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The port: N exactly, N+ for N or the next free one, or `auto` to set aside a port in the command
+    #[arg(long, value_name = "N|N+|auto")]
+    port: Option<PortArgument>,
+    /// The name of the service, in its URL and for its remembered port
+    #[arg(long, value_name = "SERVICE", value_parser = service_name)]
+    name: Option<String>,
+    /// Which instance of the service this is, from 1 [default: the lowest that does not run]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=999))]
+    instance: Option<u32>,
+    /// End the server rather than let it be reached from other machines
+    #[arg(long)]
+    loopback: bool,
+    /// Do without the daemon: the port is neither remembered nor listed
+    #[arg(long)]
+    no_daemon: bool,
+    /// Do not hold the port with a socket of wharf's own, for programs that bind without SO_REUSEADDR
+    #[arg(long)]
+    no_reserve: bool,
+    /// Write wharf's events as one JSON document a line to a file, or to an open descriptor by number
+    #[arg(long, value_name = "FILE|FD")]
+    events: Option<PathBuf>,
+    /// Seconds between the first signal and SIGKILL when the server has to end
+    #[arg(long, value_name = "SECONDS", default_value_t = GRACE.as_secs(), value_parser = clap::value_parser!(u64).range(0..=3600))]
+    grace: u64,
+    /// The command and its arguments
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "CMD")]
+    command: Vec<OsString>,
+}
+
+/// A service's name is a label of its URL.
+pub(super) fn service_name(text: &str) -> Result<String, String> {
+    let slug = wharf_model::name::slug(text);
+    if text.is_empty() {
+        Err("a name needs at least one letter or digit".into())
+    } else if slug == text {
+        Ok(slug)
+    } else {
+        Err(format!("use lower-case letters, digits and hyphens, such as `{slug}`"))
+    }
+}
+
+/// Runs the server to its end and passes its exit code on.
+pub(crate) fn run(args: Args) -> Outcome {
+    let begun = Instant::now();
+    let caller = Caller::now();
+    let events = Sink::open(args.events.as_deref())?;
+    let dir = current_dir()?;
+    let plan = plan(&args, &dir)?;
+    refuse_blocked(args.port)?;
+    let code = super::block_on(go(&args, plan, caller, events, begun))??;
+    Ok(ExitCode::from(code))
+}
+
+async fn go(
+    args: &Args,
+    plan: LaunchPlan,
+    caller: Caller,
+    events: Sink,
+    begun: Instant,
+) -> Result<u8, Report> {
+    // From here on Ctrl-C is ours to handle: before the launch there is only a lease to lose.
+    let orders = Orders::take(&caller)?;
+    let link = match args.no_daemon {
+        true => None,
+        false => link_or_say(link::Link::open().await),
+    };
+    let wanted = Wanted {
+        key: Some(KeyRequest {
+            project: plan.project.clone(),
+            worktree: plan.worktree.clone(),
+            service: plan.service.clone(),
+            instance: args.instance,
+        }),
+        request: plan.request,
+        count: 1 + plan.extra_ports,
+        reserve: !args.no_reserve,
+    };
+    let place = Place::take(link.as_ref(), &wanted).await?;
+    for line in place.story(&plan) {
+        narrate::line(&line);
+    }
+    let run = pilot::Run {
+        plan,
+        place,
+        link,
+        caller,
+        orders,
+        events,
+        begun,
+        grace: Duration::from_secs(args.grace),
+        loopback_only: args.loopback,
+        kind: Kind::Server,
+    };
+    run.to_the_end().await
+}
+
+/// A pilot without a daemon still runs its server, and says what is missing.
+pub(super) fn link_or_say(link: Result<link::Link, Report>) -> Option<link::Link> {
+    match link {
+        Ok(link) => Some(link),
+        Err(report) => {
+            narrate::warning(&format!("runs without the daemon: {}", report.what));
+            for why in &report.why {
+                narrate::line(&format!("  why: {why}"));
+            }
+            narrate::line("  the port is neither remembered nor listed, but held all the same");
+            None
+        }
+    }
+}
+
+/// The folder that commands start from.
+pub(super) fn current_dir() -> Result<PathBuf, Report> {
+    std::env::current_dir().map_err(|error| {
+        Report::new(Code::Failed, "the current folder cannot be read")
+            .because(&error)
+            .help("it may have been deleted or moved: `cd` to a folder that exists")
+    })
+}
+
+fn plan(args: &Args, dir: &std::path::Path) -> Result<LaunchPlan, Report> {
+    let home = wharf_os::user::home();
+    let request = wharf_plan::Request {
+        dir,
+        command: (!args.command.is_empty()).then_some(args.command.as_slice()),
+        port: args.port,
+        service: args.name.as_deref(),
+        env: &|name| std::env::var_os(name),
+        home: home.as_deref(),
+    };
+    wharf_plan::plan(&request).map_err(Report::from)
+}
+
+/// A browser would refuse the URL that wharf prints, so the number cannot be what was meant. A blocked
+/// port that stands in the command itself is the user's business; `Place::story` warns of it.
+pub(super) fn refuse_blocked(port: Option<PortArgument>) -> Result<(), Report> {
+    let Some(PortArgument::Exactly(port) | PortArgument::AtLeast(port)) = port else {
+        return Ok(());
+    };
+    if !port.is_browser_blocked() {
+        return Ok(());
+    }
+    let other = wharf_model::policy::fallback_ports(port, wharf_model::PortRange::LINUX_EPHEMERAL).next();
+    let other = other.map_or_else(|| "8000".to_owned(), |port| port.to_string());
+    Err(Report::new(Code::Usage, format!("port {port} cannot be opened in a browser"))
+        .why("it is on the Fetch standard's list of blocked ports, so every browser refuses it")
+        .help(format!("choose another, such as `--port {other}`")))
+}
+

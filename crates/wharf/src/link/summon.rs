@@ -1,0 +1,161 @@
+//! Finding the daemon, or making one: exactly one, however many commands want it at once.
+
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use semver::Version;
+use wharf_control::api::Status;
+use wharf_control::{CallError, Client, Paths};
+use wharf_os::detached;
+use wharf_os::lock::FileLock;
+use wharf_os::private_dir;
+
+use super::{CALL, PAUSE, hanging, report};
+use crate::report::{Code, Report};
+
+/// What a new daemon says first on its standard output.
+pub(crate) const READY: &str = "ready\n";
+/// What it says instead when another daemon was faster.
+pub(crate) const ALREADY_RUNS: &str = "already runs\n";
+
+/// Variables that are about the caller and would be wrong in a process that outlives it.
+const NOT_FOR_THE_DAEMON: [&str; 8] = [
+    "PORT", "HOST", "WHARF_ID", "WHARF_PORT", "WHARF_ROOT", "LISTEN_FDS", "LISTEN_PID", "NOTIFY_SOCKET",
+];
+
+/// How a daemon is made: a program in life, a thread in tests.
+pub(crate) trait Starter {
+    /// Starts one and waits until it says that it is ready, or that another is.
+    fn start(&self, patience: Duration) -> Result<(), Report>;
+}
+
+/// Starts this very program as the daemon.
+#[derive(Clone, Debug)]
+pub(crate) struct ProgramStarter {
+    program: PathBuf,
+}
+
+impl ProgramStarter {
+    pub(crate) fn new() -> Result<ProgramStarter, Report> {
+        let program = std::env::current_exe()
+            .map_err(|error| Report::bug("this program does not know its own path", &error))?;
+        // While wharf is being replaced its old path leads nowhere, but the kernel keeps the file.
+        let program = if program.exists() { program } else { PathBuf::from("/proc/self/exe") };
+        Ok(ProgramStarter { program })
+    }
+}
+
+impl Starter for ProgramStarter {
+    fn start(&self, patience: Duration) -> Result<(), Report> {
+        let failed = |error: &dyn std::error::Error| {
+            Report::new(Code::Daemon, "the daemon cannot be started").because(error)
+        };
+        let arguments = [OsString::from("daemon"), OsString::from("run")];
+        let said = detached::spawn(&self.program, &arguments, &NOT_FOR_THE_DAEMON)
+            .and_then(|pipe| pipe.wait(patience))
+            .map_err(|error| failed(&error))?;
+        let said = String::from_utf8_lossy(&said);
+        if said == READY || said == ALREADY_RUNS {
+            return Ok(());
+        }
+        let mut report = Report::new(Code::Daemon, "the daemon does not start");
+        for line in said.lines() {
+            report = report.why(line);
+        }
+        if said.is_empty() {
+            report = report.why("it ended without a word");
+        }
+        Err(report)
+    }
+}
+
+/// The way to the daemon.
+#[derive(Debug)]
+pub(crate) struct Summoner<S> {
+    paths: Paths,
+    starter: S,
+}
+
+impl<S: Starter> Summoner<S> {
+    pub(crate) fn new(paths: Paths, starter: S) -> Summoner<S> {
+        Summoner { paths, starter }
+    }
+
+    /// A client of a daemon that answers and is not older than this program.
+    pub(crate) async fn summon(&self, deadline: Instant) -> Result<Client, Report> {
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            match self.running().await {
+                Ok((client, status)) if !is_older(&status.version) => return Ok(client),
+                // What it knows is in the store, for its successor; who it serves, keeps serving.
+                Ok((client, _)) => drop(client.stop().await),
+                Err(error @ CallError::Timeout { .. }) => {
+                    return Err(hanging(error, &self.client()));
+                }
+                Err(error) if left.is_zero() || !error.is_passing() => return Err(report(error)),
+                Err(CallError::NoDaemon { .. }) => {
+                    self.start(left)?;
+                    // It has said that it is ready: no pause.
+                    continue;
+                }
+                Err(_) => {}
+            }
+            tokio::time::sleep(PAUSE.min(left)).await;
+        }
+    }
+
+    /// The daemon that runs, and how it is.
+    pub(crate) async fn running(&self) -> Result<(Client, Status), CallError> {
+        let client = self.client();
+        match client.status().await {
+            Ok(status) => return Ok((client, status)),
+            Err(error @ CallError::NoDaemon { .. }) => {
+                // Another login of this user may have another runtime folder, and a daemon there.
+                let Some(client) = self.advertised() else { return Err(error) };
+                match client.status().await {
+                    Ok(status) => Ok((client, status)),
+                    Err(_) => Err(error),
+                }
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn client(&self) -> Client {
+        Client::new(&self.paths.socket).with_timeout(CALL)
+    }
+
+    fn advertised(&self) -> Option<Client> {
+        let socket = PathBuf::from(OsString::from_vec(std::fs::read(&self.paths.database_lock).ok()?));
+        let elsewhere = socket.is_absolute() && socket != self.paths.socket;
+        elsewhere.then(|| Client::new(socket).with_timeout(CALL))
+    }
+
+    /// Starts a daemon unless somebody else is just doing so: they are waited for.
+    fn start(&self, patience: Duration) -> Result<(), Report> {
+        let begun = Instant::now();
+        private_dir::ensure(&self.paths.runtime_dir).map_err(|error| {
+            Report::new(Code::Daemon, "the folder for the control socket cannot be used")
+                .because(&error)
+                .help("remove it, or set XDG_RUNTIME_DIR to a folder of your own")
+        })?;
+        let lock = FileLock::exclusive(&self.paths.start_lock, patience).map_err(|error| {
+            let what = format!("`{}` cannot be locked", self.paths.start_lock.display());
+            Report::new(Code::Daemon, what).because(&error)
+        })?;
+        // Whoever held the lock has started it.
+        if lock.is_none() || UnixStream::connect(&self.paths.socket).is_ok() {
+            return Ok(());
+        }
+        self.starter.start(patience.saturating_sub(begun.elapsed()))
+    }
+}
+
+/// Whether that daemon is of an earlier version. One whose version cannot be read is left alone.
+fn is_older(version: &str) -> bool {
+    let own = Version::parse(env!("CARGO_PKG_VERSION"));
+    matches!((Version::parse(version), own), (Ok(theirs), Ok(own)) if theirs < own)
+}

@@ -1,0 +1,30 @@
+//! wharf: runs any dev server on its conventional port when that is free, and on a stable, leased one
+//! when it is not.
+//!
+//! The binary is thin: one file per command under `cli/`, answers to stdout through `render/` only,
+//! everything else to stderr, errors with a reason and a way out in `report.rs`.
+
+#![forbid(unsafe_code)]
+
+mod choice;
+mod cli;
+mod events;
+mod facts;
+mod link;
+mod narrate;
+mod pilot;
+mod place;
+mod render;
+mod report;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    match cli::main() {
+        Ok(code) => code,
+        Err(report) => {
+            narrate::report(&report);
+            ExitCode::from(report.code.number())
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! What wharf says beside the answer: lines on stderr, marked as its own.
+
+use std::io::{IsTerminal, Write};
+
+use anstyle::{AnsiColor, Style};
+
+use crate::render::printable;
+use crate::report::Report;
+
+/// The mark of wharf's own lines, between the lines of a server.
+const MARK: &str = "wharf:";
+
+/// Whether stderr takes colours: a terminal, and nobody said no (<https://no-color.org>).
+fn coloured() -> bool {
+    let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+    !refused && !dumb && std::io::stderr().is_terminal()
+}
+
+fn paint(style: Style, text: &str) -> String {
+    if coloured() { format!("{style}{text}{style:#}") } else { text.to_owned() }
+}
+
+/// One line of narration.
+pub(crate) fn line(text: &str) {
+    let mark = paint(Style::new().fg_color(Some(AnsiColor::Cyan.into())), MARK);
+    write(&format!("{mark} {}\n", printable(text)));
+}
+
+/// One line that wants attention.
+pub(crate) fn warning(text: &str) {
+    let mark = paint(Style::new().bold().fg_color(Some(AnsiColor::Yellow.into())), MARK);
+    write(&format!("{mark} {}\n", printable(text)));
+}
+
+/// The ready line: the one line that people look for.
+pub(crate) fn ready(text: &str, url: &str, rest: &str) {
+    let mark = paint(Style::new().fg_color(Some(AnsiColor::Green.into())), MARK);
+    let url = paint(Style::new().bold(), &printable(url));
+    write(&format!("{mark} {} {url}{}\n", printable(text), printable(rest)));
+}
+
+/// An error with its reasons and ways out.
+pub(crate) fn report(report: &Report) {
+    let red = Style::new().bold().fg_color(Some(AnsiColor::Red.into()));
+    let mut text = format!("{} {}\n", paint(red, "error:"), printable(&report.what));
+    for why in &report.why {
+        text.push_str(&format!("  {} {}\n", paint(Style::new().dimmed(), "why:"), printable(why)));
+    }
+    for help in &report.help {
+        text.push_str(&format!("  {} {}\n", paint(Style::new().bold(), "help:"), printable(help)));
+    }
+    write(&text);
+}
+
+/// In one write, so that lines of the server cannot fall in between; a closed stderr stops nothing.
+fn write(text: &str) {
+    let _ = std::io::stderr().lock().write_all(text.as_bytes());
+}

@@ -1,0 +1,230 @@
+//! The place of an instance: its leased ports, and the sockets that keep them from others until the
+//! server binds.
+//!
+//! The daemon says which port by the whole policy; the reservation, a plain bind by this process, is
+//! what makes it true. Where a stranger was faster, the daemon is asked again with that port marked.
+
+use wharf_control::api::{BusyPort, KeyRequest, LeaseRequest};
+use wharf_model::lease::Displaced;
+use wharf_model::policy::fallback_ports;
+use wharf_model::{
+    Holder, LaunchPlan, LeaseKind, Port, PortRange, PortRequest, Why,
+};
+use wharf_os::reserve::{self, Occupancy, Reservation};
+
+use crate::facts;
+use crate::link::Link;
+use crate::report::{Code, Report};
+
+/// How often a granted port may turn out to be taken before something else must be wrong.
+const ROUNDS: usize = 32;
+
+/// How many ports are tried without a daemon.
+const TRIES: usize = 4096;
+
+/// What an instance needs.
+#[derive(Debug)]
+pub(crate) struct Wanted {
+    /// Whose port it is; nobody's for an anonymous one, which is not remembered.
+    pub(crate) key: Option<KeyRequest>,
+    pub(crate) request: PortRequest,
+    /// How many ports; the first is the one that was asked for.
+    pub(crate) count: usize,
+    /// Whether to keep the ports by sockets.
+    pub(crate) reserve: bool,
+}
+
+/// Ports that are held.
+#[derive(Debug)]
+pub(crate) struct Place {
+    ports: Vec<Port>,
+    instance: u32,
+    why: Why,
+    reservations: Vec<Reservation>,
+}
+
+impl Place {
+    /// Takes the ports: by the daemon's policy, or by the kernel alone.
+    ///
+    /// # Errors
+    /// The very port that was asked for is taken or forbidden, or no port is left.
+    pub(crate) async fn take(link: Option<&Link>, wanted: &Wanted) -> Result<Place, Report> {
+        match link {
+            Some(link) => leased(link, wanted).await,
+            None => alone(wanted),
+        }
+    }
+
+    /// The ports of an outer wharf, inside which this one runs.
+    pub(crate) fn of_outer(port: Port, instance: u32) -> Place {
+        Place { ports: vec![port], instance, why: Why::Asked, reservations: Vec::new() }
+    }
+
+    /// The leased ports, the service's own first.
+    pub(crate) fn ports(&self) -> Vec<Port> {
+        self.ports.clone()
+    }
+
+    /// Which instance of the service this is.
+    pub(crate) fn instance(&self) -> u32 {
+        self.instance
+    }
+
+    /// Why the first port is what it is.
+    pub(crate) fn why(&self) -> &Why {
+        &self.why
+    }
+
+    /// The sockets, for whoever holds them from now on.
+    pub(crate) fn take_reservations(&mut self) -> Vec<Reservation> {
+        std::mem::take(&mut self.reservations)
+    }
+
+    /// What a person should know of the choice: nothing when the port is the expected one.
+    pub(crate) fn story(&self, plan: &LaunchPlan) -> Vec<String> {
+        let port = self.ports[0];
+        let mut lines = Vec::new();
+        match &self.why {
+            Why::NextFree(displaced) => lines.push(fallback(displaced, port)),
+            Why::Home { instead_of: Some(displaced) } => lines.push(format!(
+                "port {} is taken by {}; this service has its own, {port}",
+                displaced.wanted, displaced.holder
+            )),
+            Why::LeftToMain { wanted } => lines.push(format!(
+                "port {wanted} is left to the main checkout; this worktree has its own, {port}"
+            )),
+            Why::Asked | Why::Conventional | Why::Home { instead_of: None } => {}
+        }
+        if plan.request.wanted().is_browser_blocked() && self.ports[0] == plan.request.wanted() {
+            lines.push(format!("browsers refuse port {port}; curl and other clients do not"));
+        }
+        lines
+    }
+}
+
+fn fallback(displaced: &Displaced, port: Port) -> String {
+    let until = if displaced.foreign { " for now" } else { "" };
+    format!("port {} is taken by {}; took {port} instead{until}", displaced.wanted, displaced.holder)
+}
+
+async fn leased(link: &Link, wanted: &Wanted) -> Result<Place, Report> {
+    let mut request = LeaseRequest {
+        request_id: crate::link::request_id(),
+        key: wanted.key.clone(),
+        request: wanted.request,
+        slots: u16::try_from(wanted.count).unwrap_or(u16::MAX),
+        owner: LeaseKind::Process(facts::own_process()),
+        busy: Vec::new(),
+    };
+    for round in 0..ROUNDS {
+        if round > 0 {
+            request.request_id = crate::link::request_id();
+        }
+        let leases = link.lease(&request).await?;
+        let ports: Vec<Port> = leases.iter().map(|lease| lease.port).collect();
+        let Some(first) = leases.into_iter().next() else {
+            return Err(Report::new(Code::Daemon, "the daemon granted nothing"));
+        };
+        match reserve_all(&ports, wanted.reserve) {
+            Ok(reservations) => {
+                let instance = first.key.map_or(1, |key| key.instance);
+                return Ok(Place { ports, instance, why: first.why, reservations });
+            }
+            Err((port, occupancy)) => {
+                let holder = Some(blame(port, occupancy)?);
+                request.busy.push(BusyPort { port, holder });
+            }
+        }
+    }
+    Err(Report::new(Code::Conflict, "no port could be held")
+        .why(format!("{ROUNDS} granted ports in a row were taken by others in the same moment"))
+        .help("see who binds so many ports: `wharf who`"))
+}
+
+/// Holds every port or none.
+fn reserve_all(ports: &[Port], really: bool) -> Result<Vec<Reservation>, (Port, Occupancy)> {
+    if !really {
+        return Ok(Vec::new());
+    }
+    ports
+        .iter()
+        .map(|port| Reservation::take(port.get()).map_err(|occupancy| (*port, occupancy)))
+        .collect()
+}
+
+/// Who is in the way; a port that may not be bound at all is an error at once.
+fn blame(port: Port, occupancy: Occupancy) -> Result<Holder, Report> {
+    Ok(match occupancy {
+        Occupancy::Taken(sockets) => facts::holder(&sockets),
+        Occupancy::Redirected => Holder {
+            note: Some(
+                "something that answers there although no socket listens: a firewall redirect, such \
+                 as a container's published port"
+                    .to_owned(),
+            ),
+            ..Holder::default()
+        },
+        Occupancy::Denied(error) => return Err(denied(port, &error)),
+        Occupancy::Free | Occupancy::TimeWait => Holder::default(),
+    })
+}
+
+/// The system forbids the bind: not the same as a port that is taken.
+fn denied(port: Port, error: &std::io::Error) -> Report {
+    let report = Report::new(Code::Permission, format!("port {port} may not be bound")).because(error);
+    let start = reserve::unprivileged_start();
+    if port.get() < start {
+        return report
+            .why(format!("ports below {start} need a privilege on this system"))
+            .help(format!("use a port from {start} upwards, such as `--port 8080+`"))
+            .help("or allow it for all users: `sudo sysctl net.ipv4.ip_unprivileged_port_start=80`");
+    }
+    report.help("a sandbox or a security module forbids it: see its settings")
+}
+
+/// Without a daemon: the kernel's word alone, with the same order of ports.
+fn alone(wanted: &Wanted) -> Result<Place, Report> {
+    let (first, last) = reserve::ephemeral_range();
+    let ephemeral = PortRange { first, last };
+    let start = wanted.request.wanted();
+    let mut displaced = None;
+    let mut ports = Vec::new();
+    let mut reservations = Vec::new();
+    let candidates = std::iter::once(start).chain(fallback_ports(start, ephemeral)).take(TRIES);
+    for port in candidates {
+        match Reservation::take(port.get()) {
+            Ok(reservation) => {
+                ports.push(port);
+                if wanted.reserve {
+                    reservations.push(reservation);
+                }
+            }
+            Err(occupancy) if port == start => {
+                let holder = blame(port, occupancy)?;
+                if let PortRequest::Exactly(port) = wanted.request {
+                    return Err(taken(port, &holder));
+                }
+                displaced = Some(Displaced { wanted: port, holder, foreign: true });
+            }
+            Err(_) => {}
+        }
+        if ports.len() == wanted.count {
+            let why = match (displaced, wanted.request) {
+                (Some(displaced), _) => Why::NextFree(Box::new(displaced)),
+                (None, PortRequest::Conventional(_)) => Why::Conventional,
+                (None, _) => Why::Asked,
+            };
+            let instance = wanted.key.as_ref().and_then(|key| key.instance).unwrap_or(1);
+            return Ok(Place { ports, instance, why, reservations });
+        }
+    }
+    Err(Report::new(Code::Conflict, format!("no free port was found from {start} on"))
+        .why(format!("{TRIES} ports were tried")))
+}
+
+/// The very port that was asked for is taken.
+pub(crate) fn taken(port: Port, holder: &Holder) -> Report {
+    Report::new(Code::Conflict, format!("port {port} is taken by {holder}"))
+        .help(format!("`wharf who {port}` tells more about it"))
+        .help(format!("`--port {port}+` takes the next free port instead"))
+}

@@ -1,0 +1,57 @@
+//! Answers: the only place that writes to stdout.
+
+pub(crate) mod ls;
+pub(crate) mod port;
+pub(crate) mod table;
+pub(crate) mod who;
+
+use std::io::{self, Write};
+
+use serde::Serialize;
+
+use crate::report::{Code, Report};
+
+/// Writes an answer as it is.
+///
+/// # Errors
+/// Stdout cannot be written. A reader that has closed the pipe is no error: it has read enough.
+pub(crate) fn text(text: &str) -> Result<(), Report> {
+    bytes(text.as_bytes())
+}
+
+/// Writes an answer of any bytes.
+pub(crate) fn bytes(bytes: &[u8]) -> Result<(), Report> {
+    let mut out = io::stdout().lock();
+    match out.write_all(bytes).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Report::new(Code::Failed, "the answer cannot be written").because(&error))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Writes one JSON document.
+pub(crate) fn json(document: &impl Serialize) -> Result<(), Report> {
+    let mut text = serde_json::to_string_pretty(document)
+        .map_err(|error| Report::bug("the answer is not JSON", &error))?;
+    text.push('\n');
+    bytes(text.as_bytes())
+}
+
+/// A text from outside, with control characters made visible: what a program put into its name or
+/// its folder must not move the reader's cursor.
+pub(crate) fn printable(text: &str) -> String {
+    if !text.chars().any(char::is_control) {
+        return text.to_owned();
+    }
+    let mut shown = String::with_capacity(text.len() + 8);
+    for character in text.chars() {
+        match character {
+            '\n' => shown.push_str("\\n"),
+            '\t' => shown.push(' '),
+            c if c.is_control() => shown.push_str(&format!("\\x{:02x}", u32::from(c))),
+            c => shown.push(c),
+        }
+    }
+    shown
+}

@@ -1,0 +1,153 @@
+//! What went wrong, why, and what to do next: every error that a person sees is made here.
+
+use std::error::Error;
+
+use wharf_os::guard::SpawnError;
+use wharf_os::program::ProgramError;
+use wharf_plan::PlanError;
+
+/// The kind of an error, which decides the exit code. The numbers are a promise to scripts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Code {
+    Failed,
+    Usage,
+    NotFound,
+    Conflict,
+    Permission,
+    TimedOut,
+    Daemon,
+    Bug,
+    /// What a shell says of a command that cannot be executed.
+    CannotExecute,
+    /// What a shell says of a command that is not there.
+    NoCommand,
+}
+
+impl Code {
+    pub(crate) fn number(self) -> u8 {
+        match self {
+            Code::Failed => 1,
+            Code::Usage => 2,
+            Code::NotFound => 3,
+            Code::Conflict => 4,
+            Code::Permission => 5,
+            Code::TimedOut => 6,
+            Code::Daemon => 7,
+            Code::Bug => 70,
+            Code::CannotExecute => 126,
+            Code::NoCommand => 127,
+        }
+    }
+}
+
+/// An error for a person: what, why, what next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Report {
+    pub(crate) code: Code,
+    pub(crate) what: String,
+    pub(crate) why: Vec<String>,
+    pub(crate) help: Vec<String>,
+}
+
+impl Report {
+    pub(crate) fn new(code: Code, what: impl Into<String>) -> Report {
+        Report { code, what: what.into(), why: Vec::new(), help: Vec::new() }
+    }
+
+    pub(crate) fn why(mut self, why: impl Into<String>) -> Report {
+        self.why.push(why.into());
+        self
+    }
+
+    pub(crate) fn help(mut self, help: impl Into<String>) -> Report {
+        self.help.push(help.into());
+        self
+    }
+
+    /// Adds the whole chain of an error's causes.
+    pub(crate) fn because(mut self, error: &dyn Error) -> Report {
+        let mut next = Some(error);
+        while let Some(error) = next {
+            self.why.push(error.to_string());
+            next = error.source();
+        }
+        self
+    }
+
+    /// Something that cannot happen did.
+    pub(crate) fn bug(what: &str, error: &dyn Error) -> Report {
+        Report::new(Code::Bug, what)
+            .because(error)
+            .help("this is a bug in wharf: please report it with the command that you ran")
+    }
+}
+
+impl From<SpawnError> for Report {
+    fn from(error: SpawnError) -> Report {
+        let what = error.to_string();
+        match &error {
+            SpawnError::Program(program) => program_report(program, what),
+            SpawnError::Folder { source, .. } => Report::new(Code::CannotExecute, what).because(source),
+            SpawnError::Fork(source) => Report::new(Code::Failed, what)
+                .because(source)
+                .help("see `ulimit -u`, and the limits of the container"),
+            SpawnError::Exec { source, .. } => {
+                Report::new(Code::CannotExecute, what).because(source)
+            }
+        }
+    }
+}
+
+fn program_report(error: &ProgramError, what: String) -> Report {
+    match error {
+        ProgramError::NotFound { name } => Report::new(Code::NoCommand, what).help(format!(
+            "check the spelling, install it, or activate its environment; `command -v {}` in your \
+             shell should print its path",
+            name.display()
+        )),
+        ProgramError::NoFile { .. } => Report::new(Code::NoCommand, what)
+            .help("paths are taken from the folder in which you run wharf"),
+        ProgramError::NotExecutable { path } => Report::new(Code::CannotExecute, what)
+            .help(format!("`chmod +x {}`, or name the program that reads it", path.display())),
+        ProgramError::IsFolder { .. } => Report::new(Code::CannotExecute, what)
+            .help("name a program; to run in that folder, `cd` there first"),
+        ProgramError::Nul | ProgramError::Empty => {
+            Report::new(Code::Usage, what).help("`wharf run -- CMD ARG…`")
+        }
+    }
+}
+
+impl From<PlanError> for Report {
+    fn from(error: PlanError) -> Report {
+        let what = error.to_string();
+        match error {
+            PlanError::BadFolder { source, .. } | PlanError::UnreadableFile { source, .. } => {
+                Report::new(Code::Failed, what).because(&source)
+            }
+            PlanError::BadPackageJson { .. } => Report::new(Code::Failed, what)
+                .help("mend the file; `npm pkg get` reads it in the same way"),
+            PlanError::NothingToRun { looked_for, .. } => {
+                let mut report = Report::new(Code::NotFound, what);
+                for step in looked_for {
+                    report = report.why(format!("{}: {}", step.looked_at, step.found));
+                }
+                report.help("name the command: `wharf run -- CMD ARG…`")
+            }
+            PlanError::ScriptMissing { known, .. } if known.is_empty() => {
+                Report::new(Code::NotFound, what).why("it has no scripts at all")
+            }
+            PlanError::ScriptMissing { known, .. } => {
+                Report::new(Code::NotFound, what).help(format!("it has: {}", known.join(", ")))
+            }
+            PlanError::PortConflict { typed, .. } => Report::new(Code::Usage, what)
+                .help(format!("leave out `--port`, which makes {typed} the request"))
+                .help("or take the port out of that place"),
+            PlanError::EmptyCommand => {
+                Report::new(Code::Usage, what).help("`wharf run -- CMD ARG…`")
+            }
+            PlanError::BadServiceName { .. } => {
+                Report::new(Code::Usage, what).help("name it with `--name`, such as `--name web`")
+            }
+        }
+    }
+}

@@ -1,0 +1,5 @@
+fetch('/identity.txt')
+  .then((answer) => answer.text())
+  .then((identity) => {
+    document.body.textContent = identity
+  })

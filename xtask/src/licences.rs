@@ -1,0 +1,266 @@
+//! What the program is made of: `cargo xtask licences`.
+//!
+//! Reads the allow list of deny.toml, so that cargo-deny and this agree, and checks every dependency
+//! of the workspace against it. Nothing is downloaded.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::process::Command;
+
+use serde::Deserialize;
+
+/// How many other people's crates the workspace may have, its tests included.
+const DEPENDENCIES_MAX: usize = 200;
+/// Crates of which two versions at once would not fit together.
+const ONCE: &[&str] = &["http", "hyper", "rustls", "tokio"];
+
+/// As far as we read deny.toml.
+#[derive(Deserialize)]
+struct Deny {
+    licenses: Licenses,
+}
+
+#[derive(Deserialize)]
+struct Licenses {
+    allow: Vec<String>,
+}
+
+/// As far as we read `cargo metadata`.
+#[derive(Deserialize)]
+struct Metadata {
+    packages: Vec<Package>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+struct Package {
+    name: String,
+    version: String,
+    license: Option<String>,
+    source: Option<String>,
+}
+
+/// `cargo xtask licences`.
+pub fn run(root: &Path) -> Result<(), String> {
+    let file = root.join("deny.toml");
+    let text = std::fs::read_to_string(&file).map_err(|error| format!("deny.toml: {error}"))?;
+    let deny: Deny = toml::from_str(&text).map_err(|error| format!("deny.toml: {error}"))?;
+    let packages = packages(root)?;
+    let faults = faults(&packages, &deny.licenses.allow);
+    for fault in &faults {
+        println!("{fault}");
+    }
+    println!("{}", summary(&packages));
+    match faults.len() {
+        0 => Ok(()),
+        count => Err(format!("{count} faults among the dependencies")),
+    }
+}
+
+fn packages(root: &Path) -> Result<Vec<Package>, String> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let output = Command::new(cargo)
+        .args(["metadata", "--locked", "--offline", "--format-version", "1"])
+        .current_dir(root)
+        .output()
+        .map_err(|error| format!("cannot run cargo: {error}"))?;
+    if !output.status.success() {
+        let why = String::from_utf8_lossy(&output.stderr);
+        return Err(format!(
+            "cargo metadata failed; `cargo fetch --locked` may help\n{why}"
+        ));
+    }
+    let metadata: Metadata = serde_json::from_slice(&output.stdout)
+        .map_err(|error| format!("cargo metadata wrote something else: {error}"))?;
+    Ok(metadata.packages)
+}
+
+/// The packages that are not the workspace's own.
+fn foreign(packages: &[Package]) -> impl Iterator<Item = &Package> {
+    packages.iter().filter(|package| package.source.is_some())
+}
+
+fn faults(packages: &[Package], allow: &[String]) -> Vec<String> {
+    let mut faults = Vec::new();
+    for package in foreign(packages) {
+        let name = format!("{} {}", package.name, package.version);
+        let licence = package.license.as_deref().unwrap_or_default();
+        match allowed(licence, allow) {
+            Some(true) => {}
+            Some(false) => faults.push(format!(
+                "{name}: `{licence}` is not allowed by deny.toml: use another crate, or allow it there"
+            )),
+            None => faults.push(format!("{name}: `{licence}` cannot be read as a licence")),
+        }
+        let source = package.source.as_deref().unwrap_or_default();
+        if !source.starts_with("registry+") {
+            faults.push(format!(
+                "{name}: comes from {source}: use a released version"
+            ));
+        }
+    }
+    for name in ONCE {
+        let versions = foreign(packages).filter(|package| package.name == *name);
+        let versions: Vec<&str> = versions.map(|package| package.version.as_str()).collect();
+        if versions.len() > 1 {
+            faults.push(format!(
+                "{name}: versions {} at once: bring them together",
+                versions.join(", ")
+            ));
+        }
+    }
+    let count = foreign(packages).count();
+    if count > DEPENDENCIES_MAX {
+        faults.push(format!(
+            "{count} dependencies, {DEPENDENCIES_MAX} are allowed: do without some"
+        ));
+    }
+    faults
+}
+
+fn summary(packages: &[Package]) -> String {
+    let mut by_licence: BTreeMap<&str, usize> = BTreeMap::new();
+    for package in foreign(packages) {
+        *by_licence
+            .entry(package.license.as_deref().unwrap_or("none"))
+            .or_default() += 1;
+    }
+    let mut lines: Vec<String> = by_licence
+        .iter()
+        .map(|(licence, count)| format!("{count:4}  {licence}"))
+        .collect();
+    let names: BTreeSet<&str> = foreign(packages)
+        .map(|package| package.name.as_str())
+        .collect();
+    lines.push(format!(
+        "{} dependencies by {} names, tests and other systems included; at most {DEPENDENCIES_MAX}",
+        foreign(packages).count(),
+        names.len(),
+    ));
+    lines.join("\n")
+}
+
+/// Whether an SPDX expression can be met with the allowed licences; nothing if it is none.
+fn allowed(expression: &str, allow: &[String]) -> Option<bool> {
+    // Cargo's older form has a slash for OR.
+    let spaced = expression
+        .replace('/', " OR ")
+        .replace('(', " ( ")
+        .replace(')', " ) ");
+    let words: Vec<&str> = spaced.split_whitespace().collect();
+    let mut rest = words.as_slice();
+    let met = any(&mut rest, allow)?;
+    rest.is_empty().then_some(met)
+}
+
+fn any(words: &mut &[&str], allow: &[String]) -> Option<bool> {
+    let mut met = all(words, allow)?;
+    while let ["OR", rest @ ..] = *words {
+        *words = rest;
+        met |= all(words, allow)?;
+    }
+    Some(met)
+}
+
+fn all(words: &mut &[&str], allow: &[String]) -> Option<bool> {
+    let mut met = one(words, allow)?;
+    while let ["AND", rest @ ..] = *words {
+        *words = rest;
+        met &= one(words, allow)?;
+    }
+    Some(met)
+}
+
+fn one(words: &mut &[&str], allow: &[String]) -> Option<bool> {
+    match *words {
+        ["(", rest @ ..] => {
+            *words = rest;
+            let met = any(words, allow)?;
+            let [")", rest @ ..] = *words else {
+                return None;
+            };
+            *words = rest;
+            Some(met)
+        }
+        [licence, "WITH", exception, rest @ ..] => {
+            *words = rest;
+            let whole = format!("{licence} WITH {exception}");
+            // An exception only ever grants more.
+            Some(
+                allow
+                    .iter()
+                    .any(|known| known == licence || *known == whole),
+            )
+        }
+        [")" | "OR" | "AND" | "WITH", ..] | [] => None,
+        [licence, rest @ ..] => {
+            *words = rest;
+            Some(allow.iter().any(|known| known == licence))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn allow() -> Vec<String> {
+        vec!["MIT".into(), "Apache-2.0".into(), "Unicode-3.0".into()]
+    }
+
+    #[test]
+    fn expressions_are_met_or_not() {
+        for (expression, met) in [
+            ("MIT", Some(true)),
+            ("GPL-3.0-only", Some(false)),
+            ("MIT/GPL-2.0", Some(true)),
+            ("GPL-2.0 OR Apache-2.0", Some(true)),
+            ("(MIT OR GPL-2.0) AND Unicode-3.0", Some(true)),
+            ("MIT AND GPL-2.0", Some(false)),
+            ("MIT AND (GPL-2.0 OR BSD-4-Clause)", Some(false)),
+            ("Apache-2.0 WITH LLVM-exception OR Zlib", Some(true)),
+            ("GPL-2.0 WITH Classpath-exception-2.0", Some(false)),
+            ("", None),
+            ("(MIT", None),
+            ("MIT GPL-2.0", None),
+            ("MIT OR", None),
+        ] {
+            assert_eq!(allowed(expression, &allow()), met, "{expression:?}");
+        }
+    }
+
+    fn package(name: &str, version: &str, licence: Option<&str>, source: &str) -> Package {
+        Package {
+            name: name.into(),
+            version: version.into(),
+            license: licence.map(str::to_owned),
+            source: (!source.is_empty()).then(|| source.to_owned()),
+        }
+    }
+
+    #[test]
+    fn every_fault_is_named() {
+        let registry = "registry+x";
+        let packages = [
+            package("wharf", "0.1.0", None, ""),
+            package("good", "1.0.0", Some("MIT"), registry),
+            package("bad", "1.0.0", Some("GPL-3.0-only"), registry),
+            package("none", "1.0.0", None, registry),
+            package("git", "1.0.0", Some("MIT"), "git+x"),
+            package("tokio", "1.0.0", Some("MIT"), registry),
+            package("tokio", "2.0.0", Some("MIT"), registry),
+        ];
+        let faults = faults(&packages, &allow());
+        let names: Vec<&str> = faults
+            .iter()
+            .filter_map(|fault| fault.split([' ', ':']).next())
+            .collect();
+        assert_eq!(names, ["bad", "none", "git", "tokio"]);
+    }
+
+    #[test]
+    fn the_budget_bites() {
+        let many = vec![package("a", "1.0.0", Some("MIT"), "registry+x"); DEPENDENCIES_MAX + 1];
+        assert_eq!(faults(&many, &allow()).len(), 1);
+        assert_eq!(faults(&many[1..], &allow()).len(), 0);
+    }
+}

@@ -1,0 +1,42 @@
+//! What the repository needs beside cargo itself: `cargo xtask NAME`.
+
+#![forbid(unsafe_code)]
+
+mod catalog;
+mod licences;
+mod readme;
+mod real;
+mod repo;
+mod tidy;
+
+use std::process::ExitCode;
+
+const USAGE: &str = "\
+cargo xtask tidy        check the house rules
+cargo xtask licences    check the licences and the number of the dependencies
+cargo xtask readme      write the tables of frameworks in the documents
+cargo xtask real …      start real frameworks, two copies each; `--list` names the runs";
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    match dispatch(&args) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            eprintln!("error: {why}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn dispatch(args: &[String]) -> Result<(), String> {
+    let (task, rest) = args
+        .split_first()
+        .ok_or_else(|| format!("which task?\n{USAGE}"))?;
+    match (task.as_str(), rest) {
+        ("real", rest) => real::run(rest),
+        ("tidy", []) => tidy::run(&repo::root()?),
+        ("licences", []) => licences::run(&repo::root()?),
+        ("readme", []) => readme::run(&repo::root()?),
+        _ => Err(format!("there is no task `{}`\n{USAGE}", args.join(" "))),
+    }
+}

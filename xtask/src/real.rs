@@ -1,0 +1,213 @@
+//! `cargo xtask real`: the proof with real frameworks. For every entry of `tests/real/runs.toml`, two
+//! copies of a project are started at once under wharf, from unchanged files, in a network of their
+//! own; each must answer its own text on its own port, and leave nothing behind.
+
+mod control;
+mod copy;
+mod daemon;
+mod environment;
+mod events;
+mod hard_coded;
+mod http;
+mod pair;
+mod parts;
+mod place;
+mod processes;
+mod sandbox;
+mod signals;
+mod sockets;
+mod spec;
+mod started;
+mod two_copies;
+mod wait;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::PathBuf;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::Instant;
+
+use place::Place;
+use spec::{Book, Expect, Run};
+
+const USAGE: &str = "\
+usage: cargo xtask real [NAME…] [--list] [--jobs N] [--control] [--keep]
+  NAME…      only these runs
+  --list     the runs, and what each of them starts
+  --jobs N   so many runs at once (2)
+  --control  each project once and without wharf: where does it listen by itself?
+  --keep     leave the folders of failed runs where they are
+The parts come from script/parts; WHARF_PARTS says where they are, WHARF_BIN which wharf is tested.";
+
+/// What the caller wants.
+#[derive(Debug, Default)]
+struct Wanted {
+    names: Vec<String>,
+    jobs: usize,
+    list: bool,
+    control: bool,
+    keep: bool,
+}
+
+/// Does what `cargo xtask real ARGS…` says.
+pub fn run(args: &[String]) -> Result<(), String> {
+    if let [mode @ ("--inside" | "--inside-control"), name, root, wharf] =
+        &args.iter().map(String::as_str).collect::<Vec<_>>()[..]
+    {
+        return inside(mode, name, root.into(), wharf.into());
+    }
+    let wanted = read(args)?;
+    let book = Book::read(&place::repository()?)?;
+    let runs = book.select(&wanted.names)?;
+    if wanted.list {
+        list(&runs);
+        return Ok(());
+    }
+    let place = Place::find(!wanted.control)?;
+    sandbox::check()?;
+    let missing = parts::missing(&runs, &place)?;
+    if !wanted.control {
+        println!("wharf: {}", place.wharf.display());
+    }
+    let failed = all(&runs, &place, &missing, &wanted);
+    // Only when it is empty: what is kept for a failed run lies in it.
+    let _ = fs::remove_dir(&place.root);
+    println!(
+        "framework runs: {} passed, {failed} failed",
+        runs.len() - failed
+    );
+    if failed == 0 {
+        Ok(())
+    } else {
+        Err(format!("{failed} of the framework runs failed"))
+    }
+}
+
+fn read(args: &[String]) -> Result<Wanted, String> {
+    let mut wanted = Wanted {
+        jobs: 2,
+        ..Wanted::default()
+    };
+    let mut args = args.iter();
+    while let Some(arg) = args.next() {
+        match arg.as_str() {
+            "--list" => wanted.list = true,
+            "--control" => wanted.control = true,
+            "--keep" => wanted.keep = true,
+            "--jobs" => {
+                let jobs = args
+                    .next()
+                    .and_then(|text| text.parse().ok())
+                    .filter(|&jobs| jobs > 0);
+                wanted.jobs = jobs.ok_or("--jobs needs a number from 1")?;
+            }
+            option if option.starts_with('-') => {
+                return Err(format!("unknown option `{option}`\n{USAGE}"));
+            }
+            name => wanted.names.push(name.to_owned()),
+        }
+    }
+    Ok(wanted)
+}
+
+fn list(runs: &[&Run]) {
+    for run in runs {
+        println!(
+            "{:22} {:20} {:5} {}",
+            run.name,
+            run.framework.as_deref().unwrap_or("-"),
+            run.port,
+            run.typed()
+        );
+    }
+}
+
+/// Makes all the runs, some at a time, and counts those that failed.
+fn all(runs: &[&Run], place: &Place, missing: &BTreeSet<String>, wanted: &Wanted) -> usize {
+    let (next, failed, printing) = (AtomicUsize::new(0), AtomicUsize::new(0), Mutex::new(()));
+    let work = || {
+        while let Some(run) = runs.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let began = Instant::now();
+            let result = one(run, place, missing, wanted);
+            let took = began.elapsed().as_secs_f32();
+            let _alone = printing.lock();
+            match result {
+                Ok(said) => println!("ok    {:22} {took:5.1} s  {}", run.name, said.trim_end()),
+                Err(why) => {
+                    failed.fetch_add(1, Ordering::Relaxed);
+                    println!(
+                        "FAIL  {:22} {took:5.1} s  {}\n{}",
+                        run.name,
+                        run.typed(),
+                        why.trim_end()
+                    );
+                }
+            }
+        }
+    };
+    thread::scope(|scope| {
+        for _ in 0..wanted.jobs.min(runs.len()) {
+            scope.spawn(work);
+        }
+    });
+    failed.into_inner()
+}
+
+fn one(
+    run: &Run,
+    place: &Place,
+    missing: &BTreeSet<String>,
+    wanted: &Wanted,
+) -> Result<String, String> {
+    if let Some(why) = parts::why_not(run, missing) {
+        return Err(why);
+    }
+    let place = Place {
+        root: place.root.join(&run.name),
+        ..place.clone()
+    };
+    let mode = if wanted.control {
+        "--inside-control"
+    } else {
+        "--inside"
+    };
+    let result = sandbox::enter(run, &place, mode).and_then(|(status, said)| {
+        if status.success() {
+            Ok(said)
+        } else {
+            Err(said)
+        }
+    });
+    if result.is_ok() || !wanted.keep {
+        let _ = fs::remove_dir_all(&place.root);
+    }
+    result
+}
+
+/// The part that runs in the sandbox: its report goes to stdout, and its exit says how it went.
+fn inside(mode: &str, name: &str, root: PathBuf, wharf: PathBuf) -> Result<(), String> {
+    let place = Place {
+        root,
+        wharf,
+        ..Place::find(false)?
+    };
+    let book = Book::read(&place.repo)?;
+    let run = book.find(name)?;
+    environment::make_home(&place)?;
+    let proof = match (mode, run.expect) {
+        ("--inside-control", _) => control::look(&book, run, &place),
+        (_, Expect::HardCoded) => hard_coded::prove(&book, run, &place),
+        (_, Expect::Ready | Expect::Remapped) => two_copies::prove(&book, run, &place),
+    };
+    match proof {
+        Ok(said) => println!("{said}"),
+        Err(why) => {
+            println!("{why}");
+            // The report is all there is to say; whoever started this adds the name and counts.
+            std::process::exit(1);
+        }
+    }
+    Ok(())
+}

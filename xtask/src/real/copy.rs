@@ -1,0 +1,106 @@
+//! A copy of a project, as it would come out of a clone: the sources, what was installed into it, and
+//! one file of its own that says which copy it is.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use super::place::Place;
+use super::spec::{Dep, Run};
+
+/// One copy and the files beside it.
+#[derive(Debug)]
+pub struct Copy {
+    /// `a` or `b`.
+    pub letter: char,
+    /// What its processes carry in their environment.
+    pub mark: String,
+    /// The project folder.
+    pub folder: PathBuf,
+    /// What it must answer.
+    pub identity: String,
+    /// Where its standard output goes.
+    pub stdout: PathBuf,
+    /// Where its standard error goes.
+    pub stderr: PathBuf,
+    /// Where `wharf run --events` writes.
+    pub events: PathBuf,
+}
+
+impl Copy {
+    /// Makes the copy of this letter.
+    pub fn make(run: &Run, place: &Place, letter: char) -> Result<Copy, String> {
+        let base = place.root.join(letter.to_string());
+        let copy = Copy {
+            letter,
+            mark: format!("{}-{letter}", run.name),
+            folder: base.join(&run.project),
+            identity: identity(&run.project, letter)?,
+            stdout: base.join("stdout"),
+            stderr: base.join("stderr"),
+            events: base.join("events"),
+        };
+        fs::create_dir_all(&base)
+            .map_err(|error| format!("cannot make {}: {error}", base.display()))?;
+        let project = place.repo.join("tests/real/projects").join(&run.project);
+        copy_tree(&project, &copy.folder, &["-R"])?;
+        for dep in &run.deps {
+            copy.add(dep, place)?;
+        }
+        copy.identify(run)?;
+        Ok(copy)
+    }
+
+    fn add(&self, dep: &Dep, place: &Place) -> Result<(), String> {
+        let (from, to) = (place.parts.join(&dep.from), self.folder.join(&dep.to));
+        if dep.private {
+            return copy_tree(&from, &to, &["-a"]);
+        }
+        // A hard link costs nothing, but the parts may lie on another file system.
+        copy_tree(&from, &to, &["-al"]).or_else(|_| {
+            let _ = fs::remove_dir_all(&to);
+            copy_tree(&from, &to, &["-a"])
+        })
+    }
+
+    fn identify(&self, run: &Run) -> Result<(), String> {
+        let file = self.folder.join(&run.identity);
+        let folder = file.parent().unwrap_or(&self.folder);
+        fs::create_dir_all(folder)
+            .and_then(|()| fs::write(&file, format!("{}\n", self.identity)))
+            .map_err(|error| format!("cannot write {}: {error}", file.display()))
+    }
+
+    /// The path of the folder, for a placeholder in the table.
+    pub fn folder_text(&self) -> String {
+        self.folder.to_string_lossy().into_owned()
+    }
+}
+
+/// Text that no page holds by chance, of characters that no page escapes.
+fn identity(project: &str, letter: char) -> Result<String, String> {
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_err(|error| format!("the clock is before 1970: {error}"))?;
+    Ok(format!("identity-{project}-{letter}-{:x}", now.as_nanos()))
+}
+
+/// By `cp`, which knows about links, times and modes.
+fn copy_tree(from: &Path, to: &Path, flags: &[&str]) -> Result<(), String> {
+    let done = Command::new("cp")
+        .args(flags)
+        .args(["--", &from.to_string_lossy(), &to.to_string_lossy()])
+        .output()
+        .map_err(|error| format!("cannot run cp: {error}"))?;
+    if done.status.success() {
+        return Ok(());
+    }
+    let said = String::from_utf8_lossy(&done.stderr);
+    let last = said.lines().last().unwrap_or("it said nothing");
+    Err(format!(
+        "cannot copy {} to {}: {last}",
+        from.display(),
+        to.display()
+    ))
+}

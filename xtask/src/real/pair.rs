@@ -1,0 +1,217 @@
+//! Two copies of one project under wharf, started at once: what every proof needs of them.
+
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::time::{Duration, Instant};
+
+use super::copy::Copy;
+use super::events::{self, Event};
+use super::place::Place;
+use super::spec::{Book, Exposed, Run};
+use super::started::Started;
+use super::{daemon, environment, http, processes, sockets, wait};
+
+/// How long one request may take: some frameworks compile a page when it is first asked for.
+const ANSWER_WITHIN: Duration = Duration::from_secs(45);
+
+/// How long the kernel may take to take down what was killed.
+const SETTLED_WITHIN: Duration = Duration::from_secs(2);
+
+/// What went wrong, one line each.
+pub type Problems = Vec<String>;
+
+/// The two copies and the daemon between them.
+pub struct Pair<'a> {
+    /// The entry of the table.
+    pub run: &'a Run,
+    place: &'a Place,
+    /// The copies.
+    pub copies: [Started; 2],
+    daemon: Option<u32>,
+}
+
+impl<'a> Pair<'a> {
+    /// Starts both copies, the second right after the first.
+    pub fn start(book: &Book, run: &'a Run, place: &'a Place) -> Result<Pair<'a>, String> {
+        let [a, b] = ['a', 'b'].map(|letter| Copy::make(run, place, letter));
+        let launch = |copy: Copy| {
+            let env = environment::of_copy(book, run, place, &copy);
+            let argv = argv(run, place, &copy);
+            Started::start(copy, &argv, &env)
+        };
+        let (a, b) = (a?, b?);
+        Ok(Pair {
+            run,
+            place,
+            copies: [launch(a)?, launch(b)?],
+            daemon: None,
+        })
+    }
+
+    /// Notes who the daemon is: it may carry the mark of the copy that started it.
+    pub fn note_daemon(&mut self, problems: &mut Problems) {
+        match daemon::pid(self.place) {
+            Ok(pid) => self.daemon = Some(pid),
+            Err(why) => problems.push(why),
+        }
+    }
+
+    /// Asks a copy, at the address that wharf called ready, for its own text.
+    pub fn ask(&self, index: usize, ready: &Event) -> Result<(), String> {
+        let (own, other) = (&self.copies[index].copy, &self.copies[1 - index].copy);
+        let port = ready
+            .port
+            .ok_or_else(|| format!("copy {}: ready without a port", own.letter))?;
+        let url = format!("http://127.0.0.1:{port}");
+        let direct = ready
+            .direct_url
+            .as_deref()
+            .unwrap_or_default()
+            .trim_end_matches('/');
+        if direct != url {
+            return Err(format!(
+                "copy {}: direct_url is `{direct}`, not `{url}`",
+                own.letter
+            ));
+        }
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        let answer = http::get(address, &self.run.path, ANSWER_WITHIN)
+            .map_err(|why| format!("copy {}: ready, but {why}", own.letter))?;
+        if answer.body.contains(&other.identity) {
+            return Err(format!(
+                "copy {}: port {port} answers the other copy's text",
+                own.letter
+            ));
+        }
+        if answer.status != 200 || !answer.body.contains(&own.identity) {
+            return Err(format!(
+                "copy {}: {url}{} answered {} and not its own text, but: {:.300}",
+                own.letter, self.run.path, answer.status, answer.body
+            ));
+        }
+        Ok(())
+    }
+
+    /// Checks that what listens beyond loopback is what the table says, and that wharf has said so.
+    pub fn check_exposure(&self, problems: &mut Problems) {
+        let open = match sockets::listening() {
+            Ok(all) => all
+                .into_iter()
+                .filter(|one| !sockets::is_loopback(one))
+                .collect::<Vec<_>>(),
+            Err(why) => return problems.push(why),
+        };
+        if open.is_empty() && self.run.exposed != Exposed::Nothing {
+            let table = self.run.exposed;
+            problems.push(format!(
+                "the table says {table:?} is exposed, and all is on loopback"
+            ));
+        }
+        for address in open {
+            let allowed = match self.run.exposed {
+                Exposed::Nothing => false,
+                Exposed::Server => true,
+                Exposed::Extra => !self.serves_on(address.port()),
+            };
+            if !allowed {
+                problems.push(format!("{address} can be reached from beyond loopback"));
+            } else if !self.says_exposed(address.port()) {
+                problems.push(format!(
+                    "{address} is exposed, and no `exposed` event says so"
+                ));
+            }
+        }
+    }
+
+    fn says_exposed(&self, port: u16) -> bool {
+        let deadline = Instant::now() + SETTLED_WITHIN;
+        wait::until(deadline, || self.any_event("exposed", port).then_some(())).is_some()
+    }
+
+    fn serves_on(&self, port: u16) -> bool {
+        self.any_event("ready", port)
+    }
+
+    fn any_event(&self, kind: &str, port: u16) -> bool {
+        self.copies.iter().any(|copy| {
+            let events = copy.events().unwrap_or_default();
+            events
+                .iter()
+                .any(|event| event.event == kind && event.port == Some(port))
+        })
+    }
+
+    /// Waits for the end of a copy that was told to end, and checks that it left nothing.
+    pub fn gone(&mut self, index: usize, port: u16) -> Result<i32, String> {
+        let letter = self.copies[index].copy.letter;
+        let code = self.copies[index].exit_code(self.run.gone_within())?;
+        let events = self.copies[index].events()?;
+        let said = events::first(&events, "exited").and_then(|event| event.exit_code);
+        if said != Some(code) {
+            return Err(format!(
+                "copy {letter}: exit code {code}, but the event says {said:?}"
+            ));
+        }
+        self.nothing_left(index)?;
+        port_free(port).map_err(|why| format!("copy {letter} has ended, but {why}"))?;
+        Ok(code)
+    }
+
+    /// Checks that no process of the copy is alive.
+    pub fn nothing_left(&self, index: usize) -> Result<(), String> {
+        let copy = &self.copies[index].copy;
+        let left = || -> Vec<String> {
+            processes::others()
+                .iter()
+                .filter(|one| {
+                    Some(one.pid) != self.daemon && one.belongs_to(&copy.mark, &copy.folder)
+                })
+                .map(ToString::to_string)
+                .collect()
+        };
+        wait::until(Instant::now() + SETTLED_WITHIN, || {
+            left().is_empty().then_some(())
+        })
+        .ok_or_else(|| format!("copy {} left over: {}", copy.letter, left().join(", ")))
+    }
+
+    /// Stops the daemon; nothing may be left in the sandbox.
+    pub fn stop_daemon(&self) -> Result<(), String> {
+        daemon::stop(self.place)
+    }
+
+    /// The problems, and all that helps to see where they come from.
+    pub fn failure(&mut self, problems: &Problems) -> String {
+        let mut text: String = problems.iter().map(|one| format!("  - {one}\n")).collect();
+        let listening = sockets::listening().unwrap_or_default();
+        text.push_str(&format!("  listening at the end: {listening:?}\n"));
+        for process in processes::others() {
+            text.push_str(&format!("  running at the end: {process}\n"));
+        }
+        for copy in &mut self.copies {
+            text.push_str(&copy.evidence());
+        }
+        text
+    }
+}
+
+fn argv(run: &Run, place: &Place, copy: &Copy) -> Vec<String> {
+    let text = |path: &std::path::Path| path.to_string_lossy().into_owned();
+    let mut argv = vec![text(&place.wharf), "run".to_owned()];
+    argv.extend(["--events".to_owned(), text(&copy.events)]);
+    if !run.command.is_empty() {
+        argv.push("--".to_owned());
+        argv.extend(run.command.iter().cloned());
+    }
+    argv
+}
+
+/// Whether anybody could take the port now.
+fn port_free(port: u16) -> Result<(), String> {
+    let free = || {
+        TcpListener::bind((Ipv4Addr::UNSPECIFIED, port))
+            .ok()
+            .map(drop)
+    };
+    wait::until(Instant::now() + SETTLED_WITHIN, free)
+        .ok_or_else(|| format!("port {port} is still taken"))
+}

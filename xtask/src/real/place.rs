@@ -1,0 +1,87 @@
+//! Where everything is: the repository, the parts, the binary under test, and the folder of one run.
+
+use std::env;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+/// The places that every run has in common.
+#[derive(Clone, Debug)]
+pub struct Place {
+    /// The repository.
+    pub repo: PathBuf,
+    /// What `script/parts` installed.
+    pub parts: PathBuf,
+    /// The binary under test.
+    pub wharf: PathBuf,
+    /// A fresh folder for the copies. Outside of the repository, since a project inside of it would
+    /// be taken for a part of it, and short, since sockets lie in it.
+    pub root: PathBuf,
+}
+
+impl Place {
+    /// Finds the places; `with_wharf` says whether a binary is needed at all.
+    pub fn find(with_wharf: bool) -> Result<Place, String> {
+        let repo = repository()?;
+        let parts = env::var_os("WHARF_PARTS").map_or(repo.join("target/parts"), PathBuf::from);
+        let wharf = if with_wharf {
+            binary()?
+        } else {
+            PathBuf::new()
+        };
+        let root = env::temp_dir().join(format!("wharf-real-{}", std::process::id()));
+        Ok(Place {
+            repo,
+            parts: absolute(&parts)?,
+            wharf,
+            root,
+        })
+    }
+}
+
+/// The repository that this program was built from.
+pub fn repository() -> Result<PathBuf, String> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    path.canonicalize()
+        .map_err(|error| format!("cannot find the repository at {}: {error}", path.display()))
+}
+
+fn absolute(path: &Path) -> Result<PathBuf, String> {
+    std::path::absolute(path).map_err(|error| format!("cannot use {}: {error}", path.display()))
+}
+
+/// `WHARF_BIN`, else the newer of the release and the debug binary beside this program: an old one
+/// would prove nothing of the sources as they are.
+fn binary() -> Result<PathBuf, String> {
+    if let Some(path) = env::var_os("WHARF_BIN") {
+        let path = absolute(Path::new(&path))?;
+        return built(&path).map(|_| path.clone()).ok_or_else(|| {
+            format!(
+                "WHARF_BIN names {}, and there is no such file",
+                path.display()
+            )
+        });
+    }
+    let own = env::current_exe().map_err(|error| format!("cannot find this program: {error}"))?;
+    let target = own.ancestors().nth(2).unwrap_or(Path::new("/"));
+    ["release", "debug"]
+        .map(|profile| target.join(profile).join("wharf"))
+        .into_iter()
+        .filter_map(|path| Some((built(&path)?, path)))
+        .max()
+        .map(|(_, path)| path)
+        .ok_or_else(|| {
+            format!(
+                "there is no wharf binary in {}: build one with `cargo build --release -p wharf`, \
+                 or name one with WHARF_BIN",
+                target.display()
+            )
+        })
+}
+
+fn built(path: &Path) -> Option<SystemTime> {
+    path.metadata()
+        .ok()
+        .filter(|data| data.is_file())?
+        .modified()
+        .ok()
+}

@@ -1,0 +1,108 @@
+//! A machine of its own for each run: its own network with nothing but loopback, its own processes,
+//! its own `/etc/hosts`. The conventional ports are free in it, nothing of it is seen outside, and when
+//! it is left everything in it is gone.
+
+use std::env;
+use std::fs::{self, File};
+use std::path::Path;
+use std::process::{Command, ExitStatus, Stdio};
+use std::time::Instant;
+
+use super::place::Place;
+use super::spec::Run;
+use super::wait;
+
+/// The names that every Debian and every macOS has: with the second line, `localhost` is [::1] first
+/// for Node, which is the harder case.
+const HOSTS: &str = "127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n";
+
+/// What the first process of the sandbox does. It stays the parent, since the first process collects
+/// the orphans.
+const ENTER: &str =
+    "ip link set lo up && mount --bind \"$0/hosts\" /etc/hosts && { \"$@\"; exit $?; }";
+
+/// How many seconds a run may take beyond the time that it gives its copies.
+const MARGIN: u64 = 240;
+
+/// The flags of `unshare`, which needs a user namespace where the user is not root.
+fn flags() -> Vec<&'static str> {
+    let mut flags = vec![
+        "--net",
+        "--mount",
+        "--pid",
+        "--fork",
+        "--kill-child",
+        "--mount-proc",
+    ];
+    if !is_root() {
+        flags.extend(["--user", "--map-root-user"]);
+    }
+    flags
+}
+
+fn is_root() -> bool {
+    use std::os::unix::fs::MetadataExt;
+    fs::metadata("/proc/self").is_ok_and(|data| data.uid() == 0)
+}
+
+/// Whether a sandbox can be made here at all; else why not, and what to do.
+pub fn check() -> Result<(), String> {
+    let done = Command::new("unshare")
+        .args(flags())
+        .args(["sh", "-c", "ip link set lo up"])
+        .output()
+        .map_err(|error| format!("cannot run `unshare` ({error}): run script/parts first"))?;
+    if done.status.success() {
+        return Ok(());
+    }
+    let said = String::from_utf8_lossy(&done.stderr);
+    Err(format!(
+        "cannot make a network of its own for the runs: {}\n  why: this user may not make namespaces \
+         here\n  help: run it as root, or in a container with CAP_SYS_ADMIN",
+        said.trim()
+    ))
+}
+
+/// Runs this program again in a sandbox, for one run, and gives what it reported.
+pub fn enter(run: &Run, place: &Place, mode: &str) -> Result<(ExitStatus, String), String> {
+    fs::create_dir_all(&place.root)
+        .and_then(|()| fs::write(place.root.join("hosts"), HOSTS))
+        .map_err(|error| format!("cannot write in {}: {error}", place.root.display()))?;
+    let report = place.root.join("report");
+    let own = env::current_exe().map_err(|error| format!("cannot find this program: {error}"))?;
+    let mut child = Command::new("unshare")
+        .args(flags())
+        .args(["sh", "-c", ENTER])
+        .arg(&place.root)
+        .arg(own)
+        .args(["real", mode, &run.name])
+        .arg(&place.root)
+        .arg(&place.wharf)
+        .stdin(Stdio::null())
+        .stdout(file(&report)?)
+        .stderr(file(&place.root.join("report-errors"))?)
+        .spawn()
+        .map_err(|error| format!("cannot run `unshare`: {error}"))?;
+    let within = run.ready_within() + run.gone_within() * 2;
+    let deadline = Instant::now() + within + std::time::Duration::from_secs(MARGIN);
+    let status = wait::until(deadline, || child.try_wait().ok().flatten());
+    let Some(status) = status else {
+        // The first process of the sandbox dies with `unshare`, and everything else with it.
+        let _ = child.kill();
+        let _ = child.wait();
+        return Err(format!("the run itself hung for more than {within:?}"));
+    };
+    Ok((
+        status,
+        read(&report) + &read(&place.root.join("report-errors")),
+    ))
+}
+
+fn file(path: &Path) -> Result<File, String> {
+    File::create(path).map_err(|error| format!("cannot write {}: {error}", path.display()))
+}
+
+fn read(path: &Path) -> String {
+    let text = fs::read(path).unwrap_or_default();
+    String::from_utf8_lossy(&text).into_owned()
+}
