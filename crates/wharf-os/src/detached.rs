@@ -2,7 +2,6 @@
 
 use std::ffi::OsString;
 use std::io;
-use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -13,14 +12,13 @@ use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::io::Errno;
 use rustix::pipe::{PipeFlags, pipe_with};
 
+use crate::signals;
+
 /// The most that the new process can say before it is heard.
 const LONGEST_WORD: usize = 4096;
 /// Descriptors that are looked at one by one where the kernel has no `close_range`.
 const MOST_DESCRIPTORS: RawFd = 65_536;
 
-/// The kernel's `_NSIG`, and the length of its signal set in bytes.
-const LAST_SIGNAL: usize = 64;
-const SIGNAL_SET: usize = LAST_SIGNAL / 8;
 
 /// The reading end of the new process's standard output.
 #[derive(Debug)]
@@ -74,7 +72,7 @@ pub fn spawn(program: &Path, args: &[OsString], env_remove: &[&str]) -> io::Resu
 /// get a terminal again. Returns in that child.
 fn leave() -> io::Result<()> {
     rustix::process::setsid()?;
-    default_signals();
+    signals::reset();
     // SAFETY: the child only returns from this function to std's exec; see `spawn`.
     match unsafe { libc::fork() } {
         -1 => return Err(io::Error::last_os_error()),
@@ -84,32 +82,6 @@ fn leave() -> io::Result<()> {
     }
     close_all_on_exec();
     Ok(())
-}
-
-/// `exec` resets handlers but keeps what is ignored or blocked.
-fn default_signals() {
-    // A zeroed `struct sigaction` of the kernel's is the default action; none is as long as this.
-    let default = [0u64; 8];
-    let mut none = MaybeUninit::<libc::sigset_t>::zeroed();
-    for signal in 1..=LAST_SIGNAL {
-        // SAFETY: the structure outlives the call and installs no handler. By system call, since
-        // libc refuses the numbers that it uses itself, which may have been inherited as ignored.
-        unsafe {
-            let null = std::ptr::null_mut::<u8>();
-            libc::syscall(
-                libc::SYS_rt_sigaction,
-                signal,
-                default.as_ptr(),
-                null,
-                SIGNAL_SET,
-            );
-        }
-    }
-    // SAFETY: the set is initialised by the first call and only read by the second.
-    unsafe {
-        libc::sigemptyset(none.as_mut_ptr());
-        libc::sigprocmask(libc::SIG_SETMASK, none.as_ptr(), std::ptr::null_mut());
-    }
 }
 
 /// Not closed at once: std still needs one to tell how `exec` went.

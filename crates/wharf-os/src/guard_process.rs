@@ -34,6 +34,8 @@ fn guard(image: &Image, channel: RawFd) -> std::io::Result<()> {
     keep_only(channel);
     // SAFETY: the descriptor was made for this process; the caller's copy is in another process.
     let channel = unsafe { OwnedFd::from_raw_fd(channel) };
+    // What `ps` shows: it is not the caller a second time.
+    let _ = rustix::thread::set_name(c"wharf-guard");
     rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
     let signals = SignalFd::new(&[libc::SIGCHLD])?;
     for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP, libc::SIGQUIT, libc::SIGTSTP] {

@@ -4,6 +4,10 @@ use std::io;
 use std::mem::{MaybeUninit, size_of};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
+/// The kernel's `_NSIG`, and the size of its signal set in bytes.
+const LAST_SIGNAL: i32 = 64;
+const SIGNAL_SET: usize = 8;
+
 /// A signal that was sent to this process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Received {
@@ -122,11 +126,23 @@ pub fn ignore(signal: i32) {
 /// Gives every signal its default action, except those that the caller of wharf had ignored when wharf
 /// began (as `nohup` does with SIGHUP): those a child is meant to inherit.
 pub(crate) fn default_dispositions(except: &[i32]) {
-    for signal in 1..=64 {
-        if signal != libc::SIGKILL && signal != libc::SIGSTOP && !except.contains(&signal) {
-            disposition(signal, libc::SIG_DFL);
+    // A zeroed `struct sigaction` of the kernel's is the default action; none is as long as this.
+    let default = [0u64; 8];
+    for signal in (1..=LAST_SIGNAL).filter(|signal| !except.contains(signal)) {
+        // SAFETY: the structure outlives the call and installs no handler. By system call, since
+        // libc refuses the numbers that it uses itself, which may have been inherited as ignored;
+        // the kernel refuses SIGKILL and SIGSTOP.
+        unsafe {
+            let old = std::ptr::null_mut::<u8>();
+            libc::syscall(libc::SYS_rt_sigaction, signal, default.as_ptr(), old, SIGNAL_SET);
         }
     }
+}
+
+/// Default actions and an empty mask: `exec` resets handlers but keeps what is ignored or blocked.
+pub(crate) fn reset() {
+    default_dispositions(&[]);
+    blocked(libc::SIG_SETMASK, &empty_set());
 }
 
 /// Whether the signal is ignored now.

@@ -135,11 +135,8 @@ fn a_command_finds_clean_descriptors_signals_and_environment() {
     let read = |name: &str| std::fs::read_to_string(dir.path().join(name)).unwrap();
     // 0, 1, 2 and the one with which `ls` reads the folder.
     assert_eq!(read("fds").trim(), "4");
-    // Signals 32 and 33 are libc's own: it lets nobody change them.
-    let libcs_own: u64 = 0b11 << 31;
     for line in read("sig").lines() {
-        let mask = u64::from_str_radix(line.split_whitespace().last().unwrap(), 16).unwrap();
-        assert_eq!(mask & !libcs_own, 0, "{line}");
+        assert!(line.ends_with("0000000000000000"), "{line}");
     }
     assert!(read("env").lines().any(|line| line == "MARK=x"));
     assert!(!read("env").lines().any(|line| line.starts_with("CARGO")));

@@ -34,7 +34,8 @@ pub(crate) fn entry(entry: &Entry, stem: &str) -> Checked {
     for text in texts {
         placeholders(text, &["host", "port", "port2"])?;
     }
-    let words = ["python", "mvn", "gradle", "ruby", "bundle", "entry", "module", "object", "gomain"];
+    let words =
+        ["python", "mvn", "gradle", "ruby", "bundle", "entry", "module", "object", "gomain"];
     for bare in &entry.bare {
         require(!bare.argv.is_empty(), "`bare.argv` is empty")?;
         require(!bare.files.is_empty(), "`bare.files` is empty")?;

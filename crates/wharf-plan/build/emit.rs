@@ -17,10 +17,8 @@ fn pairs(map: &BTreeMap<String, String>) -> String {
 }
 
 fn patterns(texts: &[String]) -> String {
-    let rows: Vec<String> = texts
-        .iter()
-        .map(|text| list(&text.split_whitespace().collect::<Vec<_>>()))
-        .collect();
+    let rows: Vec<String> =
+        texts.iter().map(|text| list(&text.split_whitespace().collect::<Vec<_>>())).collect();
     format!("&[{}]", rows.join(", "))
 }
 
@@ -41,7 +39,10 @@ fn settings(rows: &[Setting]) -> String {
     let mut text = String::from("&[");
     for row in rows {
         let Setting { file, kind, key } = row;
-        let _ = write!(text, "Setting {{ file: {file:?}, kind: SettingKind::{kind:?}, key: {key:?} }}, ");
+        let _ = write!(
+            text,
+            "Setting {{ file: {file:?}, kind: SettingKind::{kind:?}, key: {key:?} }}, "
+        );
     }
     text + "]"
 }
@@ -53,7 +54,10 @@ fn bare(rows: &[Bare]) -> String {
         let _ = write!(
             text,
             "Bare {{ order: {order}, files: {}, deps: {}, code: {}, argv: {} }}, ",
-            list(files), list(deps), list(code), list(argv),
+            list(files),
+            list(deps),
+            list(code),
+            list(argv),
         );
     }
     text + "]"
@@ -72,12 +76,36 @@ fn framework(e: &Entry) -> String {
          code: {}, entry: {} }}, inject: {}, \
          typed: Typed {{ port: {}, host: {}, address: {}, inline: {}, value_flags: {} }}, \
          settings: {}, bare: {}, facts: {}, sources: {} }},\n",
-        e.id, e.name, e.lang, e.category, e.tested, e.verified, e.proof, list(&ports), e.bind,
-        e.probe, e.reads_port_env, e.loopback_advice, e.notes, patterns(&d.commands),
-        patterns(&d.commands_with_dep), patterns(&d.except), list(&d.deps), list(&d.files),
-        list(&d.code), list(&d.entry), inject(e), list(&t.port), list(&t.host), list(&t.address),
-        list(&t.inline), list(&t.value_flags), settings(&e.settings), bare(&e.bare),
-        facts(&e.facts), pairs(&e.sources),
+        e.id,
+        e.name,
+        e.lang,
+        e.category,
+        e.tested,
+        e.verified,
+        e.proof,
+        list(&ports),
+        e.bind,
+        e.probe,
+        e.reads_port_env,
+        e.loopback_advice,
+        e.notes,
+        patterns(&d.commands),
+        patterns(&d.commands_with_dep),
+        patterns(&d.except),
+        list(&d.deps),
+        list(&d.files),
+        list(&d.code),
+        list(&d.entry),
+        inject(e),
+        list(&t.port),
+        list(&t.host),
+        list(&t.address),
+        list(&t.inline),
+        list(&t.value_flags),
+        settings(&e.settings),
+        bare(&e.bare),
+        facts(&e.facts),
+        pairs(&e.sources),
     )
 }
 
@@ -87,10 +115,23 @@ fn inject(e: &Entry) -> String {
         "Inject {{ by: By::{:?}, else_by: {}, only: {}, env: {}, env_append: {}, env_host: {}, \
          env_extra: {}, args: {}, args_host: {}, args_extra: {}, env_beats_flag: {}, \
          flag_adds_listener: {}, port_variable: {}, derive: {}, positional: {}, template: {:?}, replace: {:?} }}",
-        i.by, option("By", i.else_by), patterns(&i.only), pairs(&i.env), pairs(&i.env_append),
-        pairs(&i.env_host), pairs(&i.env_extra), list(&i.args), list(&i.args_host),
-        list(&i.args_extra), i.env_beats_flag, i.flag_adds_listener, i.port_variable, option("Derive", i.derive),
-        option("Positional", i.positional), i.template, i.replace,
+        i.by,
+        option("By", i.else_by),
+        patterns(&i.only),
+        pairs(&i.env),
+        pairs(&i.env_append),
+        pairs(&i.env_host),
+        pairs(&i.env_extra),
+        list(&i.args),
+        list(&i.args_host),
+        list(&i.args_extra),
+        i.env_beats_flag,
+        i.flag_adds_listener,
+        i.port_variable,
+        option("Derive", i.derive),
+        option("Positional", i.positional),
+        i.template,
+        i.replace,
     )
 }
 
@@ -101,10 +142,25 @@ fn runner(e: &RunnerEntry) -> String {
          shorthands: {}, exec: {}, any_script: {}, double_dash: DoubleDash::{:?}, lockfiles: {}, \
          package_manager: {:?}, dir_flags: {}, value_flags: {}, workspace_flags: {}, own_flags: {}, \
          facts: {}, sources: {} }},\n",
-        e.id, e.name, e.tested, e.verified, e.proof, list(&r.programs), list(&r.run), list(&r.shorthands),
-        list(&r.exec), r.any_script, r.double_dash, list(&r.lockfiles), r.package_manager,
-        list(&r.dir_flags), list(&r.value_flags), list(&r.workspace_flags), list(&r.own_flags),
-        pairs(&e.facts), pairs(&e.sources),
+        e.id,
+        e.name,
+        e.tested,
+        e.verified,
+        e.proof,
+        list(&r.programs),
+        list(&r.run),
+        list(&r.shorthands),
+        list(&r.exec),
+        r.any_script,
+        r.double_dash,
+        list(&r.lockfiles),
+        r.package_manager,
+        list(&r.dir_flags),
+        list(&r.value_flags),
+        list(&r.workspace_flags),
+        list(&r.own_flags),
+        pairs(&e.facts),
+        pairs(&e.sources),
     )
 }
 
@@ -113,9 +169,18 @@ fn wrapper(w: &Wrapper) -> String {
         "Wrapper {{ programs: {}, sub: {}, value_flags: {}, shell_flags: {}, dir_flags: {}, \
          module_flags: {}, positionals: {}, assignments: {}, after_dashes: {}, versioned: {}, \
          shell_words: {}, several: {} }},\n",
-        list(&w.programs), patterns(&w.sub), list(&w.value_flags), list(&w.shell_flags),
-        list(&w.dir_flags), list(&w.module_flags), w.positionals, w.assignments, w.after_dashes,
-        w.versioned, w.shell_words, w.several,
+        list(&w.programs),
+        patterns(&w.sub),
+        list(&w.value_flags),
+        list(&w.shell_flags),
+        list(&w.dir_flags),
+        list(&w.module_flags),
+        w.positionals,
+        w.assignments,
+        w.after_dashes,
+        w.versioned,
+        w.shell_words,
+        w.several,
     )
 }
 
@@ -123,7 +188,11 @@ fn interpreter(i: &Interpreter) -> String {
     format!(
         "Interpreter {{ programs: {}, lang: Lang::{:?}, sub: {}, value_flags: {}, \
          module_flags: {}, code_flags: {} }},\n",
-        list(&i.programs), i.lang, list(&i.sub), list(&i.value_flags), list(&i.module_flags),
+        list(&i.programs),
+        i.lang,
+        list(&i.sub),
+        list(&i.value_flags),
+        list(&i.module_flags),
         list(&i.code_flags),
     )
 }
@@ -147,9 +216,20 @@ fn port(p: &PortEntry) -> String {
          iana_range: {:?}, iana_unauthorized_use: {:?}, dev_users: {}, nmap_name: {:?}, \
          nmap_rank: {:?}, nmap_frequency: {:?}, nmap_rank_tied_with: {:?}, nmap_listed: {}, \
          nmap_top100: {}, nmap_top1000: {}, notes: {:?} }},\n",
-        p.number, p.iana_name, p.iana_status, p.iana_description, p.iana_range,
-        p.iana_unauthorized_use, list(&p.dev_users), p.nmap_name, p.nmap_rank, p.nmap_frequency,
-        p.nmap_rank_tied_with, p.nmap_listed.unwrap_or(true), p.nmap_top100, p.nmap_top1000,
+        p.number,
+        p.iana_name,
+        p.iana_status,
+        p.iana_description,
+        p.iana_range,
+        p.iana_unauthorized_use,
+        list(&p.dev_users),
+        p.nmap_name,
+        p.nmap_rank,
+        p.nmap_frequency,
+        p.nmap_rank_tied_with,
+        p.nmap_listed.unwrap_or(true),
+        p.nmap_top100,
+        p.nmap_top1000,
         p.notes,
     )
 }
@@ -160,7 +240,10 @@ pub(crate) fn ports(file: &PortsFile) -> String {
         + &table("STATEMENTS", "Statement", &file.facts.statement, |s| {
             format!(
                 "Statement {{ about: {}, text: {:?}, source: {:?}, corrects: {:?} }},\n",
-                list(&s.about), s.text, s.source, s.corrects,
+                list(&s.about),
+                s.text,
+                s.source,
+                s.corrects,
             )
         })
         + &format!("static SOURCES: &[(&str, &str)] = {};\n", pairs(&file.facts.sources))

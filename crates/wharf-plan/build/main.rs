@@ -36,6 +36,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             }
         }
     }
+    entries.sort_by(|a, b| a.id.cmp(&b.id));
     let wrappers: Wrappers = read(&folder.join("wrappers.toml"))?;
     let ports_path = folder.join("ports.toml");
     let mut ports: PortsFile = read(&ports_path)?;

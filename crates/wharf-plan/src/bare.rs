@@ -55,9 +55,14 @@ pub(crate) fn suggest(dir: &Path) -> Result<Suggestion, PlanError> {
 fn scripts(dir: &Path, looked: &mut Vec<Step>) -> Result<Option<Vec<OsString>>, PlanError> {
     if let Some(package) = Package::in_folder(dir)? {
         for name in MAIN_SCRIPTS {
-            let Some(text) = package.script(name) else { continue };
+            let Some(text) = package.script(name) else {
+                continue;
+            };
             if starts_wharf(text) {
-                looked.push(Step::new("package.json", format!("script `{name}` starts wharf itself")));
+                looked.push(Step::new(
+                    "package.json",
+                    format!("script `{name}` starts wharf itself"),
+                ));
                 continue;
             }
             let (runner, step) = runner::of_project(&package);
@@ -70,7 +75,9 @@ fn scripts(dir: &Path, looked: &mut Vec<Step>) -> Result<Option<Vec<OsString>>, 
     } else {
         looked.push(Step::new("package.json", "not there"));
     }
-    let Some((file, tasks)) = package::deno_tasks(dir) else { return Ok(None) };
+    let Some((file, tasks)) = package::deno_tasks(dir) else {
+        return Ok(None);
+    };
     for name in MAIN_SCRIPTS {
         if tasks.iter().any(|(task, text)| task == name && !starts_wharf(text)) {
             looked.push(Step::new(file, format!("has a task `{name}`")));
@@ -105,12 +112,15 @@ fn one(
             continue;
         }
         let words = Words { dir, file: &file, text: text.as_deref().unwrap_or_default() };
-        let Some(argv) = words.fill(bare.argv) else { continue };
+        let Some(argv) = words.fill(bare.argv) else {
+            continue;
+        };
         let why = framework.name.to_owned();
         looked.push(Step::new(folder::shown(&file, dir), why));
         return Some(argv);
     }
-    let found = if there { format!("there, but not for {}", framework.name) } else { "not there".into() };
+    let found =
+        if there { format!("there, but not for {}", framework.name) } else { "not there".into() };
     if !looked.iter().any(|step| step.looked_at == names && step.found == found) {
         looked.push(Step::new(names, found));
     }
@@ -172,7 +182,8 @@ impl Words<'_> {
     }
 
     fn bundled(&self, words: &[&str]) -> Vec<OsString> {
-        let bundle: &[&str] = if self.dir.join("Gemfile").is_file() { &["bundle", "exec"] } else { &[] };
+        let bundle: &[&str] =
+            if self.dir.join("Gemfile").is_file() { &["bundle", "exec"] } else { &[] };
         bundle.iter().chain(words).map(OsString::from).collect()
     }
 
@@ -204,7 +215,8 @@ impl Words<'_> {
     /// The package with the `main` function: the folder itself, or the only one below `cmd`.
     fn go_main(&self) -> Option<String> {
         let is_main = |path: &PathBuf| {
-            folder::evidence(path).is_some_and(|text| text.lines().any(|l| l.trim() == "package main"))
+            folder::evidence(path)
+                .is_some_and(|text| text.lines().any(|l| l.trim() == "package main"))
         };
         if folder::find(self.dir, "*.go").iter().any(is_main) {
             return Some(".".to_owned());
@@ -227,8 +239,12 @@ fn python(dir: &Path) -> Vec<OsString> {
             return vec![path.into_os_string()];
         }
     }
-    let managers =
-        [("uv.lock", "uv"), ("poetry.lock", "poetry"), ("pdm.lock", "pdm"), ("Pipfile.lock", "pipenv")];
+    let managers = [
+        ("uv.lock", "uv"),
+        ("poetry.lock", "poetry"),
+        ("pdm.lock", "pdm"),
+        ("Pipfile.lock", "pipenv"),
+    ];
     for (lock, manager) in managers {
         if dir.join(lock).is_file() {
             return [manager, "run", "python"].map(OsString::from).to_vec();

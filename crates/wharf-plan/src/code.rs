@@ -26,7 +26,9 @@ pub(crate) struct Code {
 pub(crate) fn read(files: &[PathBuf], lang: Lang) -> Code {
     let mut code = Code::default();
     for file in files.iter().take(FILES_MAX) {
-        let Some(text) = folder::evidence(file) else { continue };
+        let Some(text) = folder::evidence(file) else {
+            continue;
+        };
         code.seen = true;
         let (reads, names) = read_text(&text, lang);
         if code.reads.is_none() {
@@ -98,7 +100,9 @@ fn after_reading(line: &str, lang: Lang) -> Option<&str> {
         let goes_on = rest.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_');
         let around = &line[..at];
         let environment = match lang {
-            Lang::Python => around.contains("environ") || around.contains("getenv") || around.contains("env("),
+            Lang::Python => {
+                around.contains("environ") || around.contains("getenv") || around.contains("env(")
+            }
             Lang::Go => around.contains("Getenv") || around.contains("LookupEnv"),
             Lang::Rust => around.contains("env"),
             _ => true,
@@ -113,8 +117,9 @@ fn after_reading(line: &str, lang: Lang) -> Option<&str> {
 }
 
 /// Texts after which a port follows.
-const BEFORE_PORT: &[&str] =
-    &["listen(", "port=", "port =", "port:", "PORT=", "PORT =", "PORT:", "Port =", "Port=", ":port,"];
+const BEFORE_PORT: &[&str] = &[
+    "listen(", "port=", "port =", "port:", "PORT=", "PORT =", "PORT:", "Port =", "Port=", ":port,",
+];
 
 /// The port that a line names.
 fn named(line: &str) -> Option<u16> {
@@ -155,13 +160,20 @@ fn leading_port(text: &str) -> Option<u16> {
 /// `("127.0.0.1", 8080)`.
 fn quoted_address(line: &str) -> Option<u16> {
     for part in line.split(['"', '\'']).skip(1).step_by(2) {
-        let Some((host, port)) = part.rsplit_once(':') else { continue };
+        let Some((host, port)) = part.rsplit_once(':') else {
+            continue;
+        };
         let is_host = |c: char| c.is_ascii_alphanumeric() || ".[]:-*".contains(c);
-        if host.chars().all(is_host) && !host.ends_with('/') && let Some(port) = port_of(port) {
+        if host.chars().all(is_host)
+            && !host.ends_with('/')
+            && let Some(port) = port_of(port)
+        {
             return Some(port);
         }
     }
-    for host in ["0, 0, 0, 0], ", "127, 0, 0, 1], ", "\"0.0.0.0\", ", "\"127.0.0.1\", ", "\"localhost\", "] {
+    for host in
+        ["0, 0, 0, 0], ", "127, 0, 0, 1], ", "\"0.0.0.0\", ", "\"127.0.0.1\", ", "\"localhost\", "]
+    {
         if let Some((_, rest)) = line.split_once(host)
             && let Some(port) = leading_port(rest)
         {
@@ -207,7 +219,10 @@ mod tests {
     #[test]
     fn other_languages() {
         assert_eq!(reads("app.run(debug=True, port=5001)", Lang::Python), (false, Some(5001)));
-        assert_eq!(reads("port = int(os.environ.get(\"PORT\", 5002))", Lang::Python), (true, Some(5002)));
+        assert_eq!(
+            reads("port = int(os.environ.get(\"PORT\", 5002))", Lang::Python),
+            (true, Some(5002))
+        );
         assert_eq!(reads("app.listen(8888)", Lang::Python), (false, Some(8888)));
         let go = "port := os.Getenv(\"PORT\")\nif port == \"\" {\n port = \"8081\"\n}";
         assert_eq!(reads(go, Lang::Go), (true, Some(8081)));
@@ -216,7 +231,10 @@ mod tests {
         assert_eq!(reads(rust, Lang::Rust), (true, Some(3000)));
         assert_eq!(reads("TcpListener::bind(\"0.0.0.0:3003\")", Lang::Rust), (false, Some(3003)));
         assert_eq!(reads(".bind((\"127.0.0.1\", 8085))?", Lang::Rust), (false, Some(8085)));
-        assert_eq!(reads("SocketAddr::from(([127, 0, 0, 1], 3004))", Lang::Rust), (false, Some(3004)));
+        assert_eq!(
+            reads("SocketAddr::from(([127, 0, 0, 1], 3004))", Lang::Rust),
+            (false, Some(3004))
+        );
         assert_eq!(reads(":{$PORT:8080} {", Lang::Any), (true, Some(8080)));
         assert_eq!(reads("set :port, 4568", Lang::Ruby), (false, Some(4568)));
         assert_eq!(reads("let t = \"12:30\"; let v = \"1:2\";", Lang::Rust), (false, None));

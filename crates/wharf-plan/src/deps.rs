@@ -31,9 +31,12 @@ pub(crate) fn first(dir: &Path, lang: Lang, names: &[&'static str]) -> Option<De
     }
     let globs = manifests(lang);
     for folder in dir.ancestors().take(LEVELS_MAX) {
-        let files: Vec<PathBuf> = globs.iter().flat_map(|glob| folder::find(folder, glob)).collect();
+        let files: Vec<PathBuf> =
+            globs.iter().flat_map(|glob| folder::find(folder, glob)).collect();
         for file in &files {
-            let Some(text) = folder::evidence(file) else { continue };
+            let Some(text) = folder::evidence(file) else {
+                continue;
+            };
             let lists = |name: &&&str| lists(lang, file, &text, name);
             if let Some(name) = names.iter().find(lists) {
                 return Some(Dependency { name, file: file.clone() });
@@ -50,13 +53,22 @@ pub(crate) fn first(dir: &Path, lang: Lang, names: &[&'static str]) -> Option<De
 fn manifests(lang: Lang) -> &'static [&'static str] {
     match lang {
         Lang::Python => &[
-            "requirements*.txt", "requirements/*.txt", "pyproject.toml", "Pipfile", "setup.py",
-            "setup.cfg", "environment.yml",
+            "requirements*.txt",
+            "requirements/*.txt",
+            "pyproject.toml",
+            "Pipfile",
+            "setup.py",
+            "setup.cfg",
+            "environment.yml",
         ],
         Lang::Js => &["package.json"],
         Lang::Java | Lang::Kotlin => &[
-            "pom.xml", "build.gradle", "build.gradle.kts", "gradle/libs.versions.toml",
-            "app/build.gradle", "app/build.gradle.kts",
+            "pom.xml",
+            "build.gradle",
+            "build.gradle.kts",
+            "gradle/libs.versions.toml",
+            "app/build.gradle",
+            "app/build.gradle.kts",
         ],
         Lang::Scala => &["build.sbt", "project/plugins.sbt"],
         Lang::Ruby => &["Gemfile", "Gemfile.lock", "gems.rb"],
@@ -97,7 +109,8 @@ fn rust(line: &str, name: &str) -> bool {
 /// A requirement's name ends where its extras, its version or its marker begins; case does not
 /// count, and `_` is `-` (PEP 503).
 fn python(file: &Path, text: &str, name: &str) -> bool {
-    let plain_list = file.extension().is_some_and(|extension| extension == "txt" || extension == "yml");
+    let plain_list =
+        file.extension().is_some_and(|extension| extension == "txt" || extension == "yml");
     let wanted = normal(name);
     text.lines().any(|line| {
         let line = line.trim().trim_start_matches("- ");

@@ -142,7 +142,9 @@ fn by_pattern(command: &Command, layer: Layer, words: &[Word]) -> Option<Match> 
         let detect = &framework.detect;
         let plain = fits_any(detect.commands, words);
         let with_dep = fits_any(detect.commands_with_dep, words);
-        let Some(fit) = with_dep.as_ref().or(plain.as_ref()) else { continue };
+        let Some(fit) = with_dep.as_ref().or(plain.as_ref()) else {
+            continue;
+        };
         if fits_any(detect.except, words).is_some() {
             continue;
         }
@@ -159,7 +161,12 @@ fn by_pattern(command: &Command, layer: Layer, words: &[Word]) -> Option<Match> 
         }
         let shown: Vec<&str> = words[..fit.end].iter().map(|word| word.text.as_str()).collect();
         let found = match &dependency {
-            Some(d) => format!("{} ({} has {})", framework.name, folder::shown(&d.file, &command.dir), d.name),
+            Some(d) => format!(
+                "{} ({} has {})",
+                framework.name,
+                folder::shown(&d.file, &command.dir),
+                d.name
+            ),
             None => framework.name.to_owned(),
         };
         let takes_args =

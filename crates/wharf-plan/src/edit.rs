@@ -70,7 +70,8 @@ impl<'a> Editor<'a> {
         match &tail.end {
             End::Argv(index) => self.insert(*index, words),
             End::Shell { argv, at } => {
-                let words: String = words.iter().map(|w| format!(" {}", shell::quoted(w))).collect();
+                let words: String =
+                    words.iter().map(|w| format!(" {}", shell::quoted(w))).collect();
                 self.spliced.push((*argv, *at..*at, words));
             }
             End::Nowhere(_) => return false,

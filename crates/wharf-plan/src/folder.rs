@@ -56,7 +56,9 @@ fn step(dir: &Path, part: &str) -> Vec<PathBuf> {
         let path = dir.join(part);
         return if path.exists() { vec![path] } else { Vec::new() };
     }
-    let Ok(entries) = fs::read_dir(dir) else { return Vec::new() };
+    let Ok(entries) = fs::read_dir(dir) else {
+        return Vec::new();
+    };
     let mut paths: Vec<PathBuf> = entries
         .take(NAMES_MAX)
         .flatten()
@@ -68,8 +70,12 @@ fn step(dir: &Path, part: &str) -> Vec<PathBuf> {
 }
 
 fn alternatives(glob: &str) -> Vec<String> {
-    let Some((head, rest)) = glob.split_once('{') else { return vec![glob.to_owned()] };
-    let Some((inner, tail)) = rest.split_once('}') else { return vec![glob.to_owned()] };
+    let Some((head, rest)) = glob.split_once('{') else {
+        return vec![glob.to_owned()];
+    };
+    let Some((inner, tail)) = rest.split_once('}') else {
+        return vec![glob.to_owned()];
+    };
     let tails = alternatives(tail);
     let mut all = Vec::new();
     for choice in inner.split(',') {
@@ -82,9 +88,13 @@ fn alternatives(glob: &str) -> Vec<String> {
 pub(crate) fn matches(name: &str, pattern: &str) -> bool {
     let mut parts = pattern.split('*');
     let head = parts.next().unwrap_or_default();
-    let Some(mut rest) = name.strip_prefix(head) else { return false };
+    let Some(mut rest) = name.strip_prefix(head) else {
+        return false;
+    };
     let mut parts: Vec<&str> = parts.collect();
-    let Some(last) = parts.pop() else { return rest.is_empty() };
+    let Some(last) = parts.pop() else {
+        return rest.is_empty();
+    };
     for part in parts {
         match rest.find(part) {
             Some(at) => rest = &rest[at + part.len()..],

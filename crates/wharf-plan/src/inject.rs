@@ -13,8 +13,9 @@ use crate::command::{Command, LayerKind, Place};
 use crate::detect::Match;
 use crate::edit::Editor;
 use crate::error::PlanError;
-use crate::typed::{Form, Said, Typed, TypedPort};
 use crate::nginx::At;
+use crate::typed::{Form, Said, Typed, TypedPort};
+use crate::variables::Variables;
 use crate::{nginx, preload, tomcat, typed};
 
 /// Everything that an injection is decided by.
@@ -52,7 +53,7 @@ pub(crate) struct Injection {
 pub(crate) fn inject(argv: &[OsString], situation: Situation<'_>) -> Result<Injection, PlanError> {
     let mut injector = Injector {
         editor: Editor::new(argv),
-        env: Vec::new(),
+        variables: Variables::default(),
         files: Vec::new(),
         steps: Vec::new(),
         typed: Typed::default(),
@@ -61,22 +62,17 @@ pub(crate) fn inject(argv: &[OsString], situation: Situation<'_>) -> Result<Inje
     injector.begin_with_env(argv);
     injector.read_typed();
     let (request, hint) = injector.decide()?;
-    injector.set_common();
-    Ok(Injection {
-        request,
-        hint,
-        argv: injector.editor.finish(),
-        env: injector.env,
-        files: injector.files,
-        steps: injector.steps,
-    })
+    let Injector { s, typed, editor, mut variables, files, mut steps } = injector;
+    let framework = s.found.as_ref().map(|found| found.framework);
+    variables.set_all(framework, &typed, s.lang, s.env, &mut steps);
+    Ok(Injection { request, hint, argv: editor.finish(), env: variables.into_vec(), files, steps })
 }
 
 struct Injector<'a> {
     s: Situation<'a>,
     typed: Typed,
     editor: Editor<'a>,
-    env: Vec<(String, String)>,
+    variables: Variables,
     files: Vec<DerivedFile>,
     steps: Vec<Step>,
 }
@@ -106,7 +102,9 @@ impl Injector<'_> {
             return;
         };
         self.typed = typed::read(&self.s.command, &found);
-        let Some(kept) = self.s.command.kept else { return };
+        let Some(kept) = self.s.command.kept else {
+            return;
+        };
         let is_kept = |place: &Place| matches!(place, Place::Argv(index) if *index >= kept);
         if self.typed.port.as_ref().is_some_and(|port| is_kept(&port.place)) {
             self.editor.insert(kept, vec!["--".to_owned()]);
@@ -183,6 +181,12 @@ impl Injector<'_> {
             self.append_flags();
             return Ok((self.asked(), Hint::Flag));
         }
+        let inject = self.framework().map(|framework| &framework.inject);
+        if port.form == Form::Flag && inject.is_some_and(|i| i.env_beats_flag && i.args.is_empty())
+        {
+            self.step(place, "is the project's convention: the variable wins over it");
+            return Ok((self.asked(), Hint::Env));
+        }
         match port.said {
             Said::Port(number) => {
                 let request = choice::fixed(self.s.argument, number, port)?;
@@ -202,7 +206,9 @@ impl Injector<'_> {
 
     /// Whether a flag at the end wins over a port in the script.
     fn can_override(&self, port: &TypedPort) -> bool {
-        let Some(found) = &self.s.found else { return false };
+        let Some(found) = &self.s.found else {
+            return false;
+        };
         let inject = &found.framework.inject;
         let wins = match port.form {
             Form::Flag => !inject.flag_adds_listener,
@@ -294,7 +300,9 @@ impl Injector<'_> {
     }
 
     fn by_flag(&mut self) -> Hint {
-        let Some(found) = self.s.found.clone() else { return Hint::None };
+        let Some(found) = self.s.found.clone() else {
+            return Hint::None;
+        };
         let inject = &found.framework.inject;
         if let Some(template) = inject.replace
             && let Some(word) = self.s.command.words.get(found.end - 1)
@@ -313,7 +321,9 @@ impl Injector<'_> {
 
     /// Adds the flags for port and host. Says so if they can go nowhere.
     fn append_flags(&mut self) -> bool {
-        let Some(framework) = self.framework() else { return false };
+        let Some(framework) = self.framework() else {
+            return false;
+        };
         let inject = &framework.inject;
         let mut flags = inject.args.to_vec();
         if !self.typed.host {
@@ -333,16 +343,22 @@ impl Injector<'_> {
     }
 
     fn by_position(&mut self) -> Hint {
-        let Some(framework) = self.framework() else { return Hint::None };
+        let Some(framework) = self.framework() else {
+            return Hint::None;
+        };
         let inject = &framework.inject;
         let mut words: Vec<&str> = Vec::new();
         if !self.typed.host {
             words.extend(inject.args_host);
         }
         words.extend(inject.template);
-        let flag_waits = || self.s.command.words.last().is_some_and(|word| {
-            framework.typed.address.contains(&word.text.as_str())
-        });
+        let flag_waits = || {
+            self.s
+                .command
+                .words
+                .last()
+                .is_some_and(|word| framework.typed.address.contains(&word.text.as_str()))
+        };
         if inject.positional == Some(Positional::FlagAddress) && !flag_waits() {
             return Hint::None;
         }
@@ -390,7 +406,7 @@ impl Injector<'_> {
             Ok((file, variable)) => {
                 self.step("PYTHONPATH", preload::EXPLAINED);
                 self.files.push(file);
-                self.env.push(variable);
+                self.variables.set(&variable.0, &variable.1);
                 Hint::Config
             }
             Err(step) => {
@@ -417,59 +433,6 @@ impl Injector<'_> {
                 Hint::None
             }
             (None, false) => Hint::Convention,
-        }
-    }
-
-    fn set(&mut self, name: &str, template: &str) {
-        if !self.env.iter().any(|(known, _)| known == name) {
-            self.env.push((name.to_owned(), template.to_owned()));
-        }
-    }
-
-    /// The variables that are set however the port gets in.
-    fn set_common(&mut self) {
-        let framework = self.framework();
-        if framework.is_none_or(|framework| framework.inject.port_variable) {
-            self.set("PORT", "{port}");
-        }
-        if let Some(framework) = framework {
-            let inject = &framework.inject;
-            for (name, template) in inject.env.iter().chain(inject.env_extra) {
-                self.set(name, template);
-            }
-            for (name, template) in inject.env_append {
-                self.set_appended(name, template);
-            }
-            let own_host = inject.env_host.iter().any(|(name, _)| self.host_is_set(name));
-            for (name, template) in inject.env_host {
-                if !self.typed.host && !own_host {
-                    self.set(name, template);
-                }
-            }
-        }
-        // Without it nothing that a Python server prints reaches a pipe in time.
-        if self.s.lang == Lang::Python && (self.s.env)("PYTHONUNBUFFERED").is_none() {
-            self.set("PYTHONUNBUFFERED", "1");
-        }
-    }
-
-    /// Whether the user has set a variable for the host. Some shells export HOST as the machine's
-    /// name, which is no address to bind.
-    fn host_is_set(&self, name: &str) -> bool {
-        let value = (self.s.env)(name).and_then(|value| value.into_string().ok());
-        let is_address = |value: String| value == "localhost" || value.parse::<std::net::IpAddr>().is_ok();
-        (self.s.env)("WHARF_ROOT").is_none() && value.is_some_and(is_address)
-    }
-
-    /// Adds flags to a variable that holds flags, behind those that the user has set.
-    fn set_appended(&mut self, name: &str, template: &str) {
-        if matches!(self.typed.port, Some(TypedPort { said: Said::Port(_), .. })) {
-            return;
-        }
-        match (self.s.env)(name).map(OsString::into_string) {
-            None => self.set(name, template),
-            Some(Ok(own)) if !own.contains('{') => self.set(name, format!("{own} {template}").trim()),
-            Some(_) => self.step(format!("environment {name}"), "cannot be added to: left as it is"),
         }
     }
 }

@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 pub mod catalog;
+pub mod explain;
 pub mod ports;
 pub mod project;
 
@@ -31,6 +32,7 @@ mod shell;
 mod tomcat;
 mod typed;
 mod unwrap;
+mod variables;
 
 pub use error::PlanError;
 pub use plan::{Request, plan};

@@ -41,19 +41,33 @@ pub(crate) enum At {
 /// Directives whose path is relative to the folder of the configuration; all others are relative to
 /// nginx's prefix, which stays.
 const BESIDE_CONFIG: &[&str] = &[
-    "include", "auth_basic_user_file", "ssl_certificate", "ssl_certificate_key",
-    "ssl_client_certificate", "ssl_trusted_certificate", "ssl_dhparam", "ssl_crl",
-    "ssl_password_file", "ssl_session_ticket_key", "proxy_ssl_certificate",
-    "proxy_ssl_certificate_key", "proxy_ssl_trusted_certificate", "grpc_ssl_certificate",
-    "grpc_ssl_certificate_key", "uwsgi_ssl_certificate", "uwsgi_ssl_certificate_key",
+    "include",
+    "auth_basic_user_file",
+    "ssl_certificate",
+    "ssl_certificate_key",
+    "ssl_client_certificate",
+    "ssl_trusted_certificate",
+    "ssl_dhparam",
+    "ssl_crl",
+    "ssl_password_file",
+    "ssl_session_ticket_key",
+    "proxy_ssl_certificate",
+    "proxy_ssl_certificate_key",
+    "proxy_ssl_trusted_certificate",
+    "grpc_ssl_certificate",
+    "grpc_ssl_certificate_key",
+    "uwsgi_ssl_certificate",
+    "uwsgi_ssl_certificate_key",
 ];
 
 /// Derives the configuration for a command that starts nginx.
 pub(crate) fn derive(command: &Command) -> Result<Derived, Step> {
     let prefix = value(&command.words, "-p").map(|(path, _)| command.dir.join(path));
     let named = value(&command.words, "-c");
-    let path = config_path(&command.dir, prefix.as_deref(), named.as_ref().map(|(p, _)| p.as_str()));
-    let Some((path, text)) = path.and_then(|path| Some((path.clone(), folder::evidence(&path)?))) else {
+    let path =
+        config_path(&command.dir, prefix.as_deref(), named.as_ref().map(|(p, _)| p.as_str()));
+    let Some((path, text)) = path.and_then(|path| Some((path.clone(), folder::evidence(&path)?)))
+    else {
         return Err(Step::new("nginx.conf", "not found: its port cannot be replaced"));
     };
     let shown = folder::shown(&path, &command.dir);
@@ -62,7 +76,10 @@ pub(crate) fn derive(command: &Command) -> Result<Derived, Step> {
     let Some((contents, port, line)) = rewritten(&text, beside, !foreground) else {
         return Err(Step::new(shown, "has no `listen` with a port: nothing is replaced"));
     };
-    let step = Step::new(format!("{shown}:{line}"), format!("listens on {port}: a copy gets the leased port"));
+    let step = Step::new(
+        format!("{shown}:{line}"),
+        format!("listens on {port}: a copy gets the leased port"),
+    );
     let glued = named.as_ref().is_some_and(|(_, word)| word.text.starts_with("-c"));
     Ok(Derived {
         file: DerivedFile { name: "nginx.conf".to_owned(), contents },
@@ -78,7 +95,9 @@ pub(crate) fn derive(command: &Command) -> Result<Derived, Step> {
 fn value(words: &[Word], flag: &str) -> Option<(String, Word)> {
     for (index, word) in words.iter().enumerate() {
         match word.text.strip_prefix(flag) {
-            Some("") => return words.get(index + 1).map(|next| (next.text.clone(), next.clone())),
+            Some("") => {
+                return words.get(index + 1).map(|next| (next.text.clone(), next.clone()));
+            }
             Some(rest) => return Some((rest.to_owned(), word.clone())),
             None => {}
         }
@@ -91,7 +110,9 @@ fn config_path(dir: &Path, prefix: Option<&Path>, named: Option<&str>) -> Option
     let base = prefix.unwrap_or(dir);
     let candidates = match named {
         Some(name) => vec![base.join(name)],
-        None => vec![base.join("nginx.conf"), base.join("conf/nginx.conf"), base.join("etc/nginx.conf")],
+        None => {
+            vec![base.join("nginx.conf"), base.join("conf/nginx.conf"), base.join("etc/nginx.conf")]
+        }
     };
     candidates.into_iter().find(|path| path.is_file())
 }
@@ -142,7 +163,9 @@ fn rewritten(text: &str, beside: &Path, add_foreground: bool) -> Option<(String,
     for (span, new) in edits {
         out.replace_range(span, &new);
     }
-    if add_foreground && !directives.iter().any(|d| d.words.first().is_some_and(|w| w.0 == "daemon")) {
+    if add_foreground
+        && !directives.iter().any(|d| d.words.first().is_some_and(|w| w.0 == "daemon"))
+    {
         // Else nginx leaves its starter, and with it whoever watches over it.
         out.insert_str(0, "daemon off;\n");
     }
@@ -247,7 +270,11 @@ mod tests {
         let text = "http { # listen 1;\n server { listen 8080 default_server; listen [::]:8080 ipv6only=on; }\n server { listen *:8080; }\n server { listen 127.0.0.1:9000; listen unix:/x; } }";
         let expected = "http { # listen 1;\n server { listen @@WHARF_HOST@@:@@WHARF_PORT@@ default_server;  }\n server { listen @@WHARF_HOST@@:@@WHARF_PORT@@; }\n server { listen 127.0.0.1:9000; listen unix:/x; } }";
         assert_eq!(changed(text), expected);
-        assert_eq!(rewritten("\nserver { listen\n0.0.0.0:81; }", Path::new("/"), false).map(|r| (r.1, r.2)), Some((81, 2)));
+        assert_eq!(
+            rewritten("\nserver { listen\n0.0.0.0:81; }", Path::new("/"), false)
+                .map(|r| (r.1, r.2)),
+            Some((81, 2))
+        );
     }
 
     #[test]
@@ -259,7 +286,15 @@ mod tests {
 
     #[test]
     fn the_forms_of_listen() {
-        for (word, port) in [("80", Some(80)), ("localhost", Some(80)), ("[::1]:81", Some(81)), ("[::1]", Some(80)), ("unix:/x", None), ("0", None), ("$port", None)] {
+        for (word, port) in [
+            ("80", Some(80)),
+            ("localhost", Some(80)),
+            ("[::1]:81", Some(81)),
+            ("[::1]", Some(80)),
+            ("unix:/x", None),
+            ("0", None),
+            ("$port", None),
+        ] {
             assert_eq!(listen_port(word), port, "{word}");
         }
     }

@@ -74,9 +74,12 @@ impl Package {
 
     fn from_raw(dir: &Path, raw: Raw) -> Package {
         let mut dependencies = Vec::new();
-        for table in
-            [raw.dependencies, raw.dev_dependencies, raw.peer_dependencies, raw.optional_dependencies]
-        {
+        for table in [
+            raw.dependencies,
+            raw.dev_dependencies,
+            raw.peer_dependencies,
+            raw.optional_dependencies,
+        ] {
             dependencies.extend(entries(table).into_keys());
         }
         let text = |value: Value| value.as_str().unwrap_or_default().to_owned();
@@ -124,7 +127,9 @@ impl Package {
 /// The tasks of a deno.json, with the file's name.
 pub(crate) fn deno_tasks(dir: &Path) -> Option<(String, Vec<(String, String)>)> {
     for name in ["deno.json", "deno.jsonc"] {
-        let Some(text) = folder::evidence(&dir.join(name)) else { continue };
+        let Some(text) = folder::evidence(&dir.join(name)) else {
+            continue;
+        };
         let json: Value = serde_json::from_str(&without_comments(&text)).ok()?;
         let tasks = entries(json.get("tasks").cloned().unwrap_or_default())
             .into_iter()

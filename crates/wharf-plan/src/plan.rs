@@ -58,7 +58,11 @@ pub fn plan(request: &Request<'_>) -> Result<LaunchPlan, PlanError> {
     trace.extend(target.found.iter().map(|found| found.step.clone()));
     let framework = target.found.as_ref().map(|found| found.framework);
     let (service, primary) = service(request, &dir, &project, &target, bare)?;
-    let named = if request.service.is_some() { "as `--name` says" } else { "by folder, script or framework" };
+    let named = if request.service.is_some() {
+        "as `--name` says"
+    } else {
+        "by folder, script or framework"
+    };
     let situation = situation(request, target, bare);
     let name_step = Step::new("service", format!("`{service}`, {named}"));
     let injection = inject::inject(&argv, situation)?;
@@ -122,7 +126,13 @@ fn service(
     }
     let framework = target.found.as_ref().map(|found| found.framework);
     let main = if bare { Some(framework) } else { main_framework(&project.root) };
-    Ok(naming::name(&Nameless { dir, root: &project.root, framework, command: &target.command, main }))
+    Ok(naming::name(&Nameless {
+        dir,
+        root: &project.root,
+        framework,
+        command: &target.command,
+        main,
+    }))
 }
 
 /// What `wharf run` alone would run in a folder.
@@ -139,8 +149,7 @@ fn situation<'a>(request: &Request<'a>, target: Target, bare: bool) -> Situation
     let lang = framework.map_or_else(|| inject::lang_of(&command), |framework| framework.lang);
     let code = code::read(&code_files(&command, found.as_ref()), lang);
     let configured = framework.and_then(|framework| settings::read(framework, &command.dir));
-    let convention =
-        choice::convention(framework, lang, configured.as_ref(), &code, &command.dir);
+    let convention = choice::convention(framework, lang, configured.as_ref(), &code, &command.dir);
     Situation {
         command,
         found,
@@ -170,7 +179,9 @@ fn code_files(command: &Command, found: Option<&Match>) -> Vec<PathBuf> {
         };
     }
     let layer = command.innermost();
-    let Some(word) = command.words.get(layer.start) else { return Vec::new() };
+    let Some(word) = command.words.get(layer.start) else {
+        return Vec::new();
+    };
     match layer.kind {
         LayerKind::Script(_) => detect::script_file(&command.dir, &word.text).into_iter().collect(),
         LayerKind::Module => detect::module_file(&command.dir, &word.text).into_iter().collect(),
@@ -185,7 +196,9 @@ fn go_package(command: &Command, found: &Match) -> Vec<PathBuf> {
         return Vec::new();
     }
     let named = command.words.iter().skip(found.end).find(|word| !word.text.starts_with('-'));
-    let Some(named) = named.filter(|word| word.text != ".") else { return Vec::new() };
+    let Some(named) = named.filter(|word| word.text != ".") else {
+        return Vec::new();
+    };
     let path = command.dir.join(&named.text);
     match path.is_dir() {
         true => code::entry_files(&path, &["main.go", "*.go"]),
@@ -221,11 +234,13 @@ fn templates(injection: &Injection) -> impl Iterator<Item = &str> {
 
 fn mentions(injection: &Injection, placeholder: &str) -> bool {
     let in_file = |file: &DerivedFile| file.contents.contains(wharf_model::plan::FILE_HOST);
-    templates(injection).any(|text| text.contains(placeholder)) || injection.files.iter().any(in_file)
+    templates(injection).any(|text| text.contains(placeholder))
+        || injection.files.iter().any(in_file)
 }
 
 /// How many ports the templates name beyond the first.
 fn extra_ports(injection: &Injection) -> usize {
-    let named = |number: &usize| templates(injection).any(|t| t.contains(&format!("{{port{number}}}")));
+    let named =
+        |number: &usize| templates(injection).any(|t| t.contains(&format!("{{port{number}}}")));
     (2..=4).take_while(named).count()
 }

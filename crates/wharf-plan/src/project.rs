@@ -13,9 +13,25 @@ const LEVELS_MAX: usize = 64;
 
 /// Files that make a folder a project where there is no version control.
 const MANIFESTS: &[&str] = &[
-    "wharf.toml", "package.json", "deno.json", "deno.jsonc", "manage.py", "pyproject.toml",
-    "requirements.txt", "Pipfile", "pom.xml", "build.gradle", "build.gradle.kts", "build.sbt",
-    "Cargo.toml", "go.mod", "Gemfile", "config.ru", "composer.json", "artisan", "mix.exs",
+    "wharf.toml",
+    "package.json",
+    "deno.json",
+    "deno.jsonc",
+    "manage.py",
+    "pyproject.toml",
+    "requirements.txt",
+    "Pipfile",
+    "pom.xml",
+    "build.gradle",
+    "build.gradle.kts",
+    "build.sbt",
+    "Cargo.toml",
+    "go.mod",
+    "Gemfile",
+    "config.ru",
+    "composer.json",
+    "artisan",
+    "mix.exs",
 ];
 
 /// A checkout of a project.
@@ -207,7 +223,10 @@ mod tests {
         let (_guard, top) = folders();
         write(&top.join("shop/.jj/repo/store/type"), "git");
         write(&top.join("second/.jj/repo"), "../../shop/.jj/repo");
-        assert_eq!(found(&top.join("second")), (top.join("shop"), "second".into(), top.join("second")));
+        assert_eq!(
+            found(&top.join("second")),
+            (top.join("shop"), "second".into(), top.join("second"))
+        );
         assert_eq!(found(&top.join("shop")).1, "");
     }
 

@@ -37,10 +37,14 @@ struct Opening {
 
 /// Enters the script or the program that a package manager runs.
 pub(crate) fn enter(mut way: Way, at: usize, name: &str) -> Result<Entered, PlanError> {
-    let Some(runner) = which(name, &way.command.dir) else { return Ok(Entered::No(Box::new(way))) };
+    let Some(runner) = which(name, &way.command.dir) else {
+        return Ok(Entered::No(Box::new(way)));
+    };
     way.command.layers.push(Layer { start: at, kind: LayerKind::Program });
     let opening = open(runner, &way.command, at + 1)?;
-    let Some(word) = way.command.words.get(opening.at) else { return no(way) };
+    let Some(word) = way.command.words.get(opening.at) else {
+        return no(way);
+    };
     let sub = word.text.clone();
     if opening.several || sub == "workspaces" {
         way.command.several = Some(name.to_owned());
@@ -104,7 +108,8 @@ fn uses(dir: &Path, runner: &Runner) -> bool {
         // Both kinds of yarn write a yarn.lock; only the later one's has metadata, and only the
         // later one has settings in YAML.
         let berry = folder.join(".yarnrc.yml").is_file()
-            || folder::evidence(&folder.join("yarn.lock")).is_some_and(|t| t.contains("__metadata:"));
+            || folder::evidence(&folder.join("yarn.lock"))
+                .is_some_and(|t| t.contains("__metadata:"));
         return match runner.id {
             "runner-yarn-classic" => !berry,
             "runner-yarn-berry" => berry,
@@ -123,7 +128,9 @@ pub(crate) fn of_project(package: &Package) -> (&'static Runner, Step) {
             Some((manager, _)) => manager == name && classic,
             None => runner.package_manager == name,
         };
-        if let Some(runner) = runners.iter().find(|r| said(r) && r.package_manager.contains('@'))
+        if let Some(runner) = runners
+            .iter()
+            .find(|r| said(r) && r.package_manager.contains('@'))
             .or_else(|| runners.iter().find(said))
         {
             let found = format!("`packageManager` is {}", package.package_manager);
@@ -225,7 +232,9 @@ fn workspace(mut way: Way, runner: &Runner, opening: &Opening) -> Result<Entered
 
 /// The folder of a workspace, by its package's name or its path.
 fn workspace_dir(dir: &Path, name: &str) -> Result<Option<PathBuf>, PlanError> {
-    let Some(root) = Package::nearest(dir)? else { return Ok(None) };
+    let Some(root) = Package::nearest(dir)? else {
+        return Ok(None);
+    };
     let mut globs = root.workspaces.clone();
     if let Some(text) = folder::evidence(&root.dir.join("pnpm-workspace.yaml")) {
         let item = |line: &str| Some(line.trim().strip_prefix("- ")?.trim().to_owned());
@@ -273,7 +282,9 @@ fn program(command: &mut Command, runner: &Runner, mut at: usize) -> Option<usiz
 /// Enters the script whose name stands at an index.
 fn script(mut way: Way, runner: &Runner, at: usize, must: bool) -> Result<Entered, PlanError> {
     let name = way.command.words[at].text.clone();
-    let Some((file, text)) = script_text(&way, runner, &name, must)? else { return no(way) };
+    let Some((file, text)) = script_text(&way, runner, &name, must)? else {
+        return no(way);
+    };
     let step = format!("`{name}` of {} is `{text}`", folder::shown(&file, &way.command.dir));
     way.command.steps.push(Step::new(runner.name, step));
     way.command.script.get_or_insert(name);
@@ -300,7 +311,9 @@ fn script_text(
     {
         return Ok(Some((dir.join(file), text)));
     }
-    let Some(package) = Package::nearest(dir)? else { return Ok(None) };
+    let Some(package) = Package::nearest(dir)? else {
+        return Ok(None);
+    };
     let path = package.dir.join("package.json");
     match package.script(name) {
         Some(text) => Ok(Some((path, text.to_owned()))),

@@ -93,7 +93,13 @@ fn toml(text: &str, path: &str) -> Option<(u16, usize)> {
     for (index, line) in text.lines().enumerate() {
         let line = line.trim();
         if let Some(name) = line.strip_prefix('[') {
-            current = name.trim_start_matches('[').split(']').next().unwrap_or_default().trim().to_owned();
+            current = name
+                .trim_start_matches('[')
+                .split(']')
+                .next()
+                .unwrap_or_default()
+                .trim()
+                .to_owned();
         } else if let Some((name, value)) = line.split_once('=')
             && (current == table && name.trim() == key || current.is_empty() && name.trim() == path)
             && let Some(port) = port_after(value)
@@ -112,7 +118,9 @@ fn yaml(text: &str, path: &str) -> Option<(u16, usize)> {
         if content.is_empty() || content.starts_with('#') || content.starts_with('-') {
             continue;
         }
-        let Some((key, value)) = content.split_once(':') else { continue };
+        let Some((key, value)) = content.split_once(':') else {
+            continue;
+        };
         let indent = line.len() - content.len();
         parents.retain(|(outer, _)| *outer < indent);
         let mut names: Vec<&str> = parents.iter().map(|(_, name)| name.as_str()).collect();
@@ -175,7 +183,11 @@ fn opens(piece: &str, key: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn said(kind: SettingKind, key: &'static str, text: &str) -> Option<(Option<u16>, bool, usize)> {
+    fn said(
+        kind: SettingKind,
+        key: &'static str,
+        text: &str,
+    ) -> Option<(Option<u16>, bool, usize)> {
         let setting = Setting { file: "x", kind, key };
         one(&setting, text, PathBuf::new()).map(|found| (found.port, found.strict, found.line))
     }
@@ -187,7 +199,10 @@ mod tests {
         assert_eq!(said(Dotenv, "PORT", "# PORT=1\nexport PORT=\"3001\""), port(3001, 2));
         assert_eq!(said(Dotenv, "PORT", "PORTS=1"), None);
         assert_eq!(said(Properties, "server.port", "server.port = ${PORT:8081}"), port(8081, 1));
-        assert_eq!(said(Yaml, "server.port", "a:\n  port: 1\nserver:\n  x: y\n  port: 8082 # x"), port(8082, 5));
+        assert_eq!(
+            said(Yaml, "server.port", "a:\n  port: 1\nserver:\n  x: y\n  port: 8082 # x"),
+            port(8082, 5)
+        );
         assert_eq!(said(Yaml, "server.port", "server.port: 8083"), port(8083, 1));
         assert_eq!(said(Toml, "dev.port", "port = 1\n[dev]\nport = 8084"), port(8084, 3));
         assert_eq!(said(Text, "port", "\"port\": 4201,"), port(4201, 1));

@@ -67,14 +67,13 @@ pub(crate) struct ShellWord {
 
 /// Words that begin or end something larger than a simple command.
 const RESERVED: &[&str] = &[
-    "if", "then", "else", "elif", "fi", "for", "while", "until", "do", "done", "case", "esac", "in",
-    "{", "}", "!", "function", "select", "[[",
+    "if", "then", "else", "elif", "fi", "for", "while", "until", "do", "done", "case", "esac",
+    "in", "{", "}", "!", "function", "select", "[[",
 ];
 
 /// Takes a shell text apart.
 pub(crate) fn parse(text: &str) -> ShellText {
-    let mut parser =
-        Parser { text, at: 0, out: ShellText::default(), words: Vec::new(), end: 0 };
+    let mut parser = Parser { text, at: 0, out: ShellText::default(), words: Vec::new(), end: 0 };
     parser.run();
     parser.out
 }
@@ -291,7 +290,9 @@ pub(crate) fn quoted(word: &str) -> String {
     match shlex::try_quote(word) {
         Ok(text) => text.into_owned(),
         // A NUL cannot be in an argument at all.
-        Err(_) => shlex::try_quote(&word.replace('\0', "")).map_or_else(|_| String::new(), Into::into),
+        Err(_) => {
+            shlex::try_quote(&word.replace('\0', "")).map_or_else(|_| String::new(), Into::into)
+        }
     }
 }
 
@@ -307,7 +308,10 @@ mod tests {
 
     #[test]
     fn commands_end_at_operators() {
-        assert_eq!(words("a b && c; d | e & f"), [vec!["a", "b"], vec!["c"], vec!["d"], vec!["e"], vec!["f"]]);
+        assert_eq!(
+            words("a b && c; d | e & f"),
+            [vec!["a", "b"], vec!["c"], vec!["d"], vec!["e"], vec!["f"]]
+        );
         let text = parse("A=1 vite --open > log 2>&1");
         assert_eq!(text.commands[0].words.len(), 3);
         assert_eq!((text.commands[0].end, text.commands[0].then, text.opaque), (26, None, None));
@@ -316,14 +320,19 @@ mod tests {
 
     #[test]
     fn quotes_and_expansions() {
-        assert_eq!(words(r#"a 'b c' "d \" $X" e\ f ${P:-3 } $(x y) ''"#)[0][1..], ["b c", "d \" $X", "e f", "${P:-3 }", "$(x y)", ""]);
+        assert_eq!(
+            words(r#"a 'b c' "d \" $X" e\ f ${P:-3 } $(x y) ''"#)[0][1..],
+            ["b c", "d \" $X", "e f", "${P:-3 }", "$(x y)", ""]
+        );
         let text = parse("next dev -p ${PORT:-3000} -H $");
         assert!(text.commands[0].words[3].expands && !text.commands[0].words[5].expands);
     }
 
     #[test]
     fn what_is_not_understood_is_opaque() {
-        for text in ["(vite)", "if true; then vite; fi", "vite 'x", "cat <<E\nE", "! vite", "vite \\"] {
+        for text in
+            ["(vite)", "if true; then vite; fi", "vite 'x", "cat <<E\nE", "! vite", "vite \\"]
+        {
             assert!(parse(text).opaque.is_some(), "{text}");
         }
         assert!(!parse("# first\nvite").comment && parse("vite # dev").comment);

@@ -80,7 +80,8 @@ fn base(command: &Command, env: &dyn Fn(&str) -> Option<OsString>) -> Option<Pat
 /// since two copies cannot share it; the port, and the connector's line.
 fn rewritten(text: &str) -> Option<(String, u16, usize)> {
     let blank = without_comments(text);
-    let connector = tags(&blank, "Connector").into_iter().find(|tag| is_http(&blank[tag.clone()]))?;
+    let connector =
+        tags(&blank, "Connector").into_iter().find(|tag| is_http(&blank[tag.clone()]))?;
     let port_span = attribute(&blank, &connector, "port")?;
     let port = port_of(&blank[port_span.clone()])?;
     let mut edits: Vec<(Range<usize>, String)> = vec![(port_span, FILE_PORT.to_owned())];
@@ -144,7 +145,9 @@ fn attribute(text: &str, tag: &Range<usize>, name: &str) -> Option<Range<usize>>
         from = at + name.len();
         let whole = inside[..at].ends_with(|c: char| c.is_ascii_whitespace());
         let value = inside[from..].trim_start();
-        let Some(value) = value.strip_prefix('=').map(str::trim_start) else { continue };
+        let Some(value) = value.strip_prefix('=').map(str::trim_start) else {
+            continue;
+        };
         if !whole || !value.starts_with(['"', '\'']) {
             continue;
         }
@@ -185,8 +188,12 @@ mod tests {
 
     #[test]
     fn an_address_is_replaced_and_a_property_read() {
-        let (text, port, _) = rewritten("<Connector address=\"0.0.0.0\" port=\"${p:-8081}\"/>").unwrap();
-        assert_eq!((text.as_str(), port), ("<Connector address=\"@@WHARF_HOST@@\" port=\"@@WHARF_PORT@@\"/>", 8081));
+        let (text, port, _) =
+            rewritten("<Connector address=\"0.0.0.0\" port=\"${p:-8081}\"/>").unwrap();
+        assert_eq!(
+            (text.as_str(), port),
+            ("<Connector address=\"@@WHARF_HOST@@\" port=\"@@WHARF_PORT@@\"/>", 8081)
+        );
         assert_eq!(rewritten("<Server><Connectors port=\"1\"/></Server>"), None);
     }
 

@@ -155,7 +155,8 @@ fn flags(words: &[Word], framework: &Framework, typed: &mut Typed) {
             typed.host = true;
         } else if let Some((key, at)) = inline(text, t.inline) {
             let rest = &text[at..];
-            let (said, span) = said_in(rest.split([' ', ',', '\'', '"']).next().unwrap_or(""), word.expands);
+            let (said, span) =
+                said_in(rest.split([' ', ',', '\'', '"']).next().unwrap_or(""), word.expands);
             typed.port = Some(TypedPort {
                 said,
                 word: text.to_owned(),
@@ -199,7 +200,9 @@ fn taken(value: Value<'_>, form: Form, flag: &str) -> TypedPort {
 fn value_of<'a>(words: &'a [Word], index: usize, flags: &[&str]) -> Option<Value<'a>> {
     let word = &words[index];
     for flag in flags {
-        let Some(rest) = word.text.strip_prefix(flag) else { continue };
+        let Some(rest) = word.text.strip_prefix(flag) else {
+            continue;
+        };
         if rest.is_empty() {
             let next = words.get(index + 1)?;
             return Some(Value { word: next, at: 0 });
@@ -216,7 +219,9 @@ fn value_of<'a>(words: &'a [Word], index: usize, flags: &[&str]) -> Option<Value
 }
 
 fn is_flag(text: &str, flags: &[&str]) -> bool {
-    flags.iter().any(|flag| text.strip_prefix(flag).is_some_and(|r| r.is_empty() || r.starts_with('=')))
+    flags
+        .iter()
+        .any(|flag| text.strip_prefix(flag).is_some_and(|r| r.is_empty() || r.starts_with('=')))
 }
 
 fn inline<'a>(text: &str, keys: &[&'a str]) -> Option<(&'a str, usize)> {
@@ -257,7 +262,9 @@ fn said_in(text: &str, expands: bool) -> (Said, Range<usize>) {
     let start = match at {
         Some(at) => at,
         None if text[scheme..end].bytes().all(|b| b.is_ascii_digit()) => scheme,
-        None => return (if end > scheme { Said::Absent } else { Said::Other }, end..end),
+        None => {
+            return (if end > scheme { Said::Absent } else { Said::Other }, end..end);
+        }
     };
     let said = match text[start..end].parse::<Port>() {
         Ok(port) => Said::Port(port),
@@ -297,7 +304,15 @@ mod tests {
     #[test]
     fn every_form_of_an_address() {
         let port = |n| Said::Port(Port::new(n).unwrap());
-        for text in ["9000", ":9000", "h:9000", "0.0.0.0:9000", "[::1]:9000", "tcp://0.0.0.0:9000", "http://x:9000/y"] {
+        for text in [
+            "9000",
+            ":9000",
+            "h:9000",
+            "0.0.0.0:9000",
+            "[::1]:9000",
+            "tcp://0.0.0.0:9000",
+            "http://x:9000/y",
+        ] {
             assert_eq!(said(text), (port(9000), "9000"), "{text}");
         }
         assert_eq!(said("0"), (Said::Zero, "0"));

@@ -100,7 +100,9 @@ pub(crate) fn descend(mut way: Way, mut at: usize) -> Result<Vec<Command>, PlanE
 /// Takes the `A=B` words at an index and gives the index after them.
 fn take_assignments(command: &mut Command, mut at: usize) -> usize {
     while let Some(word) = command.words.get(at) {
-        let Some((name, value)) = assignment(&word.text) else { break };
+        let Some((name, value)) = assignment(&word.text) else {
+            break;
+        };
         command.assignments.push(Assignment {
             name: name.to_owned(),
             value: value.to_owned(),
@@ -170,7 +172,8 @@ pub(crate) fn enter_text(
         }
         let mut inner = way.clone();
         inner.command.layers.clear();
-        inner.command.tail.end = end_of(&parsed, index, argv, &way.command.tail.end, rest.is_empty());
+        inner.command.tail.end =
+            end_of(&parsed, index, argv, &way.command.tail.end, rest.is_empty());
         if index + 1 == count {
             words.extend(rest.iter().cloned());
         }
@@ -202,13 +205,7 @@ fn changes_the_shell(command: &mut Command, words: &[Word], then: Option<Operato
 }
 
 /// Where words can be added to one command of a shell text.
-fn end_of(
-    parsed: &ShellText,
-    index: usize,
-    argv: Option<usize>,
-    outer: &End,
-    alone: bool,
-) -> End {
+fn end_of(parsed: &ShellText, index: usize, argv: Option<usize>, outer: &End, alone: bool) -> End {
     let simple = &parsed.commands[index];
     if let Some(why) = parsed.opaque {
         return End::Nowhere(why.to_owned());
@@ -346,7 +343,8 @@ const PACKAGE_PROGRAMS: &[(&str, &str)] = &[
 
 /// Finishes with the script of an interpreter, a script that runs by itself, or a program.
 fn find_script(command: &mut Command, at: usize, name: &str) {
-    let is_module = command.layers.last().is_some_and(|l| l.start == at && l.kind == LayerKind::Module);
+    let is_module =
+        command.layers.last().is_some_and(|l| l.start == at && l.kind == LayerKind::Module);
     if is_module {
         return;
     }

@@ -139,10 +139,18 @@ fn differences(case: &Case, plan: &LaunchPlan, dir: &Path) -> Vec<String> {
     let mut out = Vec::new();
     let mut check = |what: &str, expected: String, actual: String| {
         if expected != actual {
-            out.push(format!("    {what}: expected {expected}\n    {:>width$}  but is {actual}", "", width = what.len()));
+            out.push(format!(
+                "    {what}: expected {expected}\n    {:>width$}  but is {actual}",
+                "",
+                width = what.len()
+            ));
         }
     };
-    check("framework", format!("{:?}", case.framework), format!("{:?}", plan.framework.as_ref().map(|f| f.id)));
+    check(
+        "framework",
+        format!("{:?}", case.framework),
+        format!("{:?}", plan.framework.as_ref().map(|f| f.id)),
+    );
     check("argv", format!("{:?}", case.argv), format!("{argv:?}"));
     check("env", format!("{:?}", case.env), format!("{env:?}"));
     check("request", case.request.clone(), request(plan.request));
@@ -152,7 +160,11 @@ fn differences(case: &Case, plan: &LaunchPlan, dir: &Path) -> Vec<String> {
     }
     let files: Vec<String> = plan.files.iter().map(|file| values.fill_file(file)).collect();
     for part in &case.derived {
-        check(&format!("{part:?} in a derived file"), "true".into(), files.iter().any(|f| f.contains(part)).to_string());
+        check(
+            &format!("{part:?} in a derived file"),
+            "true".into(),
+            files.iter().any(|f| f.contains(part)).to_string(),
+        );
     }
     if case.derived.is_empty() {
         check("derived files", "0".into(), files.len().to_string());
@@ -181,7 +193,9 @@ fn every_entry_has_a_fixture_and_every_case_passes() {
         if fixture.case.is_empty() {
             wrong.push(format!("{id}: its fixture has no case"));
         }
-        if !id.starts_with("runner-") && !fixture.case.iter().any(|c| c.framework.as_deref() == Some(id)) {
+        if !id.starts_with("runner-")
+            && !fixture.case.iter().any(|c| c.framework.as_deref() == Some(id))
+        {
             wrong.push(format!("{id}: no case of its fixture detects it"));
         }
         for case in &fixture.case {
@@ -205,7 +219,12 @@ fn every_entry_has_a_fixture_and_every_case_passes() {
             }
         }
     }
-    assert!(wrong.is_empty(), "{} of {cases} cases and entries are wrong:\n{}", wrong.len(), wrong.join("\n"));
+    assert!(
+        wrong.is_empty(),
+        "{} of {cases} cases and entries are wrong:\n{}",
+        wrong.len(),
+        wrong.join("\n")
+    );
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::error::Error;
 
+use wharf_model::Step;
 use wharf_os::guard::SpawnError;
 use wharf_os::program::ProgramError;
 use wharf_plan::PlanError;
@@ -98,6 +99,21 @@ impl From<SpawnError> for Report {
     }
 }
 
+/// What was not there in one sentence, what was there and did not do in one each.
+fn nothing_to_run(what: String, looked_for: &[Step]) -> Report {
+    let is_missing = |step: &&Step| step.found == "not there";
+    let missing: Vec<&str> =
+        looked_for.iter().filter(is_missing).map(|step| step.looked_at.as_str()).collect();
+    let mut report = Report::new(Code::NotFound, what);
+    for step in looked_for.iter().filter(|step| !is_missing(step)) {
+        report = report.why(format!("{}: {}", step.looked_at, step.found));
+    }
+    if !missing.is_empty() {
+        report = report.why(format!("none of these is there: {}", missing.join("; ")));
+    }
+    report.help("name the command: `wharf run -- CMD ARG…`")
+}
+
 fn program_report(error: &ProgramError, what: String) -> Report {
     match error {
         ProgramError::NotFound { name } => Report::new(Code::NoCommand, what).help(format!(
@@ -127,11 +143,7 @@ impl From<PlanError> for Report {
             PlanError::BadPackageJson { .. } => Report::new(Code::Failed, what)
                 .help("mend the file; `npm pkg get` reads it in the same way"),
             PlanError::NothingToRun { looked_for, .. } => {
-                let mut report = Report::new(Code::NotFound, what);
-                for step in looked_for {
-                    report = report.why(format!("{}: {}", step.looked_at, step.found));
-                }
-                report.help("name the command: `wharf run -- CMD ARG…`")
+                nothing_to_run(what, &looked_for)
             }
             PlanError::ScriptMissing { known, .. } if known.is_empty() => {
                 Report::new(Code::NotFound, what).why("it has no scripts at all")

@@ -1,7 +1,7 @@
 //! `wharf run`: a dev server in the foreground, on a port that nobody had to choose.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -87,22 +87,10 @@ async fn go(
 ) -> Result<u8, Report> {
     // From here on Ctrl-C is ours to handle: before the launch there is only a lease to lose.
     let orders = Orders::take(&caller)?;
-    let link = match args.no_daemon {
-        true => None,
-        false => link_or_say(link::Link::open().await),
+    let (link, place) = match outer_place(args, &plan) {
+        Some(place) => (None, place),
+        None => take_place(args, &plan).await?,
     };
-    let wanted = Wanted {
-        key: Some(KeyRequest {
-            project: plan.project.clone(),
-            worktree: plan.worktree.clone(),
-            service: plan.service.clone(),
-            instance: args.instance,
-        }),
-        request: plan.request,
-        count: 1 + plan.extra_ports,
-        reserve: !args.no_reserve,
-    };
-    let place = Place::take(link.as_ref(), &wanted).await?;
     for line in place.story(&plan) {
         narrate::line(&line);
     }
@@ -119,6 +107,44 @@ async fn go(
         kind: Kind::Server,
     };
     run.to_the_end().await
+}
+
+async fn take_place(
+    args: &Args,
+    plan: &LaunchPlan,
+) -> Result<(Option<link::Link>, Place), Report> {
+    let link = match args.no_daemon {
+        true => None,
+        false => link_or_say(link::Link::open().await),
+    };
+    let wanted = Wanted {
+        key: Some(KeyRequest {
+            project: plan.project.clone(),
+            worktree: plan.worktree.clone(),
+            service: plan.service.clone(),
+            instance: args.instance,
+        }),
+        request: plan.request,
+        count: 1 + plan.extra_ports,
+        reserve: !args.no_reserve,
+    };
+    let place = Place::take(link.as_ref(), &wanted).await?;
+    Ok((link, place))
+}
+
+/// Inside another wharf of the same checkout (`wharf run npm run dev`, whose script says `wharf run`)
+/// the outer one has leased and watches the port: this one hands it on. Where a port, a name or an
+/// instance is asked for, something else is meant.
+fn outer_place(args: &Args, plan: &LaunchPlan) -> Option<Place> {
+    let asks = args.port.is_some() || args.name.is_some() || args.instance.is_some();
+    let root = std::env::var_os("WHARF_ROOT")?;
+    if asks || plan.root != Path::new(&root) || plan.extra_ports > 0 {
+        return None;
+    }
+    let port = std::env::var("WHARF_PORT").ok()?.parse().ok()?;
+    let instance = std::env::var("WHARF_INSTANCE").ok()?.parse().ok()?;
+    narrate::line(&format!("inside another wharf: this runs on its port {port}"));
+    Some(Place::of_outer(port, instance))
 }
 
 /// A pilot without a daemon still runs its server, and says what is missing.
@@ -145,7 +171,7 @@ pub(super) fn current_dir() -> Result<PathBuf, Report> {
     })
 }
 
-fn plan(args: &Args, dir: &std::path::Path) -> Result<LaunchPlan, Report> {
+fn plan(args: &Args, dir: &Path) -> Result<LaunchPlan, Report> {
     let home = wharf_os::user::home();
     let request = wharf_plan::Request {
         dir,

@@ -1,0 +1,89 @@
+//! The variables that an instance gets.
+
+use std::ffi::OsString;
+use std::net::IpAddr;
+
+use wharf_model::Step;
+
+use crate::catalog::{Framework, Lang};
+use crate::typed::{Said, Typed, TypedPort};
+
+/// The environment of `wharf run`.
+type Env<'a> = &'a dyn Fn(&str) -> Option<OsString>;
+
+/// The variables that an instance gets, in the order in which they were decided.
+#[derive(Debug, Default)]
+pub(crate) struct Variables(Vec<(String, String)>);
+
+impl Variables {
+    /// The variables and their templates.
+    pub(crate) fn into_vec(self) -> Vec<(String, String)> {
+        self.0
+    }
+
+    /// Sets a variable, unless it is set.
+    pub(crate) fn set(&mut self, name: &str, template: &str) {
+        if !self.0.iter().any(|(known, _)| known == name) {
+            self.0.push((name.to_owned(), template.to_owned()));
+        }
+    }
+
+    /// Sets the variables that are right however the port gets in.
+    pub(crate) fn set_all(
+        &mut self,
+        framework: Option<&Framework>,
+        typed: &Typed,
+        lang: Lang,
+        env: Env<'_>,
+        steps: &mut Vec<Step>,
+    ) {
+        if framework.is_none_or(|framework| framework.inject.port_variable) {
+            self.set("PORT", "{port}");
+        }
+        if let Some(framework) = framework {
+            let inject = &framework.inject;
+            for (name, template) in inject.env.iter().chain(inject.env_extra) {
+                self.set(name, template);
+            }
+            // Flags that were typed win over those in a variable, or add a second listener to them.
+            if !matches!(typed.port, Some(TypedPort { said: Said::Port(_) | Said::Absent, .. })) {
+                for (name, template) in inject.env_append {
+                    steps.extend(self.append(name, template, env));
+                }
+            }
+            let own_host = inject.env_host.iter().any(|(name, _)| names_host(name, env));
+            for (name, template) in inject.env_host {
+                if !typed.host && !own_host {
+                    self.set(name, template);
+                }
+            }
+        }
+        // Without it nothing that a Python server prints reaches a pipe in time.
+        if lang == Lang::Python && env("PYTHONUNBUFFERED").is_none() {
+            self.set("PYTHONUNBUFFERED", "1");
+        }
+    }
+
+    /// Adds flags to a variable that holds flags, behind those that the user has set.
+    fn append(&mut self, name: &str, template: &str, env: Env<'_>) -> Option<Step> {
+        match env(name).map(OsString::into_string) {
+            None => self.set(name, template),
+            Some(Ok(own)) if !own.contains('{') => {
+                self.set(name, format!("{own} {template}").trim());
+            }
+            Some(_) => {
+                let found = "cannot be added to: left as it is";
+                return Some(Step::new(format!("environment {name}"), found));
+            }
+        }
+        None
+    }
+}
+
+/// Whether the user has set a variable to a host. Some shells export HOST as the machine's name,
+/// which is no address to bind.
+fn names_host(name: &str, env: Env<'_>) -> bool {
+    let value = env(name).and_then(|value| value.into_string().ok());
+    let is_address = |value: String| value == "localhost" || value.parse::<IpAddr>().is_ok();
+    env("WHARF_ROOT").is_none() && value.is_some_and(is_address)
+}
