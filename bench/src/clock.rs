@@ -30,12 +30,7 @@ pub(crate) struct Rounds {
 impl Rounds {
     /// `most` rounds if they fit into `budget`, and `least` even if they do not.
     pub(crate) fn new(least: usize, most: usize, budget: Duration) -> Rounds {
-        Rounds {
-            done: 0,
-            least,
-            most,
-            end: Instant::now() + budget,
-        }
+        Rounds { done: 0, least, most, end: Instant::now() + budget }
     }
 }
 

@@ -35,19 +35,12 @@ pub(crate) struct Table {
 impl Contender {
     /// A contender without samples.
     pub(crate) fn new(name: impl Into<String>) -> Contender {
-        Contender {
-            name: name.into(),
-            samples: Vec::new(),
-            aim: None,
-        }
+        Contender { name: name.into(), samples: Vec::new(), aim: None }
     }
 
     /// The same with an aim.
     pub(crate) fn aim(self, aim: Aim) -> Contender {
-        Contender {
-            aim: Some(aim),
-            ..self
-        }
+        Contender { aim: Some(aim), ..self }
     }
 
     /// Takes a sample.
@@ -59,12 +52,7 @@ impl Contender {
 impl Table {
     /// A table; its title names the unit.
     pub(crate) fn new(title: &str, contenders: Vec<Contender>) -> Table {
-        Table {
-            title: title.to_owned(),
-            contenders,
-            decimals: 2,
-            compared: Vec::new(),
-        }
+        Table { title: title.to_owned(), contenders, decimals: 2, compared: Vec::new() }
     }
 
     /// The same with so many decimals.
@@ -94,11 +82,7 @@ impl Table {
         let most = samples.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         let added = paired(samples, reference, |own, other| own - other);
         let ratio = paired(samples, reference, |own, other| own / other);
-        write!(
-            f,
-            "| {name} | {} | {least:.d$} | {middle:.d$} | {most:.d$} ",
-            samples.len()
-        )?;
+        write!(f, "| {name} | {} | {least:.d$} | {middle:.d$} | {most:.d$} ", samples.len())?;
         match std::ptr::eq(contender, &raw const self.contenders[0]) {
             true => write!(f, "| – | 1 ")?,
             false => write!(f, "| {added:+.d$} | {} ", Ratio(ratio))?,
@@ -158,11 +142,7 @@ fn median(samples: &[f64]) -> Option<f64> {
 
 /// The median over the pairs; not a number where there are none.
 fn paired(own: &[f64], other: &[f64], of: impl Fn(f64, f64) -> f64) -> f64 {
-    let pairs: Vec<f64> = own
-        .iter()
-        .zip(other)
-        .map(|(own, other)| of(*own, *other))
-        .collect();
+    let pairs: Vec<f64> = own.iter().zip(other).map(|(own, other)| of(*own, *other)).collect();
     median(&pairs).unwrap_or(f64::NAN)
 }
 
@@ -187,10 +167,7 @@ mod tests {
             table.add(1, b);
         }
         let text = table.to_string();
-        assert!(
-            text.contains("| a | 3 | 1.00 | 2.00 | 10.00 | – | 1 | < 3: met |"),
-            "{text}"
-        );
+        assert!(text.contains("| a | 3 | 1.00 | 2.00 | 10.00 | – | 1 | < 3: met |"), "{text}");
         let b = "| b | 3 | 8.00 | 20.00 | 40.00 | +19.00 | 4.00× | ≥ 5×: **missed** |";
         assert!(text.contains(b), "{text}");
         assert!(text.contains("| c | not installed |"), "{text}");

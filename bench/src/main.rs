@@ -57,10 +57,7 @@ fn main() -> ExitCode {
 
 /// Takes the named figures, or all of them. Says whether each could be taken.
 fn measure(wharf: &str, peers: &str, folder: &str, names: &[&str]) -> Result<bool, Failure> {
-    if let Some(unknown) = names
-        .iter()
-        .find(|name| !BENCHMARKS.iter().any(|(n, _)| n == *name))
-    {
+    if let Some(unknown) = names.iter().find(|name| !BENCHMARKS.iter().any(|(n, _)| n == *name)) {
         return Err(format!("there is no benchmark `{unknown}`\n{USAGE}").into());
     }
     let world = World::new(wharf.as_ref(), peers.as_ref(), folder.as_ref())?;

@@ -12,8 +12,8 @@ use crate::world::{PATIENCE, Running, World};
 
 const ROUNDS: usize = 3;
 const LEASES: usize = 100;
-const PORT: u16 = 8160;
-const PEER_PORT: u16 = 8170;
+const PORT: u16 = 9160;
+const PEER_PORT: u16 = 9170;
 /// After this long a process that has nothing to do holds what it will go on holding.
 const SETTLED: Duration = Duration::from_millis(700);
 /// The same for the daemon, whose clock ticks every two seconds.
@@ -86,10 +86,7 @@ fn of_pilot(world: &World) -> Result<(Resident, Option<Resident>), Failure> {
     let running = serve(world, &mut command, PORT)?;
     let children = format!("/proc/{0}/task/{0}/children", running.pid());
     let children = std::fs::read_to_string(children).unwrap_or_default();
-    let guard = children
-        .split_ascii_whitespace()
-        .next()
-        .and_then(|pid| pid.parse().ok());
+    let guard = children.split_ascii_whitespace().next().and_then(|pid| pid.parse().ok());
     Ok((resident(running.pid())?, guard.map(resident).transpose()?))
 }
 
@@ -110,10 +107,7 @@ fn of_portless(world: &World) -> Result<Option<(Resident, Resident)>, Failure> {
 /// Starts a server under the command and waits until it serves and all is quiet.
 fn serve(world: &World, command: &mut Command, port: u16) -> Result<Running, Failure> {
     let stamp = world.path("stamp");
-    command
-        .args(world.role("server"))
-        .arg(stamp)
-        .args(["0", "true"]);
+    command.args(world.role("server")).arg(stamp).args(["0", "true"]);
     let running = Running::start(command)?;
     let end = Instant::now() + PATIENCE;
     while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() {
@@ -133,10 +127,7 @@ fn resident(pid: u32) -> Result<Resident, Failure> {
         let number = line.and_then(|rest| rest.split_ascii_whitespace().next());
         Ok(number.ok_or("no memory in the status")?.parse::<f64>()? / 1024.0)
     };
-    Ok(Resident {
-        all: field("VmRSS:")?,
-        anonymous: field("RssAnon:")?,
-    })
+    Ok(Resident { all: field("VmRSS:")?, anonymous: field("RssAnon:")? })
 }
 
 /// The size of the program; the peer's includes the runtime without which it does nothing.
@@ -158,9 +149,7 @@ fn size(world: &World) -> Result<Table, Failure> {
 
 fn node_binary(world: &World) -> Option<String> {
     let mut node = world.command("node");
-    let asked = node
-        .args(["-p", "process.execPath"])
-        .stdout(std::process::Stdio::piped());
+    let asked = node.args(["-p", "process.execPath"]).stdout(std::process::Stdio::piped());
     let output = asked.output().ok()?;
     Some(String::from_utf8(output.stdout).ok()?.trim().to_owned())
 }

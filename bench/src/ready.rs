@@ -14,7 +14,7 @@ use crate::clock::{self, Rounds};
 use crate::figures::{Aim, Contender, Table};
 use crate::world::{PATIENCE, Running, World, finish};
 
-const PORT: u16 = 8150;
+const PORT: u16 = 9150;
 const WHARF: usize = 0;
 const POLL_10: usize = 1;
 const POLL_100: usize = 2;
@@ -94,26 +94,13 @@ pub(crate) fn run(world: &World) -> Result<Vec<Table>, Failure> {
 
 /// The words of a server of ours, for the end of a command.
 fn server(world: &World, delay: &str, close: bool) -> Vec<std::ffi::OsString> {
-    let mut words: Vec<_> = world
-        .role("server")
-        .iter()
-        .map(|&word| word.to_owned())
-        .collect();
-    words.extend([
-        world.path("stamp").into(),
-        delay.into(),
-        close.to_string().into(),
-    ]);
+    let mut words: Vec<_> = world.role("server").iter().map(|&word| word.to_owned()).collect();
+    words.extend([world.path("stamp").into(), delay.into(), close.to_string().into()]);
     words
 }
 
 fn node_server(world: &World) -> Vec<std::ffi::OsString> {
-    vec![
-        "node".into(),
-        "-e".into(),
-        NODE_SERVER.into(),
-        world.path("stamp").into(),
-    ]
+    vec!["node".into(), "-e".into(), NODE_SERVER.into(), world.path("stamp").into()]
 }
 
 /// Runs the server under wharf until the reader of the events has seen `ready`.
@@ -195,11 +182,7 @@ fn times(world: &World, seen: i64) -> Result<Times, Failure> {
     while Instant::now() < end {
         let text = std::fs::read_to_string(world.path("stamp")).unwrap_or_default();
         if let Some((listening, answered)) = text.split_once(' ') {
-            return Ok(Times {
-                listening: listening.parse()?,
-                answered: answered.parse()?,
-                seen,
-            });
+            return Ok(Times { listening: listening.parse()?, answered: answered.parse()?, seen });
         }
         std::thread::sleep(Duration::from_millis(1));
     }

@@ -56,9 +56,8 @@ fn answer(mut stream: &TcpStream) -> Result<bool, Failure> {
 
 /// A process with `count` listeners from the port `first` on, until its standard input ends.
 fn holder(first: u16, count: u16) -> Result<(), Failure> {
-    let listeners: Result<Vec<TcpListener>, _> = (first..first + count)
-        .map(|port| TcpListener::bind(("127.0.0.1", port)))
-        .collect();
+    let listeners: Result<Vec<TcpListener>, _> =
+        (first..first + count).map(|port| TcpListener::bind(("127.0.0.1", port))).collect();
     let _listeners = listeners?;
     println!("ok");
     std::io::stdin().read_to_end(&mut Vec::new())?;

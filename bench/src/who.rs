@@ -38,10 +38,7 @@ pub(crate) fn run(world: &World) -> Result<Vec<Table>, Failure> {
     for round in Rounds::new(5, 40, Duration::from_secs(40)) {
         let offset = u16::try_from(round)? * 137 % LISTENERS;
         let port = FIRST_PORT + offset;
-        let holder = holders[usize::from(offset / LISTENERS_EACH)]
-            .child
-            .id()
-            .to_string();
+        let holder = holders[usize::from(offset / LISTENERS_EACH)].child.id().to_string();
         let number = port.to_string();
         let who = time(&mut world.wharf(&["who", &number]), &holder)?;
         table.add(WHO, who.ok_or("wharf did not start")?);
@@ -86,10 +83,7 @@ impl Holder {
     fn start(world: &World, first: u16) -> Result<Holder, Failure> {
         let mut command = world.actor("holder");
         command.args([first.to_string(), LISTENERS_EACH.to_string()]);
-        let mut child = command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()?;
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
         let input = child.stdin.take();
         let output = child.stdout.take().ok_or("no pipe")?;
         let holder = Holder { child, input };

@@ -31,23 +31,12 @@ impl World {
         let world = World {
             wharf: wharf.canonicalize()?,
             own: std::env::current_exe()?,
-            portless: peers
-                .join("node_modules/portless/dist/cli.js")
-                .canonicalize()
-                .ok(),
+            portless: peers.join("node_modules/portless/dist/cli.js").canonicalize().ok(),
             folder: folder.canonicalize()?,
         };
         let mut private = DirBuilder::new();
         private.mode(0o700).recursive(true);
-        for name in [
-            "home",
-            "run",
-            "state",
-            "config",
-            "data",
-            "cache",
-            "project/.git",
-        ] {
+        for name in ["home", "run", "state", "config", "data", "cache", "project/.git"] {
             private.create(world.folder.join(name))?;
         }
         std::fs::write(world.path("project/.git/HEAD"), "ref: refs/heads/main\n")?;

@@ -65,9 +65,7 @@ fn packages(root: &Path) -> Result<Vec<Package>, String> {
         .map_err(|error| format!("cannot run cargo: {error}"))?;
     if !output.status.success() {
         let why = String::from_utf8_lossy(&output.stderr);
-        return Err(format!(
-            "cargo metadata failed; `cargo fetch --locked` may help\n{why}"
-        ));
+        return Err(format!("cargo metadata failed; `cargo fetch --locked` may help\n{why}"));
     }
     let metadata: Metadata = serde_json::from_slice(&output.stdout)
         .map_err(|error| format!("cargo metadata wrote something else: {error}"))?;
@@ -93,9 +91,7 @@ fn faults(packages: &[Package], allow: &[String]) -> Vec<String> {
         }
         let source = package.source.as_deref().unwrap_or_default();
         if !source.starts_with("registry+") {
-            faults.push(format!(
-                "{name}: comes from {source}: use a released version"
-            ));
+            faults.push(format!("{name}: comes from {source}: use a released version"));
         }
     }
     for name in ONCE {
@@ -110,9 +106,8 @@ fn faults(packages: &[Package], allow: &[String]) -> Vec<String> {
     }
     let count = foreign(packages).count();
     if count > DEPENDENCIES_MAX {
-        faults.push(format!(
-            "{count} dependencies, {DEPENDENCIES_MAX} are allowed: do without some"
-        ));
+        faults
+            .push(format!("{count} dependencies, {DEPENDENCIES_MAX} are allowed: do without some"));
     }
     faults
 }
@@ -120,17 +115,11 @@ fn faults(packages: &[Package], allow: &[String]) -> Vec<String> {
 fn summary(packages: &[Package]) -> String {
     let mut by_licence: BTreeMap<&str, usize> = BTreeMap::new();
     for package in foreign(packages) {
-        *by_licence
-            .entry(package.license.as_deref().unwrap_or("none"))
-            .or_default() += 1;
+        *by_licence.entry(package.license.as_deref().unwrap_or("none")).or_default() += 1;
     }
-    let mut lines: Vec<String> = by_licence
-        .iter()
-        .map(|(licence, count)| format!("{count:4}  {licence}"))
-        .collect();
-    let names: BTreeSet<&str> = foreign(packages)
-        .map(|package| package.name.as_str())
-        .collect();
+    let mut lines: Vec<String> =
+        by_licence.iter().map(|(licence, count)| format!("{count:4}  {licence}")).collect();
+    let names: BTreeSet<&str> = foreign(packages).map(|package| package.name.as_str()).collect();
     lines.push(format!(
         "{} dependencies by {} names, tests and other systems included; at most {DEPENDENCIES_MAX}",
         foreign(packages).count(),
@@ -142,10 +131,7 @@ fn summary(packages: &[Package]) -> String {
 /// Whether an SPDX expression can be met with the allowed licences; nothing if it is none.
 fn allowed(expression: &str, allow: &[String]) -> Option<bool> {
     // Cargo's older form has a slash for OR.
-    let spaced = expression
-        .replace('/', " OR ")
-        .replace('(', " ( ")
-        .replace(')', " ) ");
+    let spaced = expression.replace('/', " OR ").replace('(', " ( ").replace(')', " ) ");
     let words: Vec<&str> = spaced.split_whitespace().collect();
     let mut rest = words.as_slice();
     let met = any(&mut rest, allow)?;
@@ -185,11 +171,7 @@ fn one(words: &mut &[&str], allow: &[String]) -> Option<bool> {
             *words = rest;
             let whole = format!("{licence} WITH {exception}");
             // An exception only ever grants more.
-            Some(
-                allow
-                    .iter()
-                    .any(|known| known == licence || *known == whole),
-            )
+            Some(allow.iter().any(|known| known == licence || *known == whole))
         }
         [")" | "OR" | "AND" | "WITH", ..] | [] => None,
         [licence, rest @ ..] => {
@@ -250,10 +232,8 @@ mod tests {
             package("tokio", "2.0.0", Some("MIT"), registry),
         ];
         let faults = faults(&packages, &allow());
-        let names: Vec<&str> = faults
-            .iter()
-            .filter_map(|fault| fault.split([' ', ':']).next())
-            .collect();
+        let names: Vec<&str> =
+            faults.iter().filter_map(|fault| fault.split([' ', ':']).next()).collect();
         assert_eq!(names, ["bad", "none", "git", "tokio"]);
     }
 

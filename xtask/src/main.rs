@@ -29,9 +29,7 @@ fn main() -> ExitCode {
 }
 
 fn dispatch(args: &[String]) -> Result<(), String> {
-    let (task, rest) = args
-        .split_first()
-        .ok_or_else(|| format!("which task?\n{USAGE}"))?;
+    let (task, rest) = args.split_first().ok_or_else(|| format!("which task?\n{USAGE}"))?;
     match (task.as_str(), rest) {
         ("real", rest) => real::run(rest),
         ("tidy", []) => tidy::run(&repo::root()?),

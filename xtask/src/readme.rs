@@ -38,19 +38,11 @@ pub fn run(root: &Path) -> Result<(), String> {
 
 /// The files whose table is not what the catalog says, with the text that they should have.
 pub fn outdated(repo: &Repo) -> Result<Vec<(&'static str, String)>, String> {
-    let entries: Vec<Entry> = catalog::read(repo)?
-        .into_iter()
-        .map(|(_, entry)| entry)
-        .collect();
-    let tables = [
-        ("README.md", by_language(&entries)),
-        ("docs/frameworks.md", in_full(&entries)),
-    ];
+    let entries: Vec<Entry> = catalog::read(repo)?.into_iter().map(|(_, entry)| entry).collect();
+    let tables = [("README.md", by_language(&entries)), ("docs/frameworks.md", in_full(&entries))];
     let mut outdated = Vec::new();
     for (path, table) in tables {
-        let text = repo
-            .get(path)
-            .ok_or_else(|| format!("there is no {path}"))?;
+        let text = repo.get(path).ok_or_else(|| format!("there is no {path}"))?;
         let wanted = with_table(text, &table)
             .ok_or_else(|| format!("{path} has no `{BEGIN}` with a `{END}` below it"))?;
         if wanted != text {
@@ -71,9 +63,7 @@ fn by_language(entries: &[Entry]) -> String {
     let mut table = "| for | proof: run | proof: fixture |\n|---|---|---|\n".to_owned();
     for (lang, name) in LANGUAGES {
         let of = |proof| {
-            let own = entries
-                .iter()
-                .filter(|entry| entry.lang.as_deref() == Some(lang));
+            let own = entries.iter().filter(|entry| entry.lang.as_deref() == Some(lang));
             let cells = own.filter(|entry| entry.proof == proof).map(cell);
             cells.collect::<Vec<_>>().join(" · ")
         };
@@ -83,10 +73,8 @@ fn by_language(entries: &[Entry]) -> String {
         }
     }
     let frameworks = entries.iter().filter(|entry| entry.lang.is_some()).count();
-    let run = entries
-        .iter()
-        .filter(|entry| entry.lang.is_some() && entry.proof == Proof::Run)
-        .count();
+    let run =
+        entries.iter().filter(|entry| entry.lang.is_some() && entry.proof == Proof::Run).count();
     format!("{frameworks} frameworks and servers, {run} of them with the proof *run*.\n\n{table}")
 }
 
@@ -143,26 +131,16 @@ mod tests {
         let repo_before = repo(&format!("before\n{BEGIN}\nold\n{END}\nafter\n"));
         let made = outdated(&repo_before).unwrap();
         let readme = &made[0].1;
-        assert!(
-            readme.contains("| JavaScript, TypeScript | Vite 5173 |  |\n"),
-            "{readme}"
-        );
+        assert!(readme.contains("| JavaScript, TypeScript | Vite 5173 |  |\n"), "{readme}");
         assert!(readme.starts_with("before\n") && readme.ends_with("after\n"));
         assert!(!readme.contains("old"));
-        let paths: Vec<&str> = outdated(&repo(readme))
-            .unwrap()
-            .iter()
-            .map(|(path, _)| *path)
-            .collect();
+        let paths: Vec<&str> =
+            outdated(&repo(readme)).unwrap().iter().map(|(path, _)| *path).collect();
         assert_eq!(paths, ["docs/frameworks.md"]);
     }
 
     #[test]
     fn a_document_without_markers_is_an_error() {
-        assert!(
-            outdated(&repo("nothing"))
-                .unwrap_err()
-                .contains("README.md")
-        );
+        assert!(outdated(&repo("nothing")).unwrap_err().contains("README.md"));
     }
 }

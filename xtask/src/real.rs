@@ -38,7 +38,7 @@ usage: cargo xtask real [NAME…] [--list] [--jobs N] [--control] [--keep]
   --list     the runs, and what each of them starts
   --jobs N   so many runs at once (2)
   --control  each project once and without wharf: where does it listen by itself?
-  --keep     leave the folders of failed runs where they are
+  --keep     leave the folders of the runs where they are
 The parts come from script/parts; WHARF_PARTS says where they are, WHARF_BIN which wharf is tested.";
 
 /// What the caller wants.
@@ -72,24 +72,17 @@ pub fn run(args: &[String]) -> Result<(), String> {
         println!("wharf: {}", place.wharf.display());
     }
     let failed = all(&runs, &place, &missing, &wanted);
-    // Only when it is empty: what is kept for a failed run lies in it.
-    let _ = fs::remove_dir(&place.root);
-    println!(
-        "framework runs: {} passed, {failed} failed",
-        runs.len() - failed
-    );
-    if failed == 0 {
-        Ok(())
+    if wanted.keep {
+        println!("kept: {}", place.root.display());
     } else {
-        Err(format!("{failed} of the framework runs failed"))
+        let _ = fs::remove_dir_all(&place.root);
     }
+    println!("framework runs: {} passed, {failed} failed", runs.len() - failed);
+    if failed == 0 { Ok(()) } else { Err(format!("{failed} of the framework runs failed")) }
 }
 
 fn read(args: &[String]) -> Result<Wanted, String> {
-    let mut wanted = Wanted {
-        jobs: 2,
-        ..Wanted::default()
-    };
+    let mut wanted = Wanted { jobs: 2, ..Wanted::default() };
     let mut args = args.iter();
     while let Some(arg) = args.next() {
         match arg.as_str() {
@@ -97,10 +90,7 @@ fn read(args: &[String]) -> Result<Wanted, String> {
             "--control" => wanted.control = true,
             "--keep" => wanted.keep = true,
             "--jobs" => {
-                let jobs = args
-                    .next()
-                    .and_then(|text| text.parse().ok())
-                    .filter(|&jobs| jobs > 0);
+                let jobs = args.next().and_then(|text| text.parse().ok()).filter(|&jobs| jobs > 0);
                 wanted.jobs = jobs.ok_or("--jobs needs a number from 1")?;
             }
             option if option.starts_with('-') => {
@@ -164,23 +154,11 @@ fn one(
     if let Some(why) = parts::why_not(run, missing) {
         return Err(why);
     }
-    let place = Place {
-        root: place.root.join(&run.name),
-        ..place.clone()
-    };
-    let mode = if wanted.control {
-        "--inside-control"
-    } else {
-        "--inside"
-    };
-    let result = sandbox::enter(run, &place, mode).and_then(|(status, said)| {
-        if status.success() {
-            Ok(said)
-        } else {
-            Err(said)
-        }
-    });
-    if result.is_ok() || !wanted.keep {
+    let place = Place { root: place.root.join(&run.name), ..place.clone() };
+    let mode = if wanted.control { "--inside-control" } else { "--inside" };
+    let result = sandbox::enter(run, &place, mode)
+        .and_then(|(status, said)| if status.success() { Ok(said) } else { Err(said) });
+    if !wanted.keep {
         let _ = fs::remove_dir_all(&place.root);
     }
     result
@@ -188,11 +166,7 @@ fn one(
 
 /// The part that runs in the sandbox: its report goes to stdout, and its exit says how it went.
 fn inside(mode: &str, name: &str, root: PathBuf, wharf: PathBuf) -> Result<(), String> {
-    let place = Place {
-        root,
-        wharf,
-        ..Place::find(false)?
-    };
+    let place = Place { root, wharf, ..Place::find(false)? };
     let book = Book::read(&place.repo)?;
     let run = book.find(name)?;
     environment::make_home(&place)?;

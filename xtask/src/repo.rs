@@ -35,9 +35,7 @@ impl Repo {
     #[cfg(test)]
     pub fn of(files: &[(&str, &str)]) -> Repo {
         let own = |(path, text): &(&str, &str)| ((*path).to_owned(), (*text).to_owned());
-        Repo {
-            files: files.iter().map(own).collect(),
-        }
+        Repo { files: files.iter().map(own).collect() }
     }
 
     fn add(&mut self, dir: &Path, below: &str) -> Result<(), String> {
@@ -55,8 +53,7 @@ impl Repo {
                     continue;
                 };
                 // What is not text is there, and has nothing to say.
-                self.files
-                    .insert(path, String::from_utf8(bytes).unwrap_or_default());
+                self.files.insert(path, String::from_utf8(bytes).unwrap_or_default());
             }
         }
         Ok(())
@@ -64,9 +61,7 @@ impl Repo {
 
     /// Every file, sorted.
     pub fn files(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.files
-            .iter()
-            .map(|(path, text)| (path.as_str(), text.as_str()))
+        self.files.iter().map(|(path, text)| (path.as_str(), text.as_str()))
     }
 
     /// The files of one folder and below whose names end like this.
@@ -75,8 +70,7 @@ impl Repo {
         folder: &'a str,
         end: &'a str,
     ) -> impl Iterator<Item = (&'a str, &'a str)> {
-        self.files()
-            .filter(move |(path, _)| path.starts_with(folder) && path.ends_with(end))
+        self.files().filter(move |(path, _)| path.starts_with(folder) && path.ends_with(end))
     }
 
     /// The text of a file.

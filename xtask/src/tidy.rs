@@ -48,22 +48,13 @@ impl Breach {
         // A breach is one line, whatever a parser has to say.
         let what: String = what.into();
         let words: Vec<&str> = what.split_whitespace().collect();
-        Breach {
-            path: path.to_owned(),
-            line,
-            rule,
-            what: words.join(" "),
-        }
+        Breach { path: path.to_owned(), line, rule, what: words.join(" ") }
     }
 }
 
 impl fmt::Display for Breach {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{}:{}: {}: {}",
-            self.path, self.line, self.rule, self.what
-        )
+        write!(f, "{}:{}: {}: {}", self.path, self.line, self.rule, self.what)
     }
 }
 
@@ -78,17 +69,12 @@ pub struct Tree {
 impl Tree {
     fn new(repo: Repo) -> Tree {
         let folders = ["bench/", "crates/", "xtask/"];
-        let rust = folders
-            .into_iter()
-            .flat_map(|folder| repo.below(folder, ".rs"));
+        let rust = folders.into_iter().flat_map(|folder| repo.below(folder, ".rs"));
         // A fixture is somebody else's project.
-        let files: Vec<(&str, &str)> = rust
-            .filter(|(path, _)| !path.contains("/fixtures/"))
-            .collect();
-        let mut sources: Vec<Source> = files
-            .iter()
-            .map(|(path, text)| Source::new(path, text, false))
-            .collect();
+        let files: Vec<(&str, &str)> =
+            rust.filter(|(path, _)| !path.contains("/fixtures/")).collect();
+        let mut sources: Vec<Source> =
+            files.iter().map(|(path, text)| Source::new(path, text, false)).collect();
         let tests = test_files(&sources);
         for (source, (path, text)) in sources.iter_mut().zip(files) {
             if tests
@@ -117,12 +103,7 @@ fn test_files(sources: &[Source]) -> BTreeSet<String> {
             Some((folder, "lib" | "main" | "mod")) => folder,
             _ => stem,
         };
-        files.extend(
-            source
-                .test_modules()
-                .into_iter()
-                .map(|name| format!("{folder}/{name}")),
-        );
+        files.extend(source.test_modules().into_iter().map(|name| format!("{folder}/{name}")));
     }
     files
 }
@@ -176,12 +157,7 @@ mod tests {
     fn the_repository_is_tidy() {
         let breaches = breaches(&crate::repo::root().unwrap()).unwrap();
         let lines: Vec<String> = breaches.iter().map(Breach::to_string).collect();
-        assert!(
-            lines.is_empty(),
-            "{} breaches:\n{}",
-            lines.len(),
-            lines.join("\n")
-        );
+        assert!(lines.is_empty(), "{} breaches:\n{}", lines.len(), lines.join("\n"));
     }
 
     #[test]

@@ -207,7 +207,7 @@ fn fits(request: PortRequest, port: Port) -> bool {
     match request {
         PortRequest::Exactly(wanted) => port == wanted,
         PortRequest::AtLeast(wanted) => port >= wanted,
-        PortRequest::Conventional(_) => true,
+        PortRequest::Conventional(_) | PortRequest::Remembered(_) => true,
     }
 }
 

@@ -44,16 +44,29 @@ impl Decision<'_, '_, '_> {
             PortRequest::Exactly(port) => self.exactly(port),
             PortRequest::AtLeast(port) => self.at_least(port),
             PortRequest::Conventional(port) => self.conventional(port),
+            PortRequest::Remembered(port) => self.remembered(port),
         }
+    }
+
+    /// The home if there is one and it is free, else this port or the next free one.
+    fn remembered(&mut self, wanted: Port) -> Result<Choice, Refusal> {
+        match self.free_home()? {
+            Some(choice) => Ok(choice),
+            None => self.at_least(wanted),
+        }
+    }
+
+    fn free_home(&mut self) -> Result<Option<Choice>, Refusal> {
+        let Some(port) = self.view.home_of(self.key) else { return Ok(None) };
+        let why = Why::Home { instead_of: None };
+        let free = self.obstacle(port)?.is_none();
+        Ok(free.then_some(Choice { port, why, remember: true }))
     }
 
     /// A further port of the same service: its home, else the next free one after `previous`.
     pub(crate) fn choose_further(&mut self, previous: Port) -> Result<Choice, Refusal> {
-        if let Some(home) = self.view.home_of(self.key)
-            && self.obstacle(home)?.is_none()
-        {
-            let why = Why::Home { instead_of: None };
-            return Ok(Choice { port: home, why, remember: true });
+        if let Some(choice) = self.free_home()? {
+            return Ok(choice);
         }
         let remember = self.view.home_of(self.key).is_none();
         Ok(Choice { port: self.next_free(previous)?, why: Why::Asked, remember })

@@ -164,9 +164,7 @@ impl Values {
 
     /// The contents of a derived file.
     pub fn fill_file(&self, file: &DerivedFile) -> String {
-        file.contents
-            .replace(FILE_PORT, &self.ports[0].to_string())
-            .replace(FILE_HOST, &self.host)
+        file.contents.replace(FILE_PORT, &self.ports[0].to_string()).replace(FILE_HOST, &self.host)
     }
 }
 
@@ -207,7 +205,10 @@ mod tests {
             ports: vec![Port::new(8001).unwrap(), Port::new(8002).unwrap()],
             files: "/run/x{port}".into(),
         };
-        assert_eq!(values.fill("{host}:{port}/{port1}/{port2}/{port3}"), "127.0.0.1:8001/8001/8002/{port3}");
+        assert_eq!(
+            values.fill("{host}:{port}/{port1}/{port2}/{port3}"),
+            "127.0.0.1:8001/8001/8002/{port3}"
+        );
         assert_eq!(values.fill("-c{files}/a.conf"), "-c/run/x{port}/a.conf");
     }
 }

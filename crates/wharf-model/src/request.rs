@@ -17,6 +17,8 @@ pub enum PortRequest {
     AtLeast(Port),
     /// The framework's conventional port by the whole policy: conventional, home, next free.
     Conventional(Port),
+    /// The service's home; without one, this port or the next free one (`wharf port --service`).
+    Remembered(Port),
 }
 
 impl PortRequest {
@@ -25,7 +27,8 @@ impl PortRequest {
         match self {
             PortRequest::Exactly(port)
             | PortRequest::AtLeast(port)
-            | PortRequest::Conventional(port) => port,
+            | PortRequest::Conventional(port)
+            | PortRequest::Remembered(port) => port,
         }
     }
 }
@@ -36,6 +39,7 @@ impl fmt::Display for PortRequest {
             PortRequest::Exactly(port) => write!(f, "{port}"),
             PortRequest::AtLeast(port) => write!(f, "{port}+"),
             PortRequest::Conventional(port) => write!(f, "auto (conventionally {port})"),
+            PortRequest::Remembered(port) => write!(f, "the remembered one, or {port}+"),
         }
     }
 }

@@ -19,54 +19,26 @@ fn main() {
         return hold();
     }
     let mut watch = diag::Watch::open().unwrap();
-    report("Watch::listening, nobody there", || {
-        drop(watch.listening(1).unwrap())
-    });
+    report("Watch::listening, nobody there", || drop(watch.listening(1).unwrap()));
     let mut children: Vec<Child> = (0..PROCESSES).map(|_| child()).collect();
     let ports: Vec<u16> = children.iter_mut().map(port_of).collect();
     let port = ports[ports.len() / 2];
     let inode = diag::holding(port).unwrap()[0].inode;
-    println!(
-        "{} listeners, {} processes",
-        diag::listeners().unwrap().len(),
-        pids()
-    );
-    report("diag::listeners", || {
-        assert!(diag::listeners().unwrap().len() >= PROCESSES * EACH)
-    });
-    report("Watch::listening", || {
-        assert_eq!(watch.listening(port).unwrap().len(), 1)
-    });
-    report("diag::holding", || {
-        assert_eq!(diag::holding(port).unwrap().len(), 1)
-    });
-    report("diag::lingering", || {
-        assert!(!diag::lingering(port).unwrap())
-    });
-    report("reserve::probe of a taken port", || {
-        drop(reserve::probe(port))
-    });
+    println!("{} listeners, {} processes", diag::listeners().unwrap().len(), pids());
+    report("diag::listeners", || assert!(diag::listeners().unwrap().len() >= PROCESSES * EACH));
+    report("Watch::listening", || assert_eq!(watch.listening(port).unwrap().len(), 1));
+    report("diag::holding", || assert_eq!(diag::holding(port).unwrap().len(), 1));
+    report("diag::lingering", || assert!(!diag::lingering(port).unwrap()));
+    report("reserve::probe of a taken port", || drop(reserve::probe(port)));
     report("reserve::probe of a free port", || drop(reserve::probe(1)));
     let own = std::process::id();
-    report("process::tree of all", || {
-        assert_eq!(process::tree(own).len(), PROCESSES + 1)
-    });
+    report("process::tree of all", || assert_eq!(process::tree(own).len(), PROCESSES + 1));
     let tree = process::tree(own);
-    report("holders::in_tree of one", || {
-        drop(holders::in_tree(&tree[1..2], &[inode]))
-    });
-    report("holders::in_tree of all", || {
-        drop(holders::in_tree(&tree, &[inode]))
-    });
+    report("holders::in_tree of one", || drop(holders::in_tree(&tree[1..2], &[inode])));
+    report("holders::in_tree of all", || drop(holders::in_tree(&tree, &[inode])));
     let inode_of_port = || {
         let sockets = diag::holding(port).unwrap();
-        assert_eq!(
-            holders::of_inodes(&[sockets[0].inode])
-                .unwrap()
-                .by_inode
-                .len(),
-            1
-        );
+        assert_eq!(holders::of_inodes(&[sockets[0].inode]).unwrap().by_inode.len(), 1);
     };
     report("holding + of_inodes", inode_of_port);
     let filter = format!("-iTCP:{port}");
@@ -80,9 +52,8 @@ fn main() {
 
 /// In the child: listens, tells one port, and stays until its standard input ends.
 fn hold() {
-    let listeners: Vec<TcpListener> = (0..EACH)
-        .map(|_| TcpListener::bind("127.0.0.1:0").unwrap())
-        .collect();
+    let listeners: Vec<TcpListener> =
+        (0..EACH).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
     println!("{}", listeners[0].local_addr().unwrap().port());
     let _ = std::io::stdin().lines().count();
 }
@@ -98,9 +69,7 @@ fn child() -> Child {
 
 fn port_of(child: &mut Child) -> u16 {
     let mut line = String::new();
-    BufReader::new(child.stdout.as_mut().unwrap())
-        .read_line(&mut line)
-        .unwrap();
+    BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
     line.trim().parse().unwrap()
 }
 
@@ -123,14 +92,7 @@ fn beside(name: &str, args: &[&str], ask: impl Fn()) {
         ask();
         ours.push(begun.elapsed());
         let begun = Instant::now();
-        assert!(
-            Command::new(path.trim())
-                .args(args)
-                .output()
-                .unwrap()
-                .status
-                .success()
-        );
+        assert!(Command::new(path.trim()).args(args).output().unwrap().status.success());
         theirs.push(begun.elapsed());
     }
     let (ours, theirs) = (median(ours), median(theirs));

@@ -19,7 +19,6 @@ const LONGEST_WORD: usize = 4096;
 /// Descriptors that are looked at one by one where the kernel has no `close_range`.
 const MOST_DESCRIPTORS: RawFd = 65_536;
 
-
 /// The reading end of the new process's standard output.
 #[derive(Debug)]
 pub struct ReadyPipe {
@@ -43,12 +42,7 @@ pub fn spawn(program: &Path, args: &[OsString], env_remove: &[&str]) -> io::Resu
     }
     let (pipe, theirs) = pipe_with(PipeFlags::CLOEXEC)?;
     let mut command = Command::new(program);
-    command
-        .args(args)
-        .current_dir("/")
-        .stdin(Stdio::null())
-        .stderr(Stdio::null())
-        .stdout(theirs);
+    command.args(args).current_dir("/").stdin(Stdio::null()).stderr(Stdio::null()).stdout(theirs);
     for name in env_remove {
         command.env_remove(name);
     }
@@ -88,12 +82,7 @@ fn leave() -> io::Result<()> {
 fn close_all_on_exec() {
     // SAFETY: marks descriptors of this process, which is about to become another program.
     let status = unsafe {
-        libc::syscall(
-            libc::SYS_close_range,
-            3,
-            libc::c_uint::MAX,
-            libc::CLOSE_RANGE_CLOEXEC,
-        )
+        libc::syscall(libc::SYS_close_range, 3, libc::c_uint::MAX, libc::CLOSE_RANGE_CLOEXEC)
     };
     if status == 0 {
         return;

@@ -84,22 +84,8 @@ impl Row {
             CLOSE | BOUND_INACTIVE => SocketState::Bound,
             _ => return None,
         };
-        let Row {
-            address,
-            port,
-            v6only,
-            uid,
-            inode,
-            ..
-        } = self;
-        Some(Socket {
-            address,
-            port,
-            v6only,
-            uid,
-            inode,
-            state,
-        })
+        let Row { address, port, v6only, uid, inode, .. } = self;
+        Some(Socket { address, port, v6only, uid, inode, state })
     }
 }
 
@@ -108,10 +94,7 @@ impl Row {
 /// # Errors
 /// Neither netlink nor `/proc/net` could be read: the netlink error.
 pub fn listeners() -> io::Result<Vec<Socket>> {
-    Watch::open()?.sockets(Query {
-        states: 1 << LISTEN,
-        port: None,
-    })
+    Watch::open()?.sockets(Query { states: 1 << LISTEN, port: None })
 }
 
 /// Every TCP listener in the network namespace that a process is in, which may be another than
@@ -120,14 +103,8 @@ pub fn listeners() -> io::Result<Vec<Socket>> {
 /// # Errors
 /// `NotFound` when the process has gone, `PermissionDenied` when it may not be looked into.
 pub fn listeners_of(pid: u32) -> io::Result<Vec<Socket>> {
-    let query = Query {
-        states: 1 << LISTEN,
-        port: None,
-    };
-    Ok(table::read_of(pid, query)?
-        .into_iter()
-        .filter_map(Row::into_socket)
-        .collect())
+    let query = Query { states: 1 << LISTEN, port: None };
+    Ok(table::read_of(pid, query)?.into_iter().filter_map(Row::into_socket).collect())
 }
 
 /// Every socket that listens on the port or is bound to it, on any address of either family.
@@ -144,10 +121,7 @@ pub fn holding(port: u16) -> io::Result<Vec<Socket>> {
 /// # Errors
 /// As [`listeners`].
 pub fn lingering(port: u16) -> io::Result<bool> {
-    let rows = Watch::open()?.rows(Query {
-        states: CONNECTED,
-        port: Some(port),
-    })?;
+    let rows = Watch::open()?.rows(Query { states: CONNECTED, port: Some(port) })?;
     Ok(!rows.is_empty())
 }
 
@@ -166,9 +140,7 @@ impl Watch {
     /// Descriptors or memory are used up.
     pub fn open() -> io::Result<Watch> {
         match Connection::open() {
-            Ok(connection) => Ok(Watch {
-                connection: Some(connection),
-            }),
+            Ok(connection) => Ok(Watch { connection: Some(connection) }),
             Err(error) if is_exhaustion(&error) => Err(error),
             Err(_) => Ok(Watch { connection: None }),
         }
@@ -180,10 +152,7 @@ impl Watch {
     /// # Errors
     /// As [`listeners`].
     pub fn listening(&mut self, port: u16) -> io::Result<Vec<Socket>> {
-        self.sockets(Query {
-            states: 1 << LISTEN,
-            port: Some(port),
-        })
+        self.sockets(Query { states: 1 << LISTEN, port: Some(port) })
     }
 
     /// As [`holding`].
@@ -191,18 +160,11 @@ impl Watch {
     /// # Errors
     /// As [`listeners`].
     pub fn holding(&mut self, port: u16) -> io::Result<Vec<Socket>> {
-        self.sockets(Query {
-            states: 1 << LISTEN | 1 << BOUND_INACTIVE,
-            port: Some(port),
-        })
+        self.sockets(Query { states: 1 << LISTEN | 1 << BOUND_INACTIVE, port: Some(port) })
     }
 
     fn sockets(&mut self, query: Query) -> io::Result<Vec<Socket>> {
-        Ok(self
-            .rows(query)?
-            .into_iter()
-            .filter_map(Row::into_socket)
-            .collect())
+        Ok(self.rows(query)?.into_iter().filter_map(Row::into_socket).collect())
     }
 
     fn rows(&mut self, query: Query) -> io::Result<Vec<Row>> {
@@ -220,8 +182,5 @@ impl Watch {
 
 /// Whether the process, not the kernel's policy, is at fault: then `/proc` would fail as well.
 fn is_exhaustion(error: &io::Error) -> bool {
-    matches!(
-        error.raw_os_error(),
-        Some(libc::EMFILE | libc::ENFILE | libc::ENOMEM | libc::ENOBUFS)
-    )
+    matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE | libc::ENOMEM | libc::ENOBUFS))
 }

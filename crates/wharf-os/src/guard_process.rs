@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags};
 use rustix::process::{Pid, Signal, WaitOptions, WaitStatus};
 
-use crate::guard::{Exit, Image, Message, Packet, SWEEP_INTERVAL};
 use crate::descendants;
+use crate::guard::{Exit, Image, Message, Packet, SWEEP_INTERVAL};
 use crate::signals::{self, SignalFd};
 
 /// How often SIGKILL is tried before the guard gives up on what the kernel does not let it end (a
@@ -68,8 +68,7 @@ fn watch(
         if reap(channel, child) == Tree::Empty {
             return Ok(());
         }
-        let mut ready =
-            [PollFd::new(signals, PollFlags::IN), PollFd::new(channel, PollFlags::IN)];
+        let mut ready = [PollFd::new(signals, PollFlags::IN), PollFd::new(channel, PollFlags::IN)];
         match rustix::event::poll(&mut ready, None) {
             Ok(_) | Err(rustix::io::Errno::INTR) => {}
             Err(error) => return Err(error.into()),

@@ -53,10 +53,7 @@ pub fn of_inodes(inodes: &[u64]) -> io::Result<Holders> {
 pub fn in_tree(pids: &[u32], inodes: &[u64]) -> Holders {
     match open_proc() {
         Ok(proc) => search(proc.as_fd(), pids, inodes),
-        Err(_) => Holders {
-            unreadable: pids.to_vec(),
-            ..Holders::default()
-        },
+        Err(_) => Holders { unreadable: pids.to_vec(), ..Holders::default() },
     }
 }
 
@@ -107,9 +104,8 @@ fn search(proc: BorrowedFd<'_>, pids: &[u32], inodes: &[u64]) -> Holders {
     std::thread::scope(|scope| {
         // A thread that the system refuses is work for the others: this one always takes part.
         let builder = || std::thread::Builder::new().name("holders".to_owned());
-        let others: Vec<_> = (1..threads)
-            .filter_map(|_| builder().spawn_scoped(scope, work).ok())
-            .collect();
+        let others: Vec<_> =
+            (1..threads).filter_map(|_| builder().spawn_scoped(scope, work).ok()).collect();
         let own = work();
         let theirs = others.into_iter().filter_map(|other| other.join().ok());
         gather(std::iter::once(own).chain(theirs))
@@ -200,14 +196,7 @@ mod tests {
     #[test]
     fn only_the_link_of_a_socket_has_an_inode() {
         assert_eq!(socket_inode(b"socket:[4000000000]"), Some(4_000_000_000));
-        for other in [
-            "pipe:[1]",
-            "/tmp/socket:[1]",
-            "socket:[1",
-            "socket:[]",
-            "socket:[-1]",
-            "",
-        ] {
+        for other in ["pipe:[1]", "/tmp/socket:[1]", "socket:[1", "socket:[]", "socket:[-1]", ""] {
             assert_eq!(socket_inode(other.as_bytes()), None, "{other}");
         }
     }

@@ -98,17 +98,10 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("lock");
         let first = FileLock::try_exclusive(&path).unwrap().unwrap();
-        assert_eq!(
-            std::fs::metadata(&path).unwrap().permissions().mode() & 0o777,
-            0o600
-        );
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         assert!(FileLock::try_exclusive(&path).unwrap().is_none());
         let begun = Instant::now();
-        assert!(
-            FileLock::exclusive(&path, Duration::from_millis(30))
-                .unwrap()
-                .is_none()
-        );
+        assert!(FileLock::exclusive(&path, Duration::from_millis(30)).unwrap().is_none());
         assert!(begun.elapsed() >= Duration::from_millis(30));
         std::thread::scope(|scope| {
             let second = scope.spawn(|| FileLock::exclusive(&path, Duration::from_secs(20)));

@@ -44,11 +44,7 @@ pub fn credentials(socket: &impl AsFd) -> io::Result<Peer> {
         return Err(io::ErrorKind::NotConnected.into());
     }
     let pid = u32::try_from(answer.pid).ok().filter(|pid| *pid != 0);
-    Ok(Peer {
-        pid,
-        uid: answer.uid,
-        gid: answer.gid,
-    })
+    Ok(Peer { pid, uid: answer.uid, gid: answer.gid })
 }
 
 /// The effective user of the peer.
@@ -76,10 +72,7 @@ mod tests {
     #[test]
     fn a_socket_without_peer_is_an_error_and_not_root() {
         let lonely = UnixDatagram::unbound().unwrap();
-        assert_eq!(
-            uid(&lonely).unwrap_err().kind(),
-            io::ErrorKind::NotConnected
-        );
+        assert_eq!(uid(&lonely).unwrap_err().kind(), io::ErrorKind::NotConnected);
         let tcp = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         assert!(uid(&tcp).is_err());
         assert!(uid(&std::fs::File::open("/dev/null").unwrap()).is_err());

@@ -81,38 +81,25 @@ pub fn ensure(path: &Path) -> Result<(), PrivateDirError> {
     if !path.is_absolute() {
         return Err(PrivateDirError::Relative { path: owned() });
     }
-    create(path).map_err(|source| PrivateDirError::Create {
-        path: owned(),
-        source,
-    })?;
+    create(path).map_err(|source| PrivateDirError::Create { path: owned(), source })?;
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let facts = rustix::fs::open(path, flags, Mode::empty())
         .and_then(rustix::fs::fstat)
         .map_err(|errno| refusal(path, errno))?;
     let expected = crate::user::current_uid();
     if facts.st_uid != expected {
-        return Err(PrivateDirError::Owner {
-            path: owned(),
-            owner: facts.st_uid,
-            expected,
-        });
+        return Err(PrivateDirError::Owner { path: owned(), owner: facts.st_uid, expected });
     }
     let mode = facts.st_mode & 0o7777;
     if mode & 0o777 != 0o700 {
-        return Err(PrivateDirError::Permissions {
-            path: owned(),
-            mode,
-        });
+        return Err(PrivateDirError::Permissions { path: owned(), mode });
     }
     Ok(())
 }
 
 fn create(path: &Path) -> io::Result<()> {
     if let Some(parent) = path.parent() {
-        std::fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(parent)?;
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(parent)?;
     }
     match rustix::fs::mkdir(path, Mode::RWXU) {
         Ok(()) | Err(Errno::EXIST) => Ok(()),
@@ -129,10 +116,7 @@ fn refusal(path: &Path, errno: Errno) -> PrivateDirError {
     match (errno, kind) {
         (Errno::LOOP | Errno::NOTDIR, Ok(FileType::Symlink)) => PrivateDirError::Symlink { path },
         (Errno::NOTDIR, _) => PrivateDirError::NotFolder { path },
-        _ => PrivateDirError::Open {
-            path,
-            source: errno.into(),
-        },
+        _ => PrivateDirError::Open { path, source: errno.into() },
     }
 }
 
@@ -148,10 +132,7 @@ mod tests {
         ensure(&path).unwrap();
         ensure(&path).unwrap();
         for made in [&path, path.parent().unwrap()] {
-            assert_eq!(
-                std::fs::metadata(made).unwrap().permissions().mode() & 0o7777,
-                0o700
-            );
+            assert_eq!(std::fs::metadata(made).unwrap().permissions().mode() & 0o7777, 0o700);
         }
     }
 
@@ -174,34 +155,15 @@ mod tests {
     #[test]
     fn links_and_files_are_told_by_name() {
         let dir = tempfile::tempdir().unwrap();
-        let (real, link, file) = (
-            dir.path().join("r"),
-            dir.path().join("l"),
-            dir.path().join("f"),
-        );
+        let (real, link, file) = (dir.path().join("r"), dir.path().join("l"), dir.path().join("f"));
         ensure(&real).unwrap();
         symlink(&real, &link).unwrap();
         std::fs::write(&file, "").unwrap();
-        assert!(matches!(
-            ensure(&link),
-            Err(PrivateDirError::Symlink { .. })
-        ));
-        assert!(matches!(
-            ensure(&link.join("")),
-            Err(PrivateDirError::Symlink { .. })
-        ));
-        assert!(matches!(
-            ensure(&file),
-            Err(PrivateDirError::NotFolder { .. })
-        ));
-        assert!(matches!(
-            ensure(&file.join("x")),
-            Err(PrivateDirError::Create { .. })
-        ));
-        assert!(matches!(
-            ensure(Path::new("run")),
-            Err(PrivateDirError::Relative { .. })
-        ));
+        assert!(matches!(ensure(&link), Err(PrivateDirError::Symlink { .. })));
+        assert!(matches!(ensure(&link.join("")), Err(PrivateDirError::Symlink { .. })));
+        assert!(matches!(ensure(&file), Err(PrivateDirError::NotFolder { .. })));
+        assert!(matches!(ensure(&file.join("x")), Err(PrivateDirError::Create { .. })));
+        assert!(matches!(ensure(Path::new("run")), Err(PrivateDirError::Relative { .. })));
         symlink(dir.path().join("nowhere"), dir.path().join("dangling")).unwrap();
         let error = ensure(&dir.path().join("dangling"));
         assert!(matches!(error, Err(PrivateDirError::Symlink { .. })));
@@ -217,9 +179,6 @@ mod tests {
         let path = dir.path().join("theirs");
         ensure(&path).unwrap();
         std::os::unix::fs::chown(&path, Some(65_534), None).unwrap();
-        assert!(matches!(
-            ensure(&path),
-            Err(PrivateDirError::Owner { owner: 65_534, .. })
-        ));
+        assert!(matches!(ensure(&path), Err(PrivateDirError::Owner { owner: 65_534, .. })));
     }
 }

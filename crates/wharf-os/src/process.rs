@@ -67,15 +67,9 @@ fn stat_and_threads(pid: u32) -> io::Result<(Stat, u32)> {
 fn parse_stat(text: &[u8]) -> Option<(Stat, u32)> {
     let open = text.iter().position(|byte| *byte == b'(')?;
     let close = text.iter().rposition(|byte| *byte == b')')?;
-    let pid = std::str::from_utf8(text.get(..open)?)
-        .ok()?
-        .trim()
-        .parse()
-        .ok()?;
+    let pid = std::str::from_utf8(text.get(..open)?).ok()?.trim().parse().ok()?;
     let comm = String::from_utf8_lossy(text.get(open + 1..close)?).into_owned();
-    let mut fields = std::str::from_utf8(text.get(close + 1..)?)
-        .ok()?
-        .split_ascii_whitespace();
+    let mut fields = std::str::from_utf8(text.get(close + 1..)?).ok()?.split_ascii_whitespace();
     let state = fields.next()?.chars().next()?;
     let ppid = fields.next()?.parse().ok()?;
     let pgrp = group(fields.next()?)?;
@@ -84,19 +78,7 @@ fn parse_stat(text: &[u8]) -> Option<(Stat, u32)> {
     // Field 20 is the number of threads, 22 the start time; `tty` was 7.
     let threads = fields.nth(12)?.parse().ok()?;
     let start_ticks = fields.nth(1)?.parse().ok()?;
-    Some((
-        Stat {
-            pid,
-            ppid,
-            pgrp,
-            session,
-            tty,
-            state,
-            comm,
-            start_ticks,
-        },
-        threads,
-    ))
+    Some((Stat { pid, ppid, pgrp, session, tty, state, comm, start_ticks }, threads))
 }
 
 /// A group or session that lies outside our pid namespace is 0; a process that is just ending has
@@ -119,22 +101,14 @@ pub fn boot_id() -> String {
 /// As [`stat`].
 pub fn identity(pid: u32) -> io::Result<Identity> {
     let start_ticks = stat(pid)?.start_ticks;
-    Ok(Identity {
-        pid,
-        start_ticks,
-        boot_id: boot_id(),
-    })
+    Ok(Identity { pid, start_ticks, boot_id: boot_id() })
 }
 
 /// This process's own identity. Without `/proc` the start time is 0, which no other process has.
 pub fn own_identity() -> Identity {
     let pid = std::process::id();
     let start_ticks = stat(pid).map_or(0, |stat| stat.start_ticks);
-    Identity {
-        pid,
-        start_ticks,
-        boot_id: boot_id(),
-    }
+    Identity { pid, start_ticks, boot_id: boot_id() }
 }
 
 /// Whether this very process still runs. A zombie counts as dead, one whose first thread has ended
@@ -164,10 +138,7 @@ pub fn argv(pid: u32) -> io::Result<Vec<OsString>> {
         return Ok(Vec::new());
     }
     let text = text.strip_suffix(b"\0").unwrap_or(&text);
-    Ok(text
-        .split(|byte| *byte == 0)
-        .map(|word| OsStr::from_bytes(word).to_owned())
-        .collect())
+    Ok(text.split(|byte| *byte == 0).map(|word| OsStr::from_bytes(word).to_owned()).collect())
 }
 
 /// The working folder; ` (deleted)` is appended by the kernel when it is no longer there.
@@ -189,12 +160,7 @@ pub fn uid(pid: u32) -> io::Result<u32> {
     text.split(|byte| *byte == b'\n')
         .find_map(|line| line.strip_prefix(b"Uid:"))
         .and_then(|ids| {
-            std::str::from_utf8(ids)
-                .ok()?
-                .split_ascii_whitespace()
-                .nth(1)?
-                .parse()
-                .ok()
+            std::str::from_utf8(ids).ok()?.split_ascii_whitespace().nth(1)?.parse().ok()
         })
         .ok_or_else(|| io::ErrorKind::InvalidData.into())
 }
@@ -244,9 +210,7 @@ pub fn container_or_unit(pid: u32) -> Option<Belongs> {
 /// # Errors
 /// `PermissionDenied` for another user's process, else as [`stat`].
 pub fn network_namespace(pid: u32) -> io::Result<u64> {
-    std::fs::metadata(path(pid, "ns/net"))
-        .map(|facts| facts.ino())
-        .map_err(gone)
+    std::fs::metadata(path(pid, "ns/net")).map(|facts| facts.ino()).map_err(gone)
 }
 
 fn path(pid: u32, file: &str) -> String {
@@ -282,10 +246,7 @@ mod tests {
         for name in ["node", "a) S 1 2 3", "((", ")", "two\nlines", "", "a b"] {
             let (stat, threads) = parse_stat(&line(name.as_bytes())).unwrap();
             assert_eq!(stat.comm, name);
-            assert_eq!(
-                (stat.pid, stat.ppid, stat.pgrp, stat.session),
-                (41822, 1, 41822, 0)
-            );
+            assert_eq!((stat.pid, stat.ppid, stat.pgrp, stat.session), (41822, 1, 41822, 0));
             assert_eq!((stat.tty, stat.state, threads), (34816, 'S', 11));
             assert_eq!(stat.start_ticks, 123_456);
         }

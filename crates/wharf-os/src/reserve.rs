@@ -208,35 +208,21 @@ fn bind_lingering(port: u16) -> Result<OwnedFd, Occupancy> {
         Err(Refusal::InUse) => {
             let holding = diag::holding(port).unwrap_or_default();
             let lingers = holding.is_empty();
-            return Err(if lingers {
-                Occupancy::TimeWait
-            } else {
-                Occupancy::Taken(holding)
-            });
+            return Err(if lingers { Occupancy::TimeWait } else { Occupancy::Taken(holding) });
         }
         Err(Refusal::Other(error)) => return Err(Occupancy::Denied(error)),
     };
-    let own = rustix::fs::fstat(&socket)
-        .map_err(|errno| Occupancy::Denied(errno.into()))?
-        .st_ino;
+    let own = rustix::fs::fstat(&socket).map_err(|errno| Occupancy::Denied(errno.into()))?.st_ino;
     let mut others = diag::holding(port).unwrap_or_default();
     others.retain(|other| other.inode != own);
-    if others.is_empty() {
-        Ok(socket)
-    } else {
-        Err(Occupancy::Taken(others))
-    }
+    if others.is_empty() { Ok(socket) } else { Err(Occupancy::Taken(others)) }
 }
 
 /// Over a lingering port, which is shared from the start, a server may have come in the meantime.
 fn who_answers(port: u16) -> Occupancy {
     let mut listeners = diag::holding(port).unwrap_or_default();
     listeners.retain(|socket| socket.state == diag::SocketState::Listen);
-    if listeners.is_empty() {
-        Occupancy::Redirected
-    } else {
-        Occupancy::Taken(listeners)
-    }
+    if listeners.is_empty() { Occupancy::Redirected } else { Occupancy::Taken(listeners) }
 }
 
 /// Binds every address of both families; of IPv4 alone where there is no IPv6.
@@ -266,11 +252,7 @@ fn bind_address(address: IpAddr, port: u16, reuse: bool) -> Result<OwnedFd, Errn
 }
 
 fn stream(address: IpAddr, flags: SocketFlags) -> Result<OwnedFd, Errno> {
-    let family = if address.is_ipv6() {
-        AddressFamily::INET6
-    } else {
-        AddressFamily::INET
-    };
+    let family = if address.is_ipv6() { AddressFamily::INET6 } else { AddressFamily::INET };
     rustix::net::socket_with(family, SocketType::STREAM, flags, None)
 }
 
@@ -283,10 +265,7 @@ fn local_port(socket: &OwnedFd) -> io::Result<u16> {
 /// so nobody does but by redirection.
 fn answers(port: u16) -> bool {
     let mut pending = Vec::new();
-    for address in [
-        IpAddr::V4(Ipv4Addr::LOCALHOST),
-        IpAddr::V6(Ipv6Addr::LOCALHOST),
-    ] {
+    for address in [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)] {
         let Ok(socket) = stream(address, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK) else {
             continue;
         };
@@ -305,14 +284,9 @@ fn any_connects(pending: &mut Vec<OwnedFd>) -> bool {
     let deadline = Instant::now() + CONNECT_BOUND;
     while !pending.is_empty() {
         let left = deadline.saturating_duration_since(Instant::now());
-        let left = Timespec::try_from(left).unwrap_or(Timespec {
-            tv_sec: 0,
-            tv_nsec: 0,
-        });
-        let mut fds: Vec<_> = pending
-            .iter()
-            .map(|socket| PollFd::new(socket, PollFlags::OUT))
-            .collect();
+        let left = Timespec::try_from(left).unwrap_or(Timespec { tv_sec: 0, tv_nsec: 0 });
+        let mut fds: Vec<_> =
+            pending.iter().map(|socket| PollFd::new(socket, PollFlags::OUT)).collect();
         match rustix::event::poll(&mut fds, Some(&left)) {
             Ok(0) => return false,
             Ok(_) => {}
@@ -321,13 +295,9 @@ fn any_connects(pending: &mut Vec<OwnedFd>) -> bool {
         }
         let decided: Vec<bool> = fds.iter().map(|fd| !fd.revents().is_empty()).collect();
         let mut decided = decided.into_iter();
-        let ended: Vec<OwnedFd> = pending
-            .extract_if(.., |_| decided.next().unwrap_or(false))
-            .collect();
-        if ended
-            .iter()
-            .any(|socket| matches!(sockopt::socket_error(socket), Ok(Ok(()))))
-        {
+        let ended: Vec<OwnedFd> =
+            pending.extract_if(.., |_| decided.next().unwrap_or(false)).collect();
+        if ended.iter().any(|socket| matches!(sockopt::socket_error(socket), Ok(Ok(())))) {
             return true;
         }
     }

@@ -54,10 +54,7 @@ fn record(uid: u32) -> Option<Record> {
                 // the buffer, which is borrowed until they are copied.
                 return Some(unsafe {
                     let entry = entry.assume_init();
-                    Record {
-                        name: text(entry.pw_name),
-                        home: text(entry.pw_dir),
-                    }
+                    Record { name: text(entry.pw_name), home: text(entry.pw_dir) }
                 });
             }
             libc::ERANGE if buffer.len() < LARGEST_RECORD => buffer.resize(buffer.len() * 4, 0),

@@ -16,7 +16,10 @@ const LIMIT: Duration = Duration::from_secs(20);
 fn command(words: &[&str], dir: &Path) -> Command {
     Command {
         argv: words.iter().map(Into::into).collect(),
-        env: vec![("PATH".into(), "/usr/local/bin:/usr/bin:/bin".into()), ("MARK".into(), "x".into())],
+        env: vec![
+            ("PATH".into(), "/usr/local/bin:/usr/bin:/bin".into()),
+            ("MARK".into(), "x".into()),
+        ],
         dir: dir.to_owned(),
         signals: CallerSignals::current(),
         ignored: Vec::new(),

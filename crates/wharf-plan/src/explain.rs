@@ -305,7 +305,9 @@ fn label(fact: Fact) -> &'static str {
 pub fn launch(plan: &LaunchPlan) -> LaunchExplanation {
     let request = match plan.request {
         PortRequest::Exactly(port) => format!("{port}, or an error that names who holds it"),
-        PortRequest::AtLeast(port) => format!("{port}, or the next free one"),
+        PortRequest::AtLeast(port) | PortRequest::Remembered(port) => {
+            format!("{port}, or the next free one")
+        }
         PortRequest::Conventional(port) => {
             format!("{port} if it is free, else a port that stays this service's own")
         }
@@ -317,7 +319,7 @@ pub fn launch(plan: &LaunchPlan) -> LaunchExplanation {
         Hint::Config => "by a file of the instance's own",
         Hint::Typed => "it stands in the command already",
         Hint::Convention => "by the variable PORT, if the program reads it",
-        Hint::None => "in no way that the program knows: the kernel's remapping puts it there",
+        Hint::None => "in no way that is known: a port that stands in the program stays there",
     };
     let framework = plan.framework.as_ref().and_then(|facts| framework(facts.id));
     LaunchExplanation { request, hint, framework }

@@ -112,7 +112,7 @@ fn words_are_kept(typed: &[OsString], planned: &[Arg]) -> bool {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(600))]
+    #![proptest_config(ProptestConfig::with_cases(300))]
 
     #[test]
     fn no_command_breaks_the_planner(

@@ -105,7 +105,7 @@ fn request(request: PortRequest) -> String {
     match request {
         PortRequest::Exactly(port) => format!("{port}"),
         PortRequest::AtLeast(port) => format!("{port}+"),
-        PortRequest::Conventional(port) => format!("auto {port}"),
+        PortRequest::Conventional(port) | PortRequest::Remembered(port) => format!("auto {port}"),
     }
 }
 

@@ -98,7 +98,8 @@ mod tests {
     use super::*;
 
     fn seen(ports: &[u16]) -> BTreeSet<Listener> {
-        let listener = |port: &u16| Listener { address: [127, 0, 0, 1].into(), port: *port, pid: None };
+        let listener =
+            |port: &u16| Listener { address: [127, 0, 0, 1].into(), port: *port, pid: None };
         ports.iter().map(listener).collect()
     }
 

@@ -325,9 +325,10 @@ impl Task {
     async fn judge(&mut self, listener: Listener, outcome: Outcome) {
         self.ask_after = Instant::now() + PROBE_AGAIN;
         let Outcome::Answered(answer) = outcome else { return };
-        let still = self.sight.on_port(listener.port).is_ok_and(|on_port| {
-            on_port.own.iter().any(|other| same_socket(other, &listener))
-        });
+        let still = self
+            .sight
+            .on_port(listener.port)
+            .is_ok_and(|on_port| on_port.own.iter().any(|other| same_socket(other, &listener)));
         if !still || self.command.is_none() {
             return;
         }

@@ -29,7 +29,8 @@ struct Instance {
 fn python(program: &str, probe: Probe, grace: Duration, likely: Vec<Port>) -> Instance {
     let (port, reservation) = reservation();
     let dir = tempfile::tempdir().expect("a temporary folder");
-    let program = format!("PORT = {port}\nimport os, socket, sys, time, signal, http.server\n{program}");
+    let program =
+        format!("PORT = {port}\nimport os, socket, sys, time, signal, http.server\n{program}");
     let mark = ("WHARF_ID", format!("test-{port}"));
     let mut env: Vec<_> = std::env::vars_os().collect();
     env.push((mark.0.into(), mark.1.clone().into()));
@@ -43,7 +44,8 @@ fn python(program: &str, probe: Probe, grace: Duration, likely: Vec<Port>) -> In
         orphan_grace: Duration::from_millis(200),
     };
     let reservations = vec![reservation];
-    let launch = Launch { command, mark, port, further: Vec::new(), likely, probe, grace, reservations };
+    let launch =
+        Launch { command, mark, port, further: Vec::new(), likely, probe, grace, reservations };
     Instance { handle: start(launch).expect("python3 is there"), port, _dir: dir }
 }
 
@@ -102,7 +104,10 @@ async fn a_server_is_ready_when_it_answers_and_gone_when_it_ends() {
     assert!(listener.pid.is_some(), "the holder is named");
     assert_eq!(answer, Answer::Http(200));
     let rest = instance.stop().await;
-    assert!(rest.contains(&Update::Exited { exit: Exit::Signal(SIGTERM), left_behind: vec![] }), "{rest:?}");
+    assert!(
+        rest.contains(&Update::Exited { exit: Exit::Signal(SIGTERM), left_behind: vec![] }),
+        "{rest:?}"
+    );
     assert_eq!(rest.last(), Some(&Update::Gone));
 }
 
@@ -165,7 +170,10 @@ async fn what_ignores_the_signal_is_killed_after_the_grace() {
     instance.ready().await;
     let rest = instance.stop().await;
     assert!(rest.iter().any(|update| matches!(update, Update::Killed { .. })), "{rest:?}");
-    assert!(rest.contains(&Update::Exited { exit: Exit::Signal(9), left_behind: vec![] }), "{rest:?}");
+    assert!(
+        rest.contains(&Update::Exited { exit: Exit::Signal(9), left_behind: vec![] }),
+        "{rest:?}"
+    );
 }
 
 #[tokio::test]

@@ -19,7 +19,11 @@ pub(crate) fn short_name(instance: &Instance) -> String {
     match host.strip_suffix(&suffix) {
         Some(short) => short.to_owned(),
         // An instance that is known by its address only is still called by its service.
-        None => format!("{}.{}", name::slug(&instance.key.service), name::slug(&instance.key.project_name())),
+        None => format!(
+            "{}.{}",
+            name::slug(&instance.key.service),
+            name::slug(&instance.key.project_name())
+        ),
     }
 }
 
@@ -39,7 +43,8 @@ pub(crate) fn one<'a>(instances: &'a [Instance], wanted: &str) -> Result<&'a Ins
         }
     }
     let known: Vec<String> = instances.iter().map(short_name).collect();
-    let report = Report::new(Code::NotFound, format!("nothing that wharf runs is named `{wanted}`"));
+    let report =
+        Report::new(Code::NotFound, format!("nothing that wharf runs is named `{wanted}`"));
     Err(match known.is_empty() {
         true => report.why("wharf runs nothing now"),
         false => report.help(format!("what runs: {}", known.join(", "))),

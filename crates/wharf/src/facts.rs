@@ -13,11 +13,7 @@ pub(crate) fn own_process() -> ProcessId {
 }
 
 fn of_identity(identity: process::Identity) -> ProcessId {
-    ProcessId {
-        pid: identity.pid,
-        start_ticks: identity.start_ticks,
-        boot_id: identity.boot_id,
-    }
+    ProcessId { pid: identity.pid, start_ticks: identity.start_ticks, boot_id: identity.boot_id }
 }
 
 /// The kernel's view of a process that the daemon named.

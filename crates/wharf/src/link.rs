@@ -156,7 +156,9 @@ pub(crate) fn report(error: CallError) -> Report {
         {
             Report { code: Code::Permission, ..daemon }
         }
-        CallError::Lost(_) => daemon.help("see `daemon.log` in wharf's state folder for its last words"),
+        CallError::Lost(_) => {
+            daemon.help("see `daemon.log` in wharf's state folder for its last words")
+        }
         _ => daemon.help("`wharf daemon status` tells more"),
     }
 }

@@ -7,9 +7,7 @@
 use wharf_control::api::{BusyPort, KeyRequest, LeaseRequest};
 use wharf_model::lease::Displaced;
 use wharf_model::policy::fallback_ports;
-use wharf_model::{
-    Holder, LaunchPlan, LeaseKind, Port, PortRange, PortRequest, Why,
-};
+use wharf_model::{Holder, LaunchPlan, LeaseKind, Port, PortRange, PortRequest, Why};
 use wharf_os::reserve::{self, Occupancy, Reservation};
 
 use crate::facts;
@@ -103,8 +101,15 @@ impl Place {
 }
 
 fn fallback(displaced: &Displaced, port: Port) -> String {
-    let until = if displaced.foreign { " for now" } else { "" };
-    format!("port {} is taken by {}; took {port} instead{until}", displaced.wanted, displaced.holder)
+    let Displaced { wanted, holder, foreign } = displaced;
+    // A service that does not run keeps its port for its next run, unless somebody insists.
+    if holder.key.is_some() && holder.pid.is_none() {
+        return format!(
+            "port {wanted} is the home of {holder}; took {port} instead (`--port {wanted}` takes it)"
+        );
+    }
+    let until = if *foreign { " for now" } else { "" };
+    format!("port {wanted} is taken by {holder}; took {port} instead{until}")
 }
 
 async fn leased(link: &Link, wanted: &Wanted) -> Result<Place, Report> {
@@ -171,13 +176,16 @@ fn blame(port: Port, occupancy: Occupancy) -> Result<Holder, Report> {
 
 /// The system forbids the bind: not the same as a port that is taken.
 fn denied(port: Port, error: &std::io::Error) -> Report {
-    let report = Report::new(Code::Permission, format!("port {port} may not be bound")).because(error);
+    let report =
+        Report::new(Code::Permission, format!("port {port} may not be bound")).because(error);
     let start = reserve::unprivileged_start();
     if port.get() < start {
         return report
             .why(format!("ports below {start} need a privilege on this system"))
             .help(format!("use a port from {start} upwards, such as `--port 8080+`"))
-            .help("or allow it for all users: `sudo sysctl net.ipv4.ip_unprivileged_port_start=80`");
+            .help(
+                "or allow it for all users: `sudo sysctl net.ipv4.ip_unprivileged_port_start=80`",
+            );
     }
     report.help("a sandbox or a security module forbids it: see its settings")
 }

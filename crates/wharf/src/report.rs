@@ -88,7 +88,9 @@ impl From<SpawnError> for Report {
         let what = error.to_string();
         match &error {
             SpawnError::Program(program) => program_report(program, what),
-            SpawnError::Folder { source, .. } => Report::new(Code::CannotExecute, what).because(source),
+            SpawnError::Folder { source, .. } => {
+                Report::new(Code::CannotExecute, what).because(source)
+            }
             SpawnError::Fork(source) => Report::new(Code::Failed, what)
                 .because(source)
                 .help("see `ulimit -u`, and the limits of the container"),
@@ -142,9 +144,7 @@ impl From<PlanError> for Report {
             }
             PlanError::BadPackageJson { .. } => Report::new(Code::Failed, what)
                 .help("mend the file; `npm pkg get` reads it in the same way"),
-            PlanError::NothingToRun { looked_for, .. } => {
-                nothing_to_run(what, &looked_for)
-            }
+            PlanError::NothingToRun { looked_for, .. } => nothing_to_run(what, &looked_for),
             PlanError::ScriptMissing { known, .. } if known.is_empty() => {
                 Report::new(Code::NotFound, what).why("it has no scripts at all")
             }

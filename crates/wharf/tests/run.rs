@@ -92,7 +92,8 @@ fn sigkill_of_wharf_leaves_nothing_running() {
     let mut run = sandbox.run(&["--", "sh", "-c", script]);
     let server = run.event("launched")["pid"].as_u64().unwrap() as u32;
     let escaped = sandbox.project().join("escaped");
-    let escaped: u32 = until(|| std::fs::read_to_string(&escaped).ok()?.trim().parse().ok()).unwrap();
+    let escaped: u32 =
+        until(|| std::fs::read_to_string(&escaped).ok()?.trim().parse().ok()).unwrap();
     run.signal("KILL");
     run.code();
     assert!(until(|| (!is_alive(server) && !is_alive(escaped)).then_some(())).is_some());

@@ -23,7 +23,9 @@ impl Terminal {
         grantpt(&keys).and_then(|()| unlockpt(&keys)).expect("our own terminal");
         let name = ptsname(&keys, Vec::new()).expect("it has a name");
         let name = name.to_str().expect("an ASCII name");
-        let side = || Stdio::from(File::options().read(true).write(true).open(name).expect("its other side"));
+        let side = || {
+            Stdio::from(File::options().read(true).write(true).open(name).expect("its other side"))
+        };
         let mut command = sandbox.program("setsid");
         command.args(["--ctty", "--wait", "bash", "--norc", "--noprofile", "-i"]);
         command.env("PS1", "prompt> ").env("TERM", "xterm").env("COLUMNS", "80");
@@ -129,7 +131,9 @@ fn ctrl_z_stops_the_server_and_fg_continues_it() {
 fn a_program_that_stops_itself_gives_the_terminal_back() {
     let sandbox = Sandbox::new();
     let mut terminal = Terminal::open(&sandbox);
-    terminal.enter(&wharf("run -- sh -c 'echo $$ > pid; kill -TSTP $$; echo went-on; exit 5'; echo code=$?"));
+    terminal.enter(&wharf(
+        "run -- sh -c 'echo $$ > pid; kill -TSTP $$; echo went-on; exit 5'; echo code=$?",
+    ));
     terminal.shows("Stopped");
     terminal.enter("fg");
     terminal.shows("went-on");
@@ -155,9 +159,8 @@ fn the_server_has_the_terminal_for_colours_input_and_size() {
 fn when_the_terminal_goes_the_server_goes() {
     let sandbox = Sandbox::new();
     let mut terminal = Terminal::open(&sandbox);
-    terminal.enter(&wharf(
-        "run -- sh -c 'echo $$ > pid; trap \"\" HUP; while :; do sleep 1; done'",
-    ));
+    terminal
+        .enter(&wharf("run -- sh -c 'echo $$ > pid; trap \"\" HUP; while :; do sleep 1; done'"));
     let pid = pid_in(&sandbox, "pid");
     drop(terminal);
     assert!(until(|| (!is_alive(pid)).then_some(())).is_some(), "it is still there");

@@ -64,15 +64,9 @@ fn answers(run: &Run, identity: &str) -> Option<()> {
 fn end(run: &Run, started: &mut Started) -> Result<String, String> {
     started.signal_group("TERM")?;
     let code = started.exit_code(run.gone_within())?;
-    let left: Vec<String> = processes::others()
-        .iter()
-        .map(ToString::to_string)
-        .collect();
+    let left: Vec<String> = processes::others().iter().map(ToString::to_string).collect();
     if left.is_empty() {
         return Ok(format!(", exit code {code}"));
     }
-    Ok(format!(
-        ", exit code {code}, and still there: {}",
-        left.join(", ")
-    ))
+    Ok(format!(", exit code {code}, and still there: {}", left.join(", ")))
 }

@@ -98,9 +98,5 @@ fn copy_tree(from: &Path, to: &Path, flags: &[&str]) -> Result<(), String> {
     }
     let said = String::from_utf8_lossy(&done.stderr);
     let last = said.lines().last().unwrap_or("it said nothing");
-    Err(format!(
-        "cannot copy {} to {}: {last}",
-        from.display(),
-        to.display()
-    ))
+    Err(format!("cannot copy {} to {}: {last}", from.display(), to.display()))
 }

@@ -22,16 +22,14 @@ struct Status {
 pub fn pid(place: &Place) -> Result<u32, String> {
     let done = wharf(place, &["daemon", "status", "--json"])?;
     let said = String::from_utf8_lossy(&done.stdout);
-    serde_json::from_str(&said)
-        .map(|status: Status| status.pid)
-        .map_err(|error| {
-            let wrong = String::from_utf8_lossy(&done.stderr);
-            format!(
-                "`wharf daemon status --json` gave no pid ({error}): {}{}",
-                said.trim(),
-                wrong.trim()
-            )
-        })
+    serde_json::from_str(&said).map(|status: Status| status.pid).map_err(|error| {
+        let wrong = String::from_utf8_lossy(&done.stderr);
+        format!(
+            "`wharf daemon status --json` gave no pid ({error}): {}{}",
+            said.trim(),
+            wrong.trim()
+        )
+    })
 }
 
 /// Stops the daemon, and checks that nothing at all is left in the sandbox.
@@ -39,21 +37,14 @@ pub fn stop(place: &Place) -> Result<(), String> {
     let done = wharf(place, &["daemon", "stop"])?;
     if !done.status.success() {
         let said = String::from_utf8_lossy(&done.stderr);
-        return Err(format!(
-            "`wharf daemon stop` failed ({}): {}",
-            done.status,
-            said.trim()
-        ));
+        return Err(format!("`wharf daemon stop` failed ({}): {}", done.status, said.trim()));
     }
     let left = || {
         let left = processes::others();
         left.is_empty().then_some(())
     };
     wait::until(Instant::now() + GONE_WITHIN, left).ok_or_else(|| {
-        let left: Vec<String> = processes::others()
-            .iter()
-            .map(ToString::to_string)
-            .collect();
+        let left: Vec<String> = processes::others().iter().map(ToString::to_string).collect();
         format!("left over after `wharf daemon stop`: {}", left.join(", "))
     })
 }

@@ -46,11 +46,7 @@ pub fn make_home(place: &Place) -> Result<(), String> {
 /// The environment without anything of a copy, for the commands that ask the daemon.
 pub fn common(place: &Place) -> Variables {
     let mut variables = Variables::new();
-    for (name, value) in [
-        ("LANG", "C.UTF-8"),
-        ("TERM", "xterm-256color"),
-        ("SHELL", "/bin/sh"),
-    ] {
+    for (name, value) in [("LANG", "C.UTF-8"), ("TERM", "xterm-256color"), ("SHELL", "/bin/sh")] {
         variables.insert(name.to_owned(), value.to_owned());
     }
     for name in PASSED.into_iter().chain(["PATH", "USER", "LOGNAME"]) {
@@ -93,10 +89,7 @@ pub fn of_copy(book: &Book, run: &Run, place: &Place, copy: &Copy) -> Variables 
 /// Where Cargo keeps the sources that `script/parts` fetched: in the caller's home, not in the run's.
 fn cargo_home() -> String {
     env::var("CARGO_HOME").unwrap_or_else(|_| {
-        format!(
-            "{}/.cargo",
-            env::var("HOME").unwrap_or_else(|_| "/root".to_owned())
-        )
+        format!("{}/.cargo", env::var("HOME").unwrap_or_else(|_| "/root".to_owned()))
     })
 }
 

@@ -42,10 +42,7 @@ fn parse(line: &str) -> Result<Event, String> {
     let event: Event = serde_json::from_str(line)
         .map_err(|error| format!("this line of the events is not an event ({error}): {line}"))?;
     if event.schema != 1 {
-        return Err(format!(
-            "this event has schema {}, not 1: {line}",
-            event.schema
-        ));
+        return Err(format!("this event has schema {}, not 1: {line}", event.schema));
     }
     Ok(event)
 }

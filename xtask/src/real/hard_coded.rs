@@ -43,10 +43,7 @@ fn check(pair: &mut Pair, problems: &mut Problems) -> Option<String> {
     problems.extend(pair.ask(winner, &event).err());
     let won = end(pair, winner, problems);
     problems.extend(pair.stop_daemon().err());
-    Some(format!(
-        "port {} once, exit codes {won:?} and {lost:?} without it",
-        pair.run.port
-    ))
+    Some(format!("port {} once, exit codes {won:?} and {lost:?} without it", pair.run.port))
 }
 
 /// Until each copy is ready or has ended, or the time is over.
@@ -67,20 +64,12 @@ fn ready_of(pair: &Pair, index: usize) -> Option<Event> {
 fn check_told(pair: &Pair, winner: usize, event: &Event, problems: &mut Problems) {
     let literal = pair.run.port;
     if event.port != Some(literal) {
-        problems.push(format!(
-            "called ready on {:?}, while the program took {literal}",
-            event.port
-        ));
+        problems
+            .push(format!("called ready on {:?}, while the program took {literal}", event.port));
     }
     let literal = literal.to_string();
-    if !pair.copies[winner]
-        .narration()
-        .iter()
-        .any(|line| line.contains(&literal))
-    {
-        problems.push(format!(
-            "no line of wharf names port {literal}, which the program took"
-        ));
+    if !pair.copies[winner].narration().iter().any(|line| line.contains(&literal)) {
+        problems.push(format!("no line of wharf names port {literal}, which the program took"));
     }
 }
 

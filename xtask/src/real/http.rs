@@ -30,10 +30,7 @@ pub fn get(address: SocketAddr, path: &str, within: Duration) -> Result<Answer, 
     let raw = read_to_end(&mut stream, deadline)
         .map_err(|error| format!("no answer from {address}: {error}"))?;
     parse(&raw).ok_or_else(|| {
-        format!(
-            "{address} did not answer HTTP, but {:?}",
-            String::from_utf8_lossy(&raw)
-        )
+        format!("{address} did not answer HTTP, but {:?}", String::from_utf8_lossy(&raw))
     })
 }
 
@@ -45,9 +42,7 @@ fn read_to_end(stream: &mut TcpStream, deadline: Instant) -> Result<Vec<u8>, Str
         if left.is_zero() {
             return Err("it took too long".to_owned());
         }
-        stream
-            .set_read_timeout(Some(left))
-            .map_err(|error| error.to_string())?;
+        stream.set_read_timeout(Some(left)).map_err(|error| error.to_string())?;
         match stream.read(&mut piece) {
             Ok(0) => break,
             Ok(length) => raw.extend_from_slice(&piece[..length]),
@@ -60,22 +55,11 @@ fn read_to_end(stream: &mut TcpStream, deadline: Instant) -> Result<Vec<u8>, Str
 fn parse(raw: &[u8]) -> Option<Answer> {
     let end = find(raw, b"\r\n\r\n")?;
     let head = std::str::from_utf8(&raw[..end]).ok()?.to_ascii_lowercase();
-    let status = head
-        .strip_prefix("http/1.")?
-        .split(' ')
-        .nth(1)?
-        .parse()
-        .ok()?;
+    let status = head.strip_prefix("http/1.")?.split(' ').nth(1)?.parse().ok()?;
     let rest = &raw[end + 4..];
-    let body = if head.contains("transfer-encoding: chunked") {
-        unchunk(rest)?
-    } else {
-        rest.into()
-    };
-    Some(Answer {
-        status,
-        body: String::from_utf8_lossy(&body).into_owned(),
-    })
+    let body =
+        if head.contains("transfer-encoding: chunked") { unchunk(rest)? } else { rest.into() };
+    Some(Answer { status, body: String::from_utf8_lossy(&body).into_owned() })
 }
 
 fn unchunk(mut raw: &[u8]) -> Option<Vec<u8>> {

@@ -39,12 +39,7 @@ impl<'a> Pair<'a> {
             Started::start(copy, &argv, &env)
         };
         let (a, b) = (a?, b?);
-        Ok(Pair {
-            run,
-            place,
-            copies: [launch(a)?, launch(b)?],
-            daemon: None,
-        })
+        Ok(Pair { run, place, copies: [launch(a)?, launch(b)?], daemon: None })
     }
 
     /// Notes who the daemon is: it may carry the mark of the copy that started it.
@@ -57,35 +52,32 @@ impl<'a> Pair<'a> {
 
     /// Asks a copy, at the address that wharf called ready, for its own text.
     pub fn ask(&self, index: usize, ready: &Event) -> Result<(), String> {
+        let letter = self.copies[index].copy.letter;
+        let asked = self.address(ready).and_then(|address| self.answer(index, address));
+        asked.map_err(|why| format!("copy {letter}: {why}"))
+    }
+
+    /// The address of the `ready` event, when it is one that a user may count on.
+    fn address(&self, ready: &Event) -> Result<SocketAddr, String> {
+        let port = ready.port.ok_or("ready without a port")?;
+        let url = ready.direct_url.as_deref().unwrap_or_default();
+        let mut allowed = self.run.hosts().into_iter().map(|ip| SocketAddr::new(ip, port));
+        allowed
+            .find(|address| url.trim_end_matches('/') == format!("http://{address}"))
+            .ok_or_else(|| format!("direct_url is `{url}`, not port {port} of {}", self.run.host))
+    }
+
+    fn answer(&self, index: usize, address: SocketAddr) -> Result<(), String> {
         let (own, other) = (&self.copies[index].copy, &self.copies[1 - index].copy);
-        let port = ready
-            .port
-            .ok_or_else(|| format!("copy {}: ready without a port", own.letter))?;
-        let url = format!("http://127.0.0.1:{port}");
-        let direct = ready
-            .direct_url
-            .as_deref()
-            .unwrap_or_default()
-            .trim_end_matches('/');
-        if direct != url {
-            return Err(format!(
-                "copy {}: direct_url is `{direct}`, not `{url}`",
-                own.letter
-            ));
-        }
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         let answer = http::get(address, &self.run.path, ANSWER_WITHIN)
-            .map_err(|why| format!("copy {}: ready, but {why}", own.letter))?;
+            .map_err(|why| format!("ready, but {why}"))?;
         if answer.body.contains(&other.identity) {
-            return Err(format!(
-                "copy {}: port {port} answers the other copy's text",
-                own.letter
-            ));
+            return Err(format!("{address} answers the other copy's text"));
         }
         if answer.status != 200 || !answer.body.contains(&own.identity) {
             return Err(format!(
-                "copy {}: {url}{} answered {} and not its own text, but: {:.300}",
-                own.letter, self.run.path, answer.status, answer.body
+                "http://{address}{} answered {} and not its own text, but: {:.300}",
+                self.run.path, answer.status, answer.body
             ));
         }
         Ok(())
@@ -94,17 +86,12 @@ impl<'a> Pair<'a> {
     /// Checks that what listens beyond loopback is what the table says, and that wharf has said so.
     pub fn check_exposure(&self, problems: &mut Problems) {
         let open = match sockets::listening() {
-            Ok(all) => all
-                .into_iter()
-                .filter(|one| !sockets::is_loopback(one))
-                .collect::<Vec<_>>(),
+            Ok(all) => all.into_iter().filter(|one| !sockets::is_loopback(one)).collect::<Vec<_>>(),
             Err(why) => return problems.push(why),
         };
         if open.is_empty() && self.run.exposed != Exposed::Nothing {
             let table = self.run.exposed;
-            problems.push(format!(
-                "the table says {table:?} is exposed, and all is on loopback"
-            ));
+            problems.push(format!("the table says {table:?} is exposed, and all is on loopback"));
         }
         for address in open {
             let allowed = match self.run.exposed {
@@ -115,9 +102,7 @@ impl<'a> Pair<'a> {
             if !allowed {
                 problems.push(format!("{address} can be reached from beyond loopback"));
             } else if !self.says_exposed(address.port()) {
-                problems.push(format!(
-                    "{address} is exposed, and no `exposed` event says so"
-                ));
+                problems.push(format!("{address} is exposed, and no `exposed` event says so"));
             }
         }
     }
@@ -134,9 +119,7 @@ impl<'a> Pair<'a> {
     fn any_event(&self, kind: &str, port: u16) -> bool {
         self.copies.iter().any(|copy| {
             let events = copy.events().unwrap_or_default();
-            events
-                .iter()
-                .any(|event| event.event == kind && event.port == Some(port))
+            events.iter().any(|event| event.event == kind && event.port == Some(port))
         })
     }
 
@@ -147,9 +130,7 @@ impl<'a> Pair<'a> {
         let events = self.copies[index].events()?;
         let said = events::first(&events, "exited").and_then(|event| event.exit_code);
         if said != Some(code) {
-            return Err(format!(
-                "copy {letter}: exit code {code}, but the event says {said:?}"
-            ));
+            return Err(format!("copy {letter}: exit code {code}, but the event says {said:?}"));
         }
         self.nothing_left(index)?;
         port_free(port).map_err(|why| format!("copy {letter} has ended, but {why}"))?;
@@ -168,10 +149,8 @@ impl<'a> Pair<'a> {
                 .map(ToString::to_string)
                 .collect()
         };
-        wait::until(Instant::now() + SETTLED_WITHIN, || {
-            left().is_empty().then_some(())
-        })
-        .ok_or_else(|| format!("copy {} left over: {}", copy.letter, left().join(", ")))
+        wait::until(Instant::now() + SETTLED_WITHIN, || left().is_empty().then_some(()))
+            .ok_or_else(|| format!("copy {} left over: {}", copy.letter, left().join(", ")))
     }
 
     /// Stops the daemon; nothing may be left in the sandbox.
@@ -198,6 +177,7 @@ fn argv(run: &Run, place: &Place, copy: &Copy) -> Vec<String> {
     let text = |path: &std::path::Path| path.to_string_lossy().into_owned();
     let mut argv = vec![text(&place.wharf), "run".to_owned()];
     argv.extend(["--events".to_owned(), text(&copy.events)]);
+    argv.extend(run.options.iter().cloned());
     if !run.command.is_empty() {
         argv.push("--".to_owned());
         argv.extend(run.command.iter().cloned());
@@ -207,11 +187,7 @@ fn argv(run: &Run, place: &Place, copy: &Copy) -> Vec<String> {
 
 /// Whether anybody could take the port now.
 fn port_free(port: u16) -> Result<(), String> {
-    let free = || {
-        TcpListener::bind((Ipv4Addr::UNSPECIFIED, port))
-            .ok()
-            .map(drop)
-    };
+    let free = || TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).ok().map(drop);
     wait::until(Instant::now() + SETTLED_WITHIN, free)
         .ok_or_else(|| format!("port {port} is still taken"))
 }

@@ -8,12 +8,8 @@ use super::spec::Run;
 
 /// The parts that these runs need and that are missing or out of date.
 pub fn missing(runs: &[&Run], place: &Place) -> Result<BTreeSet<String>, String> {
-    let needed: BTreeSet<&str> = runs
-        .iter()
-        .flat_map(|run| &run.needs)
-        .map(String::as_str)
-        .chain(["system"])
-        .collect();
+    let needed: BTreeSet<&str> =
+        runs.iter().flat_map(|run| &run.needs).map(String::as_str).chain(["system"]).collect();
     let script = place.repo.join("script/parts");
     let done = Command::new(&script)
         .arg("--check")
@@ -27,11 +23,7 @@ pub fn missing(runs: &[&Run], place: &Place) -> Result<BTreeSet<String>, String>
         return Ok(missing);
     }
     let wrong = String::from_utf8_lossy(&done.stderr);
-    Err(format!(
-        "`script/parts --check` failed: {}{}",
-        said.trim(),
-        wrong.trim()
-    ))
+    Err(format!("`script/parts --check` failed: {}{}", said.trim(), wrong.trim()))
 }
 
 /// Why a run cannot be made, if it cannot.
@@ -44,7 +36,5 @@ pub fn why_not(run: &Run, missing: &BTreeSet<String>) -> Option<String> {
         return None;
     }
     let lacks = lacks.join(" ");
-    Some(format!(
-        "  - missing or out of date: {lacks}; run `script/parts {lacks}`\n"
-    ))
+    Some(format!("  - missing or out of date: {lacks}; run `script/parts {lacks}`\n"))
 }

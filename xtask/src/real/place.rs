@@ -23,18 +23,9 @@ impl Place {
     pub fn find(with_wharf: bool) -> Result<Place, String> {
         let repo = repository()?;
         let parts = env::var_os("WHARF_PARTS").map_or(repo.join("target/parts"), PathBuf::from);
-        let wharf = if with_wharf {
-            binary()?
-        } else {
-            PathBuf::new()
-        };
+        let wharf = if with_wharf { binary()? } else { PathBuf::new() };
         let root = env::temp_dir().join(format!("wharf-real-{}", std::process::id()));
-        Ok(Place {
-            repo,
-            parts: absolute(&parts)?,
-            wharf,
-            root,
-        })
+        Ok(Place { repo, parts: absolute(&parts)?, wharf, root })
     }
 }
 
@@ -55,10 +46,7 @@ fn binary() -> Result<PathBuf, String> {
     if let Some(path) = env::var_os("WHARF_BIN") {
         let path = absolute(Path::new(&path))?;
         return built(&path).map(|_| path.clone()).ok_or_else(|| {
-            format!(
-                "WHARF_BIN names {}, and there is no such file",
-                path.display()
-            )
+            format!("WHARF_BIN names {}, and there is no such file", path.display())
         });
     }
     let own = env::current_exe().map_err(|error| format!("cannot find this program: {error}"))?;
@@ -79,9 +67,5 @@ fn binary() -> Result<PathBuf, String> {
 }
 
 fn built(path: &Path) -> Option<SystemTime> {
-    path.metadata()
-        .ok()
-        .filter(|data| data.is_file())?
-        .modified()
-        .ok()
+    path.metadata().ok().filter(|data| data.is_file())?.modified().ok()
 }

@@ -28,10 +28,7 @@ impl Process {
     /// folder that they work in counts as well.
     pub fn belongs_to(&self, mark: &str, folder: &Path) -> bool {
         self.mark.as_deref() == Some(mark)
-            || self
-                .folder
-                .as_deref()
-                .is_some_and(|cwd| cwd.starts_with(folder))
+            || self.folder.as_deref().is_some_and(|cwd| cwd.starts_with(folder))
     }
 }
 
@@ -61,10 +58,7 @@ fn look(pid: u32) -> Option<Process> {
     let command = fs::read(place.join("cmdline")).unwrap_or_default();
     Some(Process {
         pid,
-        command: String::from_utf8_lossy(&command)
-            .replace('\0', " ")
-            .trim()
-            .to_owned(),
+        command: String::from_utf8_lossy(&command).replace('\0', " ").trim().to_owned(),
         mark: mark(&environ),
         folder: fs::read_link(place.join("cwd")).ok(),
     })
@@ -73,9 +67,7 @@ fn look(pid: u32) -> Option<Process> {
 fn mark(environ: &[u8]) -> Option<String> {
     environ.split(|&byte| byte == 0).find_map(|variable| {
         let text = std::str::from_utf8(variable).ok()?;
-        text.strip_prefix(MARK)?
-            .strip_prefix('=')
-            .map(str::to_owned)
+        text.strip_prefix(MARK)?.strip_prefix('=').map(str::to_owned)
     })
 }
 
@@ -85,10 +77,7 @@ mod tests {
 
     #[test]
     fn the_mark_is_found_among_the_variables() {
-        assert_eq!(
-            mark(b"A=1\0WHARF_REAL_RUN=vite-a\0B=2\0").as_deref(),
-            Some("vite-a")
-        );
+        assert_eq!(mark(b"A=1\0WHARF_REAL_RUN=vite-a\0B=2\0").as_deref(), Some("vite-a"));
         assert_eq!(mark(b"WHARF_REAL_RUNNER=vite-a\0"), None);
     }
 }

@@ -26,14 +26,7 @@ const MARGIN: u64 = 240;
 
 /// The flags of `unshare`, which needs a user namespace where the user is not root.
 fn flags() -> Vec<&'static str> {
-    let mut flags = vec![
-        "--net",
-        "--mount",
-        "--pid",
-        "--fork",
-        "--kill-child",
-        "--mount-proc",
-    ];
+    let mut flags = vec!["--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"];
     if !is_root() {
         flags.extend(["--user", "--map-root-user"]);
     }
@@ -92,10 +85,7 @@ pub fn enter(run: &Run, place: &Place, mode: &str) -> Result<(ExitStatus, String
         let _ = child.wait();
         return Err(format!("the run itself hung for more than {within:?}"));
     };
-    Ok((
-        status,
-        read(&report) + &read(&place.root.join("report-errors")),
-    ))
+    Ok((status, read(&report) + &read(&place.root.join("report-errors"))))
 }
 
 fn file(path: &Path) -> Result<File, String> {

@@ -46,9 +46,7 @@ pub fn reachable(address: &SocketAddr) -> SocketAddr {
 fn listener(line: &str) -> Result<Option<SocketAddr>, String> {
     let mut fields = line.split_whitespace().skip(1);
     let (Some(local), Some(_), Some(state)) = (fields.next(), fields.next(), fields.next()) else {
-        return Err(format!(
-            "cannot read this line of the kernel's socket table: {line:?}"
-        ));
+        return Err(format!("cannot read this line of the kernel's socket table: {line:?}"));
     };
     if state != LISTEN {
         return Ok(None);
@@ -83,10 +81,7 @@ mod tests {
     #[cfg(target_endian = "little")]
     fn listeners_are_read_from_the_tables() {
         let v4 = "   0: 0100007F:1F90 00000000:0000 0A 00000000:00000000 00:00000000";
-        assert_eq!(
-            listener(v4).unwrap(),
-            Some("127.0.0.1:8080".parse().unwrap())
-        );
+        assert_eq!(listener(v4).unwrap(), Some("127.0.0.1:8080".parse().unwrap()));
         let v6 = "   1: 00000000000000000000000001000000:0BB8 0000:0000 0A 0";
         assert_eq!(listener(v6).unwrap(), Some("[::1]:3000".parse().unwrap()));
         let connected = "   2: 0100007F:1F90 0100007F:D431 01 0";

@@ -1,6 +1,7 @@
 //! The table of runs, `tests/real/runs.toml`: what is started, and what it must answer.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::Path;
 use std::time::Duration;
 
@@ -45,11 +46,18 @@ pub struct Run {
     pub framework: Option<String>,
     /// The folder under `tests/real/projects`.
     pub project: String,
+    /// Options of `wharf run` itself.
+    #[serde(default)]
+    pub options: Vec<String>,
     /// What the user types after `wharf run`; nothing for `wharf run` alone.
     #[serde(default)]
     pub command: Vec<String>,
     /// The conventional port, or the literal one of a hard-coded program.
     pub port: u16,
+    /// The address that the server is reached at: `127.0.0.1`, or `localhost` for either family,
+    /// where the user has typed that.
+    #[serde(default = "loopback")]
+    pub host: String,
     /// What is asked for over HTTP.
     pub path: String,
     /// The file of the copy whose text must come back.
@@ -121,6 +129,10 @@ fn identity_file() -> String {
     "identity.txt".to_owned()
 }
 
+fn loopback() -> String {
+    "127.0.0.1".to_owned()
+}
+
 fn ready_seconds() -> u64 {
     60
 }
@@ -137,8 +149,7 @@ impl Book {
             .map_err(|error| format!("cannot read {}: {error}", file.display()))?;
         let book: Book =
             toml::from_str(&text).map_err(|error| format!("{}: {error}", file.display()))?;
-        book.check(repo)
-            .map_err(|why| format!("{}: {why}", file.display()))?;
+        book.check(repo).map_err(|why| format!("{}: {why}", file.display()))?;
         Ok(book)
     }
 
@@ -148,8 +159,7 @@ impl Book {
             if !seen.insert(&run.name) {
                 return Err(format!("two runs are called `{}`", run.name));
             }
-            run.check(repo)
-                .map_err(|why| format!("run `{}`: {why}", run.name))?;
+            run.check(repo).map_err(|why| format!("run `{}`: {why}", run.name))?;
         }
         Ok(())
     }
@@ -187,6 +197,14 @@ impl Run {
         Ok(())
     }
 
+    /// The addresses at which wharf may say that the server is reached.
+    pub fn hosts(&self) -> Vec<IpAddr> {
+        match self.host.parse() {
+            Ok(ip) => vec![ip],
+            Err(_) => vec![Ipv6Addr::LOCALHOST.into(), Ipv4Addr::LOCALHOST.into()],
+        }
+    }
+
     /// How long both copies may take to be ready.
     pub fn ready_within(&self) -> Duration {
         Duration::from_secs(self.timeout)
@@ -199,9 +217,8 @@ impl Run {
 
     /// What a person would have typed.
     pub fn typed(&self) -> String {
-        if self.command.is_empty() {
-            return "wharf run".to_owned();
-        }
-        format!("wharf run {}", self.command.join(" "))
+        let mut words = vec!["wharf", "run"];
+        words.extend(self.options.iter().chain(&self.command).map(String::as_str));
+        words.join(" ")
     }
 }

@@ -36,11 +36,7 @@ impl Started {
             .process_group(0)
             .spawn()
             .map_err(|error| format!("cannot start `{}`: {error}", argv.join(" ")))?;
-        Ok(Started {
-            copy,
-            child,
-            status: None,
-        })
+        Ok(Started { copy, child, status: None })
     }
 
     /// The process that was started, which leads its group.
@@ -93,9 +89,7 @@ impl Started {
         let status = wait::until(Instant::now() + within, || self.ended());
         let status = status
             .ok_or_else(|| format!("copy {} had not ended {within:?} later", self.copy.letter))?;
-        Ok(status
-            .code()
-            .unwrap_or_else(|| 128 + status.signal().unwrap_or(0)))
+        Ok(status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(0)))
     }
 
     /// The lines of its standard error that wharf marks as its own.
@@ -114,11 +108,8 @@ impl Started {
             Some(status) => status.to_string(),
             None => "still running".to_owned(),
         };
-        let mut text = format!(
-            "  copy {}: {how}, in {}\n",
-            self.copy.letter,
-            self.copy.folder_text()
-        );
+        let mut text =
+            format!("  copy {}: {how}, in {}\n", self.copy.letter, self.copy.folder_text());
         let files = [
             ("events", &self.copy.events),
             ("stderr", &self.copy.stderr),
@@ -151,8 +142,5 @@ fn file(path: &std::path::Path) -> Result<File, String> {
 fn tail(text: &[u8]) -> Vec<String> {
     let text = String::from_utf8_lossy(text);
     let lines: Vec<&str> = text.lines().collect();
-    lines[lines.len().saturating_sub(TAIL)..]
-        .iter()
-        .map(|line| (*line).to_owned())
-        .collect()
+    lines[lines.len().saturating_sub(TAIL)..].iter().map(|line| (*line).to_owned()).collect()
 }

@@ -50,26 +50,17 @@ fn check_ports(pair: &Pair, ready: &[Event; 2], problems: &mut Problems) {
     let ports = ready.each_ref().map(|event| event.port);
     let conventional = pair.run.port;
     if ports[0] == ports[1] {
-        problems.push(format!(
-            "both copies are said to be ready on {:?}",
-            ports[0]
-        ));
+        problems.push(format!("both copies are said to be ready on {:?}", ports[0]));
     }
     if !ports.contains(&Some(conventional)) {
-        problems.push(format!(
-            "neither copy got the conventional port {conventional}: {ports:?}"
-        ));
+        problems.push(format!("neither copy got the conventional port {conventional}: {ports:?}"));
     }
     for copy in &pair.copies {
-        let wanted = copy
-            .events()
-            .ok()
-            .and_then(|all| events::first(&all, "leased")?.requested_port);
+        let wanted =
+            copy.events().ok().and_then(|all| events::first(&all, "leased")?.requested_port);
         if wanted != Some(conventional) {
             let letter = copy.copy.letter;
-            problems.push(format!(
-                "copy {letter} wanted port {wanted:?}, not {conventional}"
-            ));
+            problems.push(format!("copy {letter} wanted port {wanted:?}, not {conventional}"));
         }
     }
 }
@@ -79,15 +70,11 @@ fn check_told(pair: &Pair, ready: &[Event; 2], problems: &mut Problems) {
     let literal = pair.run.port.to_string();
     for (copy, event) in pair.copies.iter().zip(ready) {
         let real = event.port.unwrap_or(0).to_string();
-        let told = copy
-            .narration()
-            .iter()
-            .any(|line| line.contains(&literal) && line.contains(&real));
+        let told =
+            copy.narration().iter().any(|line| line.contains(&literal) && line.contains(&real));
         if !told {
             let letter = copy.copy.letter;
-            problems.push(format!(
-                "copy {letter}: no line of wharf names {literal} and {real}"
-            ));
+            problems.push(format!("copy {letter}: no line of wharf names {literal} and {real}"));
         }
     }
 }
@@ -97,11 +84,7 @@ fn one_after_the_other(pair: &mut Pair, ready: &[Event; 2], problems: &mut Probl
     let mut codes = Vec::new();
     for index in 0..2 {
         let copy = &pair.copies[index];
-        let told = if index == 0 {
-            copy.signal_group("INT")
-        } else {
-            copy.signal("TERM")
-        };
+        let told = if index == 0 { copy.signal_group("INT") } else { copy.signal("TERM") };
         let gone = told.and_then(|()| pair.gone(index, ready[index].port.unwrap_or(0)));
         match gone {
             Ok(code) => codes.push(code),
@@ -109,11 +92,7 @@ fn one_after_the_other(pair: &mut Pair, ready: &[Event; 2], problems: &mut Probl
         }
         if index == 0 {
             let still = pair.ask(1, &ready[1]);
-            problems.extend(
-                still
-                    .err()
-                    .map(|why| format!("after the end of copy a: {why}")),
-            );
+            problems.extend(still.err().map(|why| format!("after the end of copy a: {why}")));
         }
     }
     problems.extend(pair.stop_daemon().err());

@@ -39,21 +39,14 @@ impl Entry {
     /// only be there; a file is an exception, so something in it must need it.
     fn fault(&self, all: &[Breach], repo: &Repo) -> Option<String> {
         if self.reason.trim().is_empty() {
-            return Some(format!(
-                "say why `{}` may breach `{}`",
-                self.path, self.rule
-            ));
+            return Some(format!("say why `{}` may breach `{}`", self.path, self.rule));
         }
         let needed = match self.path.ends_with('/') {
             true => repo.has_folder(&self.path),
             false => all.iter().any(|breach| self.covers(breach)),
         };
-        (!needed).then(|| {
-            format!(
-                "`{}` needs no `{}` any more: delete the entry",
-                self.path, self.rule
-            )
-        })
+        (!needed)
+            .then(|| format!("`{}` needs no `{}` any more: delete the entry", self.path, self.rule))
     }
 }
 
@@ -71,12 +64,7 @@ impl Allowed {
         for entry in &self.allow {
             if let Some(fault) = entry.fault(&all, repo) {
                 let place = text.lines().position(|line| line.contains(&entry.path));
-                left.push(Breach::new(
-                    FILE,
-                    place.map_or(1, |line| line + 1),
-                    RULE,
-                    fault,
-                ));
+                left.push(Breach::new(FILE, place.map_or(1, |line| line + 1), RULE, fault));
             }
         }
         let excused = |breach: &Breach| self.allow.iter().any(|entry| entry.covers(breach));
@@ -93,9 +81,7 @@ mod tests {
         let repo = Repo::of(&[(FILE, list), ("a/b.rs", "")]);
         let breach = Breach::new(path, 7, "stdout", "x");
         let left = Allowed::read(&repo).unwrap().filter(vec![breach], &repo);
-        left.into_iter()
-            .map(|breach| format!("{}: {}", breach.rule, breach.what))
-            .collect()
+        left.into_iter().map(|breach| format!("{}: {}", breach.rule, breach.what)).collect()
     }
 
     #[test]
@@ -115,9 +101,6 @@ mod tests {
     #[test]
     fn an_entry_without_a_reason_is_a_breach() {
         let list = "[[allow]]\nrule = \"stdout\"\npath = \"a/\"\nreason = \" \"\n";
-        assert_eq!(
-            left(list, "a/b.rs"),
-            ["allow: say why `a/` may breach `stdout`"]
-        );
+        assert_eq!(left(list, "a/b.rs"), ["allow: say why `a/` may breach `stdout`"]);
     }
 }

@@ -32,12 +32,7 @@ pub fn check(tree: &Tree) -> Vec<Breach> {
         .unwrap_or_else(|error| vec![Breach::new(catalog::FOLDER, 1, RULE, error)]);
     match readme::outdated(&tree.repo) {
         Ok(files) => breaches.extend(files.into_iter().map(|(path, _)| {
-            Breach::new(
-                path,
-                1,
-                "readme",
-                "the table of frameworks is old: `cargo xtask readme`",
-            )
+            Breach::new(path, 1, "readme", "the table of frameworks is old: `cargo xtask readme`")
         })),
         Err(error) => breaches.push(Breach::new("README.md", 1, "readme", error)),
     }
@@ -64,11 +59,8 @@ fn proofs(repo: &Repo) -> Result<Vec<Breach>, String> {
 
 /// A proof is neither more nor less than what the real runs start.
 fn run_proofs(entries: &[(String, Entry)], runs: &Runs) -> Vec<Breach> {
-    let started: BTreeSet<&str> = runs
-        .run
-        .iter()
-        .filter_map(|run| run.framework.as_deref())
-        .collect();
+    let started: BTreeSet<&str> =
+        runs.run.iter().filter_map(|run| run.framework.as_deref()).collect();
     let mut breaches = Vec::new();
     for (path, entry) in entries {
         let is_started = started.contains(entry.id.as_str());
@@ -99,10 +91,7 @@ mod tests {
         let mut all = vec![("crates/wharf-plan/catalog/vite.toml", entry.as_str())];
         all.extend(files);
         let found = proofs(&Repo::of(&all)).unwrap();
-        found
-            .iter()
-            .map(|breach| format!("{} {}", breach.rule, breach.path))
-            .collect()
+        found.iter().map(|breach| format!("{} {}", breach.rule, breach.path)).collect()
     }
 
     const FIXTURE: (&str, &str) = ("crates/wharf-plan/fixtures/vite/package.json", "{}");
@@ -119,15 +108,9 @@ mod tests {
         let runs = (RUNS, "[[run]]\nframework = \"vite\"\n");
         assert_eq!(breaches("run", &[FIXTURE]), [format!("proof {FILE}")]);
         assert_eq!(breaches("run", &[FIXTURE, runs]), [""; 0]);
-        assert_eq!(
-            breaches("fixture", &[FIXTURE, runs]),
-            [format!("proof {FILE}")]
-        );
+        assert_eq!(breaches("fixture", &[FIXTURE, runs]), [format!("proof {FILE}")]);
         let other = (RUNS, "[[run]]\nframework = \"vight\"\n");
-        assert_eq!(
-            breaches("fixture", &[FIXTURE, other]),
-            [format!("proof {RUNS}")]
-        );
+        assert_eq!(breaches("fixture", &[FIXTURE, other]), [format!("proof {RUNS}")]);
     }
 
     #[test]

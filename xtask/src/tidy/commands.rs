@@ -10,10 +10,7 @@ const DERIVES: &[&str] = &["Args", "Parser", "Subcommand", "ValueEnum"];
 /// Checks the command files and the command line's types.
 pub fn check(tree: &Tree) -> Vec<Breach> {
     let mut breaches = Vec::new();
-    let files = tree
-        .sources
-        .iter()
-        .filter(|source| source.path.starts_with(CLI));
+    let files = tree.sources.iter().filter(|source| source.path.starts_with(CLI));
     for source in files {
         breaches.extend(untested(source, tree));
         breaches.extend(unexplained(source));
@@ -29,10 +26,7 @@ fn untested(source: &Source, tree: &Tree) -> Option<Breach> {
         return None;
     }
     let argument = format!("\"{}\"", name.replace('_', "-"));
-    let mut tests = tree
-        .sources
-        .iter()
-        .filter(|source| source.path.starts_with(TESTS));
+    let mut tests = tree.sources.iter().filter(|source| source.path.starts_with(TESTS));
     if tests.any(|test| test.text.contains(&argument)) {
         return None;
     }
@@ -48,22 +42,14 @@ fn unexplained(source: &Source) -> Vec<Breach> {
             continue;
         };
         let derived = &source.code[offset..close];
-        if !DERIVES
-            .iter()
-            .any(|name| source::find(derived, name).next().is_some())
-        {
+        if !DERIVES.iter().any(|name| source::find(derived, name).next().is_some()) {
             continue;
         }
-        let Some(open) = source.code[close..]
-            .find(['{', ';'])
-            .map(|found| close + found)
-        else {
+        let Some(open) = source.code[close..].find(['{', ';']).map(|found| close + found) else {
             continue;
         };
         // The help of an enum is that of its variants.
-        let is_enum = source::find(&source.code[close..open], "enum")
-            .next()
-            .is_some();
+        let is_enum = source::find(&source.code[close..open], "enum").next().is_some();
         if !is_enum && !has_help_above(source, offset) {
             let what = "add a doc comment: it is the help of the command";
             breaches.push(Breach::new(&source.path, source.line(open), "help", what));
@@ -90,23 +76,16 @@ fn unexplained_parts(source: &Source, open: usize) -> Vec<Breach> {
     let mut at = open + 1;
     let mut excused = false;
     while at < close {
-        let line_end = source.code[at..close]
-            .find('\n')
-            .map_or(close, |end| at + end);
+        let line_end = source.code[at..close].find('\n').map_or(close, |end| at + end);
         let code = source.code[at..line_end].trim_start();
-        if source.comments[at..line_end]
-            .trim_start()
-            .starts_with("///")
-        {
+        if source.comments[at..line_end].trim_start().starts_with("///") {
             excused = true;
         } else if code.starts_with("#[") {
             let start = line_end - code.len();
             let end = closing(&source.code, start + 1).unwrap_or(close);
             let attribute = &source.code[start..end];
             let words = ["flatten", "subcommand", "skip", "hide", "help", "about"];
-            excused |= words
-                .iter()
-                .any(|word| source::find(attribute, word).next().is_some());
+            excused |= words.iter().any(|word| source::find(attribute, word).next().is_some());
             at = end + 1;
             continue;
         } else if code.starts_with(|c: char| c.is_alphabetic()) {
@@ -151,20 +130,14 @@ mod tests {
             ("crates/wharf/src/cli/who.rs", cli),
             ("crates/wharf/tests/ports.rs", test),
         ]);
-        check(&tree)
-            .iter()
-            .map(|breach| format!("{} {}", breach.line, breach.rule))
-            .collect()
+        check(&tree).iter().map(|breach| format!("{} {}", breach.line, breach.rule)).collect()
     }
 
     const TESTED: &str = "fn a() { wharf([\"who\"]) }";
 
     #[test]
     fn a_command_without_a_test_is_a_breach() {
-        assert_eq!(
-            breaches("", "fn a() { wharf([\"ls\"]) } // \"who\""),
-            ["1 command-test"]
-        );
+        assert_eq!(breaches("", "fn a() { wharf([\"ls\"]) } // \"who\""), ["1 command-test"]);
         assert_eq!(breaches("", TESTED), [""; 0]);
     }
 

@@ -59,11 +59,7 @@ const BANS: &[Ban] = &[
     Ban {
         rule: "starts-nothing",
         crates: Crates::Only(&["wharf-plan", "wharf-export", "wharf-daemon"]),
-        paths: &[
-            "std::process::Command",
-            "process::Command",
-            "tokio::process",
-        ],
+        paths: &["std::process::Command", "process::Command", "tokio::process"],
         why: "this crate starts nothing: only wharf-os starts processes, for a pilot",
     },
     Ban {
@@ -102,24 +98,14 @@ fn file(source: &Source) -> Vec<Breach> {
         for path in ban.paths {
             for offset in paths::mentions(source, path) {
                 let what = format!("`{path}` may not stand here: {}", ban.why);
-                breaches.push(Breach::new(
-                    &source.path,
-                    source.line(offset),
-                    ban.rule,
-                    what,
-                ));
+                breaches.push(Breach::new(&source.path, source.line(offset), ban.rule, what));
             }
         }
     }
     if name == "wharf" && source.path != DAEMON_DOOR {
         for offset in source.find_outside_tests("wharf_daemon") {
             let what = format!("only {DAEMON_DOOR} may know the daemon's crate");
-            breaches.push(Breach::new(
-                &source.path,
-                source.line(offset),
-                "imports",
-                what,
-            ));
+            breaches.push(Breach::new(&source.path, source.line(offset), "imports", what));
         }
     }
     breaches
@@ -140,93 +126,51 @@ mod tests {
 
     fn breaches(path: &str, text: &str) -> Vec<String> {
         let found = check(&Tree::of(&[(path, text)]));
-        found
-            .iter()
-            .map(|breach| format!("{} {}", breach.line, breach.rule))
-            .collect()
+        found.iter().map(|breach| format!("{} {}", breach.line, breach.rule)).collect()
     }
 
     #[test]
     fn the_model_has_no_world() {
         let path = "crates/wharf-model/src/a.rs";
         assert_eq!(breaches(path, "fn a() { std::fs::read(p) }"), ["1 pure"]);
-        assert_eq!(
-            breaches(path, "use std::{io, net::{IpAddr, TcpStream}};"),
-            ["1 pure"]
-        );
+        assert_eq!(breaches(path, "use std::{io, net::{IpAddr, TcpStream}};"), ["1 pure"]);
         assert_eq!(breaches(path, "use std::{fmt,\n fs};"), ["1 pure"]);
-        assert_eq!(
-            breaches(path, "fn a() { let t = Instant::now(); }"),
-            ["1 pure"]
-        );
-        assert_eq!(
-            breaches(path, "use tokio::sync::watch;"),
-            ["1 pure", "1 pure"]
-        );
-        assert_eq!(
-            breaches(path, "use std::{net::IpAddr, fmt}; // std::fs\n"),
-            [""; 0]
-        );
-        assert_eq!(
-            breaches(path, "#[cfg(test)]\nmod tests { use std::fs; }"),
-            [""; 0]
-        );
-        assert_eq!(
-            breaches("crates/wharf-os/src/a.rs", "use std::fs;"),
-            [""; 0]
-        );
+        assert_eq!(breaches(path, "fn a() { let t = Instant::now(); }"), ["1 pure"]);
+        assert_eq!(breaches(path, "use tokio::sync::watch;"), ["1 pure", "1 pure"]);
+        assert_eq!(breaches(path, "use std::{net::IpAddr, fmt}; // std::fs\n"), [""; 0]);
+        assert_eq!(breaches(path, "#[cfg(test)]\nmod tests { use std::fs; }"), [""; 0]);
+        assert_eq!(breaches("crates/wharf-os/src/a.rs", "use std::fs;"), [""; 0]);
     }
 
     #[test]
     fn the_ledger_has_no_clock_and_no_socket() {
         let path = "crates/wharf-lease/src/a.rs";
-        assert_eq!(
-            breaches(path, "fn a() { std::time::SystemTime::now() }"),
-            ["1 pure"]
-        );
-        assert_eq!(
-            breaches(path, "use std::net::TcpListener;"),
-            ["1 pure", "1 pure"]
-        );
+        assert_eq!(breaches(path, "fn a() { std::time::SystemTime::now() }"), ["1 pure"]);
+        assert_eq!(breaches(path, "use std::net::TcpListener;"), ["1 pure", "1 pure"]);
         assert_eq!(breaches(path, "use std::fs;"), [""; 0]);
     }
 
     #[test]
     fn the_plan_and_the_daemon_start_nothing() {
         let text = "use std::process;\nfn a() { process::Command::new(x) }";
-        assert_eq!(
-            breaches("crates/wharf-plan/src/a.rs", text),
-            ["2 starts-nothing"]
-        );
-        assert_eq!(
-            breaches("crates/wharf-daemon/src/a.rs", "use tokio::process::Child;").len(),
-            2
-        );
+        assert_eq!(breaches("crates/wharf-plan/src/a.rs", text), ["2 starts-nothing"]);
+        assert_eq!(breaches("crates/wharf-daemon/src/a.rs", "use tokio::process::Child;").len(), 2);
         assert_eq!(breaches("crates/wharf-supervisor/src/a.rs", text), [""; 0]);
     }
 
     #[test]
     fn only_one_crate_has_unsafe_and_systems() {
         let text = "fn a() {\n unsafe { x() } }\n#[cfg(target_os = \"linux\")]\nfn b() {}";
-        assert_eq!(
-            breaches("crates/wharf/src/a.rs", text),
-            ["2 unsafe", "3 unsafe"]
-        );
+        assert_eq!(breaches("crates/wharf/src/a.rs", text), ["2 unsafe", "3 unsafe"]);
         assert_eq!(breaches("crates/wharf-os/src/a.rs", text), [""; 0]);
         assert_eq!(breaches("xtask/src/main.rs", "fn main() {}"), ["1 unsafe"]);
         assert_eq!(breaches("crates/wharf-os/src/lib.rs", ""), [""; 0]);
-        assert_eq!(
-            breaches("crates/wharf/src/main.rs", "#![forbid(unsafe_code)]\n"),
-            [""; 0]
-        );
+        assert_eq!(breaches("crates/wharf/src/main.rs", "#![forbid(unsafe_code)]\n"), [""; 0]);
     }
 
     #[test]
     fn one_file_knows_the_daemon() {
-        assert_eq!(
-            breaches("crates/wharf/src/cli/ls.rs", "use wharf_daemon::run;"),
-            ["1 imports"]
-        );
+        assert_eq!(breaches("crates/wharf/src/cli/ls.rs", "use wharf_daemon::run;"), ["1 imports"]);
         assert_eq!(breaches(DAEMON_DOOR, "use wharf_daemon::run;"), [""; 0]);
     }
 }

@@ -70,10 +70,7 @@ mod tests {
     use super::*;
 
     fn lines(path: &str, text: &str) -> Vec<usize> {
-        check(&Tree::of(&[(path, text)]))
-            .iter()
-            .map(|breach| breach.line)
-            .collect()
+        check(&Tree::of(&[(path, text)])).iter().map(|breach| breach.line).collect()
     }
 
     #[test]
@@ -83,15 +80,9 @@ mod tests {
             #[ignore = \"slow\"]\nfn d() {}\n";
         assert_eq!(lines(path, text), [2, 3, 4, 5]);
         let [first, second] = marks();
-        assert_eq!(
-            lines(path, &format!("// {first}: x\n/* {second} */\n")),
-            [1, 2]
-        );
+        assert_eq!(lines(path, &format!("// {first}: x\n/* {second} */\n")), [1, 2]);
         assert_eq!(lines("README.md", &format!("a\n{first}\n")), [2]);
-        assert_eq!(
-            lines("docs/a.md", &format!("a {}: the port -->\n", unchecked())),
-            [1]
-        );
+        assert_eq!(lines("docs/a.md", &format!("a {}: the port -->\n", unchecked())), [1]);
     }
 
     #[test]

@@ -95,21 +95,14 @@ fn quoted(text: &str, quote: u8) -> usize {
 
 /// `r"…"`, `r#"…"#`; a raw identifier is none.
 fn raw(file: &str, at: usize) -> Option<(Kind, Range<usize>, usize)> {
-    let hashes = file[at + 1..]
-        .bytes()
-        .take_while(|byte| *byte == b'#')
-        .count();
+    let hashes = file[at + 1..].bytes().take_while(|byte| *byte == b'#').count();
     let inside = at + 1 + hashes + 1;
     if file.as_bytes().get(inside - 1) != Some(&b'"') {
         return None;
     }
     let close = format!("\"{}", "#".repeat(hashes));
     let end = inside + file[inside..].find(&close).unwrap_or(file.len() - inside);
-    Some((
-        Kind::Literal,
-        inside..end,
-        (end + close.len()).min(file.len()),
-    ))
+    Some((Kind::Literal, inside..end, (end + close.len()).min(file.len())))
 }
 
 /// `'x'` and `'\n'`; a lifetime is none.
@@ -131,10 +124,7 @@ mod tests {
 
     fn literals(file: &str) -> Vec<&str> {
         let pieces = pieces(file);
-        let whole: String = pieces
-            .iter()
-            .map(|(_, range)| &file[range.clone()])
-            .collect();
+        let whole: String = pieces.iter().map(|(_, range)| &file[range.clone()]).collect();
         assert_eq!(whole, file);
         let literal =
             |(kind, range): (Kind, Range<usize>)| (kind == Kind::Literal).then(|| &file[range]);

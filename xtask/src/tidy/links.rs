@@ -8,13 +8,8 @@ const RULE: &str = "link";
 /// Checks every Markdown file of the project's own.
 pub fn check(tree: &Tree) -> Vec<Breach> {
     let own = |path: &str| !path.starts_with("tests/") && !path.contains("/fixtures/");
-    let files = tree
-        .repo
-        .files()
-        .filter(|(path, _)| path.ends_with(".md") && own(path));
-    files
-        .flat_map(|(path, text)| document(path, text, &tree.repo))
-        .collect()
+    let files = tree.repo.files().filter(|(path, _)| path.ends_with(".md") && own(path));
+    files.flat_map(|(path, text)| document(path, text, &tree.repo)).collect()
 }
 
 fn document(path: &str, text: &str, repo: &Repo) -> Vec<Breach> {
@@ -53,10 +48,7 @@ fn targets(line: &str) -> Vec<String> {
         let target = rest.split([')', ' ']).next().unwrap_or_default();
         found.push(target.to_owned());
     }
-    if let Some((_, rest)) = line
-        .strip_prefix('[')
-        .and_then(|rest| rest.split_once("]: "))
-    {
+    if let Some((_, rest)) = line.strip_prefix('[').and_then(|rest| rest.split_once("]: ")) {
         found.push(rest.split(' ').next().unwrap_or_default().to_owned());
     }
     found
@@ -73,11 +65,7 @@ fn fault(from: &str, target: &str, repo: &Repo) -> Option<String> {
         ));
     }
     let (file, anchor) = target.split_once('#').unwrap_or((target, ""));
-    let path = if file.is_empty() {
-        from.to_owned()
-    } else {
-        resolve(from, file)
-    };
+    let path = if file.is_empty() { from.to_owned() } else { resolve(from, file) };
     let Some(text) = repo.get(&path) else {
         let nowhere = !repo.has_folder(&path);
         return nowhere.then(|| format!("there is no `{path}`"));
@@ -110,9 +98,7 @@ fn anchors(text: &str) -> Vec<String> {
             continue;
         }
         let title = line.trim_start_matches('#').trim().to_lowercase();
-        let kept = title
-            .chars()
-            .filter(|c| c.is_alphanumeric() || " -_".contains(*c));
+        let kept = title.chars().filter(|c| c.is_alphanumeric() || " -_".contains(*c));
         anchors.push(kept.map(|c| if c == ' ' { '-' } else { c }).collect());
     }
     anchors
@@ -139,10 +125,7 @@ mod tests {
     fn links_that_lead_nowhere() {
         assert_eq!(faults("[a](b.md)"), ["there is no `docs/b.md`"]);
         assert_eq!(faults("[a]: ../b.md"), ["there is no `b.md`"]);
-        assert_eq!(
-            faults("[a](../README.md#x)"),
-            ["`README.md` has no heading for `#x`"]
-        );
+        assert_eq!(faults("[a](../README.md#x)"), ["`README.md` has no heading for `#x`"]);
         assert!(faults("[a](/README.md)")[0].contains("root of a machine"));
     }
 }

@@ -28,16 +28,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("wharf-supervisor", &["wharf-model", "wharf-os"]),
     ("wharf-proxy", &["wharf-model"]),
     ("wharf-control", &["wharf-model"]),
-    (
-        "wharf-daemon",
-        &[
-            "wharf-control",
-            "wharf-lease",
-            "wharf-model",
-            "wharf-os",
-            "wharf-proxy",
-        ],
-    ),
+    ("wharf-daemon", &["wharf-control", "wharf-lease", "wharf-model", "wharf-os", "wharf-proxy"]),
     ("wharf-export", &["wharf-model"]),
     ("bench", &["wharf-control", "wharf-model"]),
     ("xtask", &[]),
@@ -46,9 +37,7 @@ const TABLE: &[(&str, &[&str])] = &[
 /// Checks every manifest of the workspace.
 pub fn check(tree: &Tree) -> Vec<Breach> {
     let folders = ["bench/", "crates/", "xtask/"];
-    let all = folders
-        .into_iter()
-        .flat_map(|folder| tree.repo.below(folder, "Cargo.toml"));
+    let all = folders.into_iter().flat_map(|folder| tree.repo.below(folder, "Cargo.toml"));
     let own = all.filter(|(path, _)| path.ends_with("/Cargo.toml") && !path.contains("/fixtures/"));
     own.flat_map(|(path, text)| manifest(path, text)).collect()
 }
@@ -57,11 +46,7 @@ fn manifest(path: &str, text: &str) -> Vec<Breach> {
     let Ok(manifest) = text.parse::<Table>() else {
         return vec![Breach::new(path, 1, RULE, "this is not TOML")];
     };
-    let name = path
-        .trim_end_matches("/Cargo.toml")
-        .rsplit('/')
-        .next()
-        .unwrap_or_default();
+    let name = path.trim_end_matches("/Cargo.toml").rsplit('/').next().unwrap_or_default();
     let mut breaches = Vec::new();
     match TABLE.iter().find(|(known, _)| *known == name) {
         None => {
@@ -77,16 +62,9 @@ fn manifest(path: &str, text: &str) -> Vec<Breach> {
             }
         }
     }
-    let lints = manifest
-        .get("lints")
-        .and_then(|lints| lints.get("workspace"));
+    let lints = manifest.get("lints").and_then(|lints| lints.get("workspace"));
     if name != "xtask" && lints != Some(&Value::Boolean(true)) {
-        breaches.push(Breach::new(
-            path,
-            1,
-            "lints",
-            "add `[lints]` with `workspace = true`",
-        ));
+        breaches.push(Breach::new(path, 1, "lints", "add `[lints]` with `workspace = true`"));
     }
     breaches
 }
@@ -121,9 +99,7 @@ fn own_dependencies(manifest: &Table) -> Vec<String> {
 }
 
 fn line_of(text: &str, name: &str) -> usize {
-    text.lines()
-        .position(|line| line.trim_start().starts_with(name))
-        .map_or(1, |line| line + 1)
+    text.lines().position(|line| line.trim_start().starts_with(name)).map_or(1, |line| line + 1)
 }
 
 #[cfg(test)]
@@ -133,10 +109,7 @@ mod tests {
     fn breaches(name: &str, rest: &str) -> Vec<String> {
         let text = format!("[package]\nname = \"x\"\n{rest}\n[lints]\nworkspace = true\n");
         let path = format!("crates/{name}/Cargo.toml");
-        check(&Tree::of(&[(&path, &text)]))
-            .iter()
-            .map(Breach::to_string)
-            .collect()
+        check(&Tree::of(&[(&path, &text)])).iter().map(Breach::to_string).collect()
     }
 
     #[test]
@@ -156,16 +129,10 @@ mod tests {
     #[test]
     fn only_tests_may_go_around_the_table() {
         assert_eq!(
-            breaches(
-                "wharf-os",
-                "[dev-dependencies]\nwharf-model.workspace = true"
-            ),
+            breaches("wharf-os", "[dev-dependencies]\nwharf-model.workspace = true"),
             [""; 0]
         );
-        assert_eq!(
-            breaches("wharf-os", "[build-dependencies]\nwharf-model.path = \"x\"").len(),
-            1
-        );
+        assert_eq!(breaches("wharf-os", "[build-dependencies]\nwharf-model.path = \"x\"").len(), 1);
         let target = "[target.'cfg(unix)'.dependencies]\nm = { package = \"wharf-model\" }";
         assert_eq!(breaches("wharf-os", target).len(), 1);
     }
@@ -177,10 +144,8 @@ mod tests {
 
     #[test]
     fn the_lints_of_the_house_hold_everywhere() {
-        let found = check(&Tree::of(&[(
-            "crates/wharf-os/Cargo.toml",
-            "[package]\nname = \"x\"\n",
-        )]));
+        let found =
+            check(&Tree::of(&[("crates/wharf-os/Cargo.toml", "[package]\nname = \"x\"\n")]));
         assert_eq!(found[0].rule, "lints");
     }
 }

@@ -43,10 +43,8 @@ fn declared(source: &Source) -> Vec<Breach> {
     for keyword in ["mod", "struct", "enum", "trait", "type", "union"] {
         for offset in source.find(keyword) {
             let rest = source.code[offset + keyword.len()..].trim_start();
-            let name: String = rest
-                .chars()
-                .take_while(|c| c.is_alphanumeric() || *c == '_')
-                .collect();
+            let name: String =
+                rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
             if let Some(bad) = words(&name).iter().find_map(|word| empty(word)) {
                 let what = format!("`{bad}` in `{name}` says nothing: name it after what it does");
                 breaches.push(Breach::new(&source.path, source.line(offset), RULE, what));
@@ -57,10 +55,7 @@ fn declared(source: &Source) -> Vec<Breach> {
 }
 
 fn empty(word: &str) -> Option<&'static str> {
-    EMPTY
-        .iter()
-        .copied()
-        .find(|bad| word.eq_ignore_ascii_case(bad))
+    EMPTY.iter().copied().find(|bad| word.eq_ignore_ascii_case(bad))
 }
 
 /// The words of a name in any of Rust's cases.
@@ -99,13 +94,7 @@ mod tests {
     fn modules_and_types() {
         let path = "crates/wharf/src/a.rs";
         assert_eq!(breaches(path, "mod misc;"), 1);
-        assert_eq!(
-            breaches(path, "pub struct PortManager;\nenum TestHelper {}"),
-            2
-        );
-        assert_eq!(
-            breaches(path, "struct Commoner; // struct Manager\nlet manager = 1;"),
-            0
-        );
+        assert_eq!(breaches(path, "pub struct PortManager;\nenum TestHelper {}"), 2);
+        assert_eq!(breaches(path, "struct Commoner; // struct Manager\nlet manager = 1;"), 0);
     }
 }

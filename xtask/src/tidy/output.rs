@@ -20,11 +20,7 @@ pub fn check(tree: &Tree) -> Vec<Breach> {
             && source.path.contains("/src/")
             && !source.path.starts_with(RENDER)
     };
-    tree.sources
-        .iter()
-        .filter(in_scope)
-        .flat_map(file)
-        .collect()
+    tree.sources.iter().filter(in_scope).flat_map(file).collect()
 }
 
 fn file(source: &Source) -> Vec<Breach> {
@@ -62,10 +58,7 @@ mod tests {
     use super::*;
 
     fn lines(path: &str, text: &str) -> Vec<usize> {
-        check(&Tree::of(&[(path, text)]))
-            .iter()
-            .map(|breach| breach.line)
-            .collect()
+        check(&Tree::of(&[(path, text)])).iter().map(|breach| breach.line).collect()
     }
 
     #[test]
@@ -73,13 +66,7 @@ mod tests {
         let text =
             "fn a() { println!(\"x\");\nprint!(\"x\");\nio::stdout().lock();\nerror.print();\n}";
         assert_eq!(lines("crates/wharf/src/narrate.rs", text), [1, 2, 3, 4]);
-        assert_eq!(
-            lines(
-                "crates/wharf-os/src/a.rs",
-                "fn a() { w(libc::STDOUT_FILENO) }"
-            ),
-            [1]
-        );
+        assert_eq!(lines("crates/wharf-os/src/a.rs", "fn a() { w(libc::STDOUT_FILENO) }"), [1]);
         assert_eq!(lines("crates/wharf/src/render/mod.rs", text), [0; 0]);
         assert_eq!(lines("crates/wharf-plan/build/main.rs", text), [0; 0]);
         assert_eq!(lines("crates/wharf/tests/run.rs", text), [0; 0]);

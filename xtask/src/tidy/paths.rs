@@ -7,11 +7,7 @@ use super::source::{self, Source, closing};
 pub fn mentions(source: &Source, path: &str) -> Vec<usize> {
     let open_ended = path.ends_with("Tcp") || path.ends_with("Udp");
     let mut found: Vec<usize> = match open_ended {
-        true => source
-            .code
-            .match_indices(path)
-            .map(|(offset, _)| offset)
-            .collect(),
+        true => source.code.match_indices(path).map(|(offset, _)| offset).collect(),
         false => source.find(path).collect(),
     };
     for (offset, import) in imports(&source.code) {
@@ -35,11 +31,7 @@ fn imports(code: &str) -> Vec<(usize, String)> {
         }
         let tree = rest.split(';').next().unwrap_or_default();
         let mut paths = Vec::new();
-        expand(
-            "",
-            &tree.split_whitespace().collect::<Vec<_>>().join(" "),
-            &mut paths,
-        );
+        expand("", &tree.split_whitespace().collect::<Vec<_>>().join(" "), &mut paths);
         found.extend(paths.into_iter().map(|path| (offset, path)));
     }
     found

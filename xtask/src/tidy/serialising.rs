@@ -21,8 +21,7 @@ fn file(source: &Source) -> Vec<Breach> {
     });
     let implementations = source.find_outside_tests("impl").filter(|offset| {
         let head = code[*offset..].split(['{', ';']).next().unwrap_or_default();
-        head.split_once(" for ")
-            .is_some_and(|(of, _)| names_one(of))
+        head.split_once(" for ").is_some_and(|(of, _)| names_one(of))
     });
     let breach = |offset| {
         let what = "serde belongs to the named boundary files: move the type there, or convert it, \
@@ -33,9 +32,7 @@ fn file(source: &Source) -> Vec<Breach> {
 }
 
 fn names_one(text: &str) -> bool {
-    TRAITS
-        .iter()
-        .any(|name| super::source::find(text, name).next().is_some())
+    TRAITS.iter().any(|name| super::source::find(text, name).next().is_some())
 }
 
 #[cfg(test)]
@@ -49,10 +46,7 @@ mod tests {
 
     #[test]
     fn derived_and_written_out() {
-        assert_eq!(
-            lines("\n#[derive(Clone, serde::Serialize)]\nstruct A;"),
-            [2]
-        );
+        assert_eq!(lines("\n#[derive(Clone, serde::Serialize)]\nstruct A;"), [2]);
         assert_eq!(lines("#[cfg_attr(x, derive(Deserialize))]\nstruct A;"), [1]);
         assert_eq!(lines("impl<'de> Deserialize<'de> for A {}"), [1]);
     }

@@ -11,9 +11,7 @@ const FUNCTION_LINES_MAX: usize = 70;
 /// Checks every file of the workspace.
 pub fn check(tree: &Tree) -> Vec<Breach> {
     let files = tree.sources.iter().filter_map(long_file);
-    files
-        .chain(tree.sources.iter().flat_map(long_functions))
-        .collect()
+    files.chain(tree.sources.iter().flat_map(long_functions)).collect()
 }
 
 /// A file of tests counts as a whole; in other files the tests do not count.
@@ -40,12 +38,7 @@ fn long_functions(source: &Source) -> Vec<Breach> {
             let what = format!(
                 "`{name}` has {lines} lines, {FUNCTION_LINES_MAX} are allowed: give a part of it a name"
             );
-            breaches.push(Breach::new(
-                &source.path,
-                source.line(offset),
-                "function-length",
-                what,
-            ));
+            breaches.push(Breach::new(&source.path, source.line(offset), "function-length", what));
         }
     }
     breaches
@@ -73,10 +66,7 @@ fn function(source: &Source, offset: usize) -> Option<(String, usize)> {
         }
     }
     let body = &source.text[at + 1..closing(&source.code, at)?];
-    Some((
-        name,
-        body.lines().filter(|line| !line.trim().is_empty()).count(),
-    ))
+    Some((name, body.lines().filter(|line| !line.trim().is_empty()).count()))
 }
 
 #[cfg(test)]
@@ -85,20 +75,14 @@ mod tests {
 
     fn breaches(text: &str) -> Vec<(&'static str, usize)> {
         let found = check(&Tree::of(&[("crates/wharf/src/a.rs", text)]));
-        found
-            .iter()
-            .map(|breach| (breach.rule, breach.line))
-            .collect()
+        found.iter().map(|breach| (breach.rule, breach.line)).collect()
     }
 
     #[test]
     fn a_file_may_have_600_lines_and_then_tests() {
         let tests = format!("#[cfg(test)]\nmod tests {{\n{}}}\n", "// x\n".repeat(300));
         assert_eq!(breaches(&("const A: u8 = 1;\n".repeat(600) + &tests)), []);
-        assert_eq!(
-            breaches(&("const A: u8 = 1;\n".repeat(601) + &tests)),
-            [("file-length", 1)]
-        );
+        assert_eq!(breaches(&("const A: u8 = 1;\n".repeat(601) + &tests)), [("file-length", 1)]);
     }
 
     #[test]

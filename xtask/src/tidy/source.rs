@@ -82,16 +82,11 @@ impl Source {
 }
 
 fn blank(text: &str, view: &mut String) {
-    view.extend(
-        text.bytes()
-            .map(|byte| if byte == b'\n' { '\n' } else { ' ' }),
-    );
+    view.extend(text.bytes().map(|byte| if byte == b'\n' { '\n' } else { ' ' }));
 }
 
 fn is_test_path(path: &str) -> bool {
-    ["/tests/", "/benches/", "/examples/"]
-        .iter()
-        .any(|part| path.contains(part))
+    ["/tests/", "/benches/", "/examples/"].iter().any(|part| path.contains(part))
         || path.ends_with("/tests.rs")
 }
 
@@ -101,14 +96,12 @@ pub fn find<'a>(code: &'a str, words: &'a str) -> impl Iterator<Item = usize> + 
     let bytes = code.as_bytes();
     let starts_inside = words.as_bytes().first().is_some_and(|b| inside(Some(b)));
     let ends_inside = words.as_bytes().last().is_some_and(|b| inside(Some(b)));
-    code.match_indices(words)
-        .map(|(offset, _)| offset)
-        .filter(move |&offset| {
-            let before = offset.checked_sub(1).and_then(|before| bytes.get(before));
-            let cut_before = starts_inside && inside(before);
-            let cut_after = ends_inside && inside(bytes.get(offset + words.len()));
-            !cut_before && !cut_after
-        })
+    code.match_indices(words).map(|(offset, _)| offset).filter(move |&offset| {
+        let before = offset.checked_sub(1).and_then(|before| bytes.get(before));
+        let cut_before = starts_inside && inside(before);
+        let cut_after = ends_inside && inside(bytes.get(offset + words.len()));
+        !cut_before && !cut_after
+    })
 }
 
 /// The items under `#[cfg(test)]`, `#[cfg(all(test, …))]` and `#[test]`, attributes included.
@@ -195,11 +188,7 @@ mod tests {
 
     #[test]
     fn tests_in_other_files_are_known() {
-        let source = Source::new(
-            "crates/x/src/a.rs",
-            "#[cfg(test)]\nmod cases;\nfn a() {}",
-            false,
-        );
+        let source = Source::new("crates/x/src/a.rs", "#[cfg(test)]\nmod cases;\nfn a() {}", false);
         assert_eq!(source.test_modules(), ["cases"]);
         assert!(Source::new("crates/x/tests/run.rs", "fn a() {}", false).is_test());
         assert!(!source.is_test());

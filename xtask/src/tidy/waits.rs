@@ -37,12 +37,7 @@ pub fn check(tree: &Tree) -> Vec<Breach> {
 fn queues(source: &Source) -> Vec<Breach> {
     let rule = "bounds";
     let mut breaches = Vec::new();
-    for word in [
-        "unbounded_channel",
-        "UnboundedSender",
-        "UnboundedReceiver",
-        "unbounded",
-    ] {
+    for word in ["unbounded_channel", "UnboundedSender", "UnboundedReceiver", "unbounded"] {
         for offset in source.find_outside_tests(word) {
             let what = format!("`{word}` grows without end: use a queue with a named length");
             breaches.push(Breach::new(&source.path, source.line(offset), rule, what));
@@ -67,21 +62,13 @@ fn queues(source: &Source) -> Vec<Breach> {
 fn waits(source: &Source) -> Vec<Breach> {
     let mut breaches = Vec::new();
     for (offset, call, arguments) in WAITS.iter().flat_map(|name| calls(source, name)) {
-        let literal = arguments
-            .split_once("Duration::from_")
-            .is_some_and(|(_, rest)| {
-                rest.split_once('(')
-                    .is_some_and(|(_, n)| n.starts_with(|c: char| c.is_ascii_digit()))
-            });
+        let literal = arguments.split_once("Duration::from_").is_some_and(|(_, rest)| {
+            rest.split_once('(').is_some_and(|(_, n)| n.starts_with(|c: char| c.is_ascii_digit()))
+        });
         if literal {
             let what =
                 format!("`{call}` with a number: give the time a name (a `const` with its why)");
-            breaches.push(Breach::new(
-                &source.path,
-                source.line(offset),
-                "bounds",
-                what,
-            ));
+            breaches.push(Breach::new(&source.path, source.line(offset), "bounds", what));
         }
     }
     breaches
@@ -97,9 +84,7 @@ fn calls<'a>(
         if source.code[open..].starts_with("::<") {
             open += source.code[open..].find('(')?;
         }
-        let close = source.code[open..]
-            .starts_with('(')
-            .then(|| closing(&source.code, open))??;
+        let close = source.code[open..].starts_with('(').then(|| closing(&source.code, open))??;
         Some((offset, name, source.code[open + 1..close].trim()))
     })
 }
@@ -109,13 +94,9 @@ fn sleeps(source: &Source) -> Vec<Breach> {
     if source.path.ends_with(POLLING) {
         return Vec::new();
     }
-    let in_tests = ["sleep", "sleep_until", "sleep_ms"]
-        .into_iter()
-        .flat_map(|name| {
-            source
-                .find(name)
-                .filter(move |offset| source.code[offset + name.len()..].starts_with('('))
-        });
+    let in_tests = ["sleep", "sleep_until", "sleep_ms"].into_iter().flat_map(|name| {
+        source.find(name).filter(move |offset| source.code[offset + name.len()..].starts_with('('))
+    });
     let in_tests = in_tests.filter(|offset| source.in_test(*offset));
     let is_call = |offset: &usize| !source.code[..*offset].trim_end().ends_with("fn");
     let what =
@@ -129,10 +110,7 @@ mod tests {
     use super::*;
 
     fn rules(path: &str, text: &str) -> Vec<&'static str> {
-        check(&Tree::of(&[(path, text)]))
-            .iter()
-            .map(|breach| breach.rule)
-            .collect()
+        check(&Tree::of(&[(path, text)])).iter().map(|breach| breach.rule).collect()
     }
 
     const FILE: &str = "crates/wharf/src/a.rs";
@@ -140,14 +118,8 @@ mod tests {
     #[test]
     fn a_queue_has_a_named_length() {
         assert_eq!(rules(FILE, "fn a() { mpsc::channel(16) }"), ["bounds"]);
-        assert_eq!(
-            rules(FILE, "fn a() { broadcast::channel::<Vec<u8>>(1_000) }"),
-            ["bounds"]
-        );
-        assert_eq!(
-            rules(FILE, "fn a() { std::sync::mpsc::channel() }"),
-            ["bounds"]
-        );
+        assert_eq!(rules(FILE, "fn a() { broadcast::channel::<Vec<u8>>(1_000) }"), ["bounds"]);
+        assert_eq!(rules(FILE, "fn a() { std::sync::mpsc::channel() }"), ["bounds"]);
         assert_eq!(rules(FILE, "fn a() { unbounded_channel() }"), ["bounds"]);
         assert_eq!(rules(FILE, "fn a() { Semaphore::new(8) }"), ["bounds"]);
         let good = "fn a() { mpsc::channel(EVENTS_MAX); watch::channel(0); oneshot::channel(); }";
@@ -156,39 +128,21 @@ mod tests {
 
     #[test]
     fn a_wait_has_a_named_length() {
-        assert_eq!(
-            rules(FILE, "fn a() { timeout(Duration::from_secs(1), x) }"),
-            ["bounds"]
-        );
+        assert_eq!(rules(FILE, "fn a() { timeout(Duration::from_secs(1), x) }"), ["bounds"]);
         let second = "fn a() { s.set_read_timeout(Some(Duration::from_millis(5))) }";
         assert_eq!(rules(FILE, second), ["bounds"]);
-        assert_eq!(
-            rules(FILE, "fn a() { timeout(LAST_WORD, x); sleep(self.grace) }"),
-            [""; 0]
-        );
-        assert_eq!(
-            rules(FILE, "const A: Duration = Duration::from_secs(1);"),
-            [""; 0]
-        );
+        assert_eq!(rules(FILE, "fn a() { timeout(LAST_WORD, x); sleep(self.grace) }"), [""; 0]);
+        assert_eq!(rules(FILE, "const A: Duration = Duration::from_secs(1);"), [""; 0]);
     }
 
     #[test]
     fn a_test_does_not_sleep() {
         let test = "crates/wharf/tests/run.rs";
-        assert_eq!(
-            rules(test, "fn a() { std::thread::sleep(LONG) }"),
-            ["sleep"]
-        );
-        assert_eq!(
-            rules(test, "fn a() { tokio::time::sleep_until(x) }"),
-            ["sleep"]
-        );
+        assert_eq!(rules(test, "fn a() { std::thread::sleep(LONG) }"), ["sleep"]);
+        assert_eq!(rules(test, "fn a() { tokio::time::sleep_until(x) }"), ["sleep"]);
         let inside = "#[cfg(test)]\nmod tests { fn a() { sleep(LONG) } }";
         assert_eq!(rules(FILE, inside), ["sleep"]);
-        assert_eq!(
-            rules("crates/wharf/tests/site/deadline.rs", "fn a() { sleep(X) }"),
-            [""; 0]
-        );
+        assert_eq!(rules("crates/wharf/tests/site/deadline.rs", "fn a() { sleep(X) }"), [""; 0]);
         assert_eq!(rules(FILE, "fn a() { sleep(LONG) }"), [""; 0]);
         assert_eq!(rules(test, "fn sleep(x: u8) {} // sleep(1)"), [""; 0]);
     }

@@ -38,11 +38,7 @@ enum Setback {
 
 impl Connection {
     pub(super) fn open() -> io::Result<Connection> {
-        Ok(Connection {
-            socket: socket()?,
-            buffer: vec![0; FIRST_BUFFER],
-            sequence: 0,
-        })
+        Ok(Connection { socket: socket()?, buffer: vec![0; FIRST_BUFFER], sequence: 0 })
     }
 
     /// The sockets of both IP versions that match.

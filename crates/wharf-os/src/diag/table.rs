@@ -40,12 +40,7 @@ fn file(name: &str) -> io::Result<Vec<u8>> {
 fn parse(text: &[u8], query: Query) -> Vec<Row> {
     text.split(|byte| *byte == b'\n')
         .filter_map(|line| row(std::str::from_utf8(line).ok()?))
-        .filter(|row| {
-            query
-                .states
-                .checked_shr(row.state.into())
-                .is_some_and(|bits| bits & 1 == 1)
-        })
+        .filter(|row| query.states.checked_shr(row.state.into()).is_some_and(|bits| bits & 1 == 1))
         .filter(|row| query.port.is_none_or(|port| port == row.port))
         .collect()
 }
@@ -59,14 +54,7 @@ fn row(line: &str) -> Option<Row> {
     let uid = words.nth(3)?.parse().ok()?;
     let inode = words.nth(1)?.parse().ok()?;
     let port = u16::from_str_radix(port, 16).ok()?;
-    Some(Row {
-        address: ip(address)?,
-        port,
-        v6only: None,
-        uid,
-        inode,
-        state,
-    })
+    Some(Row { address: ip(address)?, port, v6only: None, uid, inode, state })
 }
 
 /// Each 32-bit word is printed as the number that this machine's byte order makes of it.
@@ -92,10 +80,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const ALL: Query = Query {
-        states: u32::MAX,
-        port: None,
-    };
+    const ALL: Query = Query { states: u32::MAX, port: None };
     #[cfg(target_endian = "little")]
     const TABLES: &str = "\
   sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
@@ -119,23 +104,9 @@ mod tests {
         };
         assert_eq!(rows.len(), 3);
         assert_eq!(rows[0], first);
-        assert_eq!(
-            rows[1],
-            Row {
-                uid: 0,
-                inode: 0,
-                state: 6,
-                ..first.clone()
-            }
-        );
-        assert_eq!(
-            (rows[2].address, rows[2].port),
-            (IpAddr::V6(Ipv6Addr::LOCALHOST), 8081)
-        );
-        let listening = Query {
-            states: 1 << LISTEN,
-            port: Some(8080),
-        };
+        assert_eq!(rows[1], Row { uid: 0, inode: 0, state: 6, ..first.clone() });
+        assert_eq!((rows[2].address, rows[2].port), (IpAddr::V6(Ipv6Addr::LOCALHOST), 8081));
+        let listening = Query { states: 1 << LISTEN, port: Some(8080) };
         assert_eq!(parse(TABLES.as_bytes(), listening), [first]);
     }
 

@@ -66,12 +66,8 @@ pub(super) fn question(query: Query, family: Family, sequence: u32) -> Vec<u8> {
 fn port_filter(port: u16) -> Vec<u8> {
     // struct inet_diag_bc_op { u8 code; u8 yes; u16 no; }: `yes` and `no` are byte offsets from
     // here, and an offset four beyond the end rejects. The port sits in the `no` of an op after it.
-    let program = [
-        (BYTECODE_SPORT_GE, 8, 20),
-        (0, 0, port),
-        (BYTECODE_SPORT_LE, 8, 12),
-        (0, 0, port),
-    ];
+    let program =
+        [(BYTECODE_SPORT_GE, 8, 20), (0, 0, port), (BYTECODE_SPORT_LE, 8, 12), (0, 0, port)];
     let mut bytes = Vec::with_capacity(4 + program.len() * 4);
     bytes.extend((4 + program.len() as u16 * 4).to_ne_bytes());
     bytes.extend(INET_DIAG_REQ_BYTECODE.to_ne_bytes());
@@ -108,11 +104,7 @@ pub(super) fn read(mut bytes: &[u8], sequence: u32, rows: &mut Vec<Row>) -> Prog
             _ => return Progress::Malformed,
         }
     }
-    if interrupted {
-        Progress::Restart
-    } else {
-        Progress::More
-    }
+    if interrupted { Progress::Restart } else { Progress::More }
 }
 
 /// The negative `errno` at the beginning of an error; 0 and above mean success.
@@ -152,9 +144,7 @@ fn row(payload: &[u8]) -> Option<Row> {
     };
     let attributes = payload.get(DIAG_MESSAGE..)?;
     let v6only = if family == libc::AF_INET6 {
-        attribute(attributes, INET_DIAG_SKV6ONLY)
-            .and_then(<[u8]>::first)
-            .map(|on| *on != 0)
+        attribute(attributes, INET_DIAG_SKV6ONLY).and_then(<[u8]>::first).map(|on| *on != 0)
     } else {
         None
     };
@@ -235,11 +225,7 @@ mod tests {
             inode: 4_000_000_000,
             state: super::super::LISTEN,
         };
-        let second = Row {
-            port: 8001,
-            v6only: Some(false),
-            ..expected.clone()
-        };
+        let second = Row { port: 8001, v6only: Some(false), ..expected.clone() };
         assert_eq!(rows, [expected, second]);
     }
 
@@ -263,10 +249,7 @@ mod tests {
             let progress = read(&refused(kind), SEQUENCE, &mut rows);
             assert_eq!(progress, Progress::Refused(libc::ENOENT));
         }
-        assert_eq!(
-            read(&refused(2), SEQUENCE + 1, &mut rows),
-            Progress::Malformed
-        );
+        assert_eq!(read(&refused(2), SEQUENCE + 1, &mut rows), Progress::Malformed);
     }
 
     proptest! {

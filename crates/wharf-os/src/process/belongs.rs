@@ -19,9 +19,7 @@ pub enum Belongs {
 pub(super) fn path(text: &str) -> Option<&str> {
     let of = |hierarchy: &str| text.lines().find_map(|line| line.strip_prefix(hierarchy));
     of("0::").or_else(|| {
-        text.lines()
-            .find_map(|line| line.split_once(":name=systemd:"))
-            .map(|(_, path)| path)
+        text.lines().find_map(|line| line.split_once(":name=systemd:")).map(|(_, path)| path)
     })
 }
 
@@ -38,44 +36,26 @@ pub(super) fn parse(text: &str) -> Option<Belongs> {
 fn container(path: &str) -> Option<Belongs> {
     let parts: Vec<&str> = path.split('/').collect();
     for (index, part) in parts.iter().enumerate().rev() {
-        let parent = index
-            .checked_sub(1)
-            .and_then(|above| parts.get(above))
-            .copied()
-            .unwrap_or("");
-        let in_pod = parts[..index]
-            .iter()
-            .any(|above| above.starts_with("kubepods"));
+        let parent = index.checked_sub(1).and_then(|above| parts.get(above)).copied().unwrap_or("");
+        let in_pod = parts[..index].iter().any(|above| above.starts_with("kubepods"));
         let Some((engine, id)) = scope(part).or_else(|| folder(part, parent, in_pod)) else {
             continue;
         };
         let engine = if in_pod { "kubernetes" } else { engine };
-        return Some(Belongs::Container {
-            engine: engine.to_owned(),
-            id: id.to_owned(),
-        });
+        return Some(Belongs::Container { engine: engine.to_owned(), id: id.to_owned() });
     }
     None
 }
 
 /// With systemd as the cgroup driver: `docker-<id>.scope`.
 fn scope(part: &str) -> Option<(&'static str, &str)> {
-    if let Some(machine) = part
-        .strip_suffix(".scope")
-        .and_then(|s| s.strip_prefix("machine-"))
-    {
+    if let Some(machine) = part.strip_suffix(".scope").and_then(|s| s.strip_prefix("machine-")) {
         return Some(("nspawn", machine));
     }
-    if let Some(name) = part
-        .strip_prefix("lxc.payload.")
-        .filter(|name| !name.is_empty())
-    {
+    if let Some(name) = part.strip_prefix("lxc.payload.").filter(|name| !name.is_empty()) {
         return Some(("lxc", name));
     }
-    let (engine, id) = part
-        .strip_suffix(".scope")
-        .unwrap_or(part)
-        .rsplit_once('-')?;
+    let (engine, id) = part.strip_suffix(".scope").unwrap_or(part).rsplit_once('-')?;
     let engine = match engine {
         "docker" => "docker",
         "libpod" => "podman",
@@ -108,12 +88,10 @@ fn is_id(text: &str) -> bool {
 /// The innermost service, or a scope that a service manager was asked for by name.
 fn unit(path: &str) -> Option<Belongs> {
     let of_user = path.split('/').any(|part| part.starts_with("user@"));
-    path.rsplit('/')
-        .find(|part| is_unit(part, of_user))
-        .map(|part| {
-            // A leading underscore keeps names apart from files of the cgroup file system.
-            Belongs::Unit(part.strip_prefix('_').unwrap_or(part).to_owned())
-        })
+    path.rsplit('/').find(|part| is_unit(part, of_user)).map(|part| {
+        // A leading underscore keeps names apart from files of the cgroup file system.
+        Belongs::Unit(part.strip_prefix('_').unwrap_or(part).to_owned())
+    })
 }
 
 /// What a desktop puts into units of their own, terminals and programs, is a person's doing and no
@@ -139,10 +117,7 @@ mod tests {
     const ID: &str = "4bba0e8a8bb6d3ae5c3c2fd2b4e9c2a1d0c5f6a7b8c9d0e1f2a3b4c5d6e7f809";
 
     fn container(engine: &str, id: &str) -> Option<Belongs> {
-        Some(Belongs::Container {
-            engine: engine.to_owned(),
-            id: id.to_owned(),
-        })
+        Some(Belongs::Container { engine: engine.to_owned(), id: id.to_owned() })
     }
 
     #[test]
@@ -152,24 +127,15 @@ mod tests {
             (format!("0::/system.slice/docker-{ID}.scope"), "docker"),
             (format!("0::/docker/{ID}"), "docker"),
             (format!("0::/{user}/user.slice/docker-{ID}.scope"), "docker"),
-            (
-                format!("12:pids:/docker/{ID}\n1:name=systemd:/docker/{ID}\n0::/"),
-                "docker",
-            ),
+            (format!("12:pids:/docker/{ID}\n1:name=systemd:/docker/{ID}\n0::/"), "docker"),
             (format!("0::/docker/{ID}/init.scope"), "docker"),
-            (
-                format!("0::/machine.slice/libpod-{ID}.scope/container"),
-                "podman",
-            ),
+            (format!("0::/machine.slice/libpod-{ID}.scope/container"), "podman"),
             (format!("0::/{user}/user.slice/libpod-{ID}.scope"), "podman"),
             (format!("0::/libpod_parent/libpod-{ID}"), "podman"),
             (format!("0::/system.slice/nerdctl-{ID}.scope"), "containerd"),
             (format!("0::/default/{ID}"), "containerd"),
             (format!("0::/system.slice/crio-{ID}.scope"), "cri-o"),
-            (
-                format!("0::/kubepods/burstable/pod1f-2a/{ID}"),
-                "kubernetes",
-            ),
+            (format!("0::/kubepods/burstable/pod1f-2a/{ID}"), "kubernetes"),
             (
                 format!(
                     "0::/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod1f_2a.slice/\
@@ -177,18 +143,12 @@ mod tests {
                 ),
                 "kubernetes",
             ),
-            (
-                format!("0::/kubepods.slice/kubepods-pod1f.slice/crio-{ID}.scope"),
-                "kubernetes",
-            ),
+            (format!("0::/kubepods.slice/kubepods-pod1f.slice/crio-{ID}.scope"), "kubernetes"),
         ];
         for (text, engine) in cases {
             assert_eq!(parse(&text), container(engine, ID), "{text}");
         }
-        assert_eq!(
-            parse("0::/lxc.payload.web/system.slice/ssh.service"),
-            container("lxc", "web")
-        );
+        assert_eq!(parse("0::/lxc.payload.web/system.slice/ssh.service"), container("lxc", "web"));
         assert_eq!(parse("0::/lxc/web"), container("lxc", "web"));
         let nspawn = "0::/machine.slice/machine-web.scope/payload";
         assert_eq!(parse(nspawn), container("nspawn", "web"));
@@ -199,53 +159,23 @@ mod tests {
         let user = "0::/user.slice/user-1000.slice/user@1000.service";
         let unit = |name: &str| Some(Belongs::Unit(name.to_owned()));
         let cases = [
-            (
-                "0::/system.slice/nginx.service".to_owned(),
-                unit("nginx.service"),
-            ),
-            (
-                "2:pids:/x\n1:name=systemd:/system.slice/a.service".to_owned(),
-                unit("a.service"),
-            ),
+            ("0::/system.slice/nginx.service".to_owned(), unit("nginx.service")),
+            ("2:pids:/x\n1:name=systemd:/system.slice/a.service".to_owned(), unit("a.service")),
             (
                 "0::/system.slice/system-postgresql.slice/postgresql@15-main.service".to_owned(),
                 unit("postgresql@15-main.service"),
             ),
-            (
-                "0::/system.slice/docker.service".to_owned(),
-                unit("docker.service"),
-            ),
-            (
-                "0::/system.slice/app-a@1.service".to_owned(),
-                unit("app-a@1.service"),
-            ),
-            (
-                "0::/system.slice/run-u12.scope".to_owned(),
-                unit("run-u12.scope"),
-            ),
-            (
-                format!("{user}/app.slice/shop.service"),
-                unit("shop.service"),
-            ),
-            (
-                format!("{user}/app.slice/app-shop.service"),
-                unit("app-shop.service"),
-            ),
-            (
-                format!("{user}/app.slice/shop.service/worker"),
-                unit("shop.service"),
-            ),
+            ("0::/system.slice/docker.service".to_owned(), unit("docker.service")),
+            ("0::/system.slice/app-a@1.service".to_owned(), unit("app-a@1.service")),
+            ("0::/system.slice/run-u12.scope".to_owned(), unit("run-u12.scope")),
+            (format!("{user}/app.slice/shop.service"), unit("shop.service")),
+            (format!("{user}/app.slice/app-shop.service"), unit("app-shop.service")),
+            (format!("{user}/app.slice/shop.service/worker"), unit("shop.service")),
             (format!("{user}/app.slice/app-gnome-code-4711.scope"), None),
-            (
-                format!("{user}/app.slice/app-org.kde.konsole@1f.service"),
-                None,
-            ),
+            (format!("{user}/app.slice/app-org.kde.konsole@1f.service"), None),
             (format!("{user}/app.slice/vte-spawn-1f.scope"), None),
             (format!("{user}/init.scope"), None),
-            (
-                "0::/user.slice/user-1000.slice/session-3.scope".to_owned(),
-                None,
-            ),
+            ("0::/user.slice/user-1000.slice/session-3.scope".to_owned(), None),
             ("0::/init.scope".to_owned(), None),
             ("0::/".to_owned(), None),
             (String::new(), None),

@@ -44,11 +44,7 @@ pub fn tree(root: u32) -> Vec<u32> {
     while let Some(pid) = tree.get(next).copied() {
         next += 1;
         let found = listed(pid).unwrap_or_else(|| {
-            scanned
-                .get_or_insert_with(by_parent)
-                .get(&pid)
-                .cloned()
-                .unwrap_or_default()
+            scanned.get_or_insert_with(by_parent).get(&pid).cloned().unwrap_or_default()
         });
         for child in found {
             if tree.len() < LARGEST_TREE && seen.insert(child) {

@@ -39,10 +39,7 @@ pub(crate) fn network(test: &str) -> bool {
         command.args(["--net", "--", program]);
         command
     };
-    if unshare("true")
-        .status()
-        .is_ok_and(|status| status.success())
-    {
+    if unshare("true").status().is_ok_and(|status| status.success()) {
         run(unshare(&own()), test);
     } else {
         eprintln!("skipped: no private network namespace is to be had here");
@@ -51,19 +48,11 @@ pub(crate) fn network(test: &str) -> bool {
 }
 
 fn own() -> String {
-    std::env::current_exe()
-        .unwrap()
-        .into_os_string()
-        .into_string()
-        .unwrap()
+    std::env::current_exe().unwrap().into_os_string().into_string().unwrap()
 }
 
 fn run(mut command: Command, test: &str) {
-    let output = command
-        .args(["--exact", test, "--nocapture"])
-        .env(MARK, "1")
-        .output()
-        .unwrap();
+    let output = command.args(["--exact", test, "--nocapture"]).env(MARK, "1").output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout);
     eprintln!("{text}{}", String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{test} failed apart");
@@ -80,9 +69,7 @@ fn prepare() {
         let address = libc::sockaddr_in {
             sin_family: libc::AF_INET as u16,
             sin_port: 0,
-            sin_addr: libc::in_addr {
-                s_addr: u32::from(LAN).to_be(),
-            },
+            sin_addr: libc::in_addr { s_addr: u32::from(LAN).to_be() },
             sin_zero: [0; 8],
         };
         // SAFETY: both are plain C structs of the same size, made to stand for each other.

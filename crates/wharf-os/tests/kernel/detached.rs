@@ -53,29 +53,13 @@ fn the_callers_output_ends_although_the_new_process_lives() {
         .unwrap();
     let begun = Instant::now();
     let mut text = String::new();
-    caller
-        .stdout
-        .take()
-        .unwrap()
-        .read_to_string(&mut text)
-        .unwrap();
-    caller
-        .stderr
-        .take()
-        .unwrap()
-        .read_to_string(&mut text)
-        .unwrap();
+    caller.stdout.take().unwrap().read_to_string(&mut text).unwrap();
+    caller.stderr.take().unwrap().read_to_string(&mut text).unwrap();
     assert!(caller.wait().unwrap().success(), "{text}");
     assert!(begun.elapsed() < PATIENCE, "the output stayed open");
 
-    let pid: u32 = std::fs::read_to_string(&file)
-        .unwrap()
-        .trim()
-        .parse()
-        .unwrap();
-    let handle = Pidfd::open(&process::identity(pid).unwrap())
-        .unwrap()
-        .unwrap();
+    let pid: u32 = std::fs::read_to_string(&file).unwrap().trim().parse().unwrap();
+    let handle = Pidfd::open(&process::identity(pid).unwrap()).unwrap().unwrap();
     let facts = facts(pid);
     handle.signal(libc::SIGKILL).unwrap();
     assert!(handle.wait(PATIENCE).unwrap());
@@ -120,19 +104,12 @@ impl Facts {
         assert_eq!(self.cwd, Path::new("/"));
         assert!(!self.marked);
         assert_eq!(self.stat.tty, 0);
-        assert_ne!(
-            self.stat.session,
-            process::stat(std::process::id()).unwrap().session
-        );
+        assert_ne!(self.stat.session, process::stat(std::process::id()).unwrap().session);
         // It does not lead its session, so it can never get a terminal.
         assert_ne!(self.stat.session, pid);
         assert_ne!(self.stat.ppid, caller);
         for set in ["SigBlk", "SigIgn"] {
-            let line = self
-                .status
-                .lines()
-                .find(|line| line.starts_with(set))
-                .unwrap();
+            let line = self.status.lines().find(|line| line.starts_with(set)).unwrap();
             assert!(line.ends_with("0000000000000000"), "{line}");
         }
     }
@@ -140,15 +117,9 @@ impl Facts {
 
 #[test]
 fn what_the_new_process_says_is_heard_until_it_is_silent() {
-    assert_eq!(
-        shell("echo one; echo two").unwrap().wait(PATIENCE).unwrap(),
-        b"one\ntwo\n"
-    );
+    assert_eq!(shell("echo one; echo two").unwrap().wait(PATIENCE).unwrap(), b"one\ntwo\n");
     assert_eq!(shell("exit 3").unwrap().wait(PATIENCE).unwrap(), b"");
-    let flood = shell("head -c 100000 /dev/zero")
-        .unwrap()
-        .wait(PATIENCE)
-        .unwrap();
+    let flood = shell("head -c 100000 /dev/zero").unwrap().wait(PATIENCE).unwrap();
     assert_eq!(flood.len(), 4096);
 }
 
@@ -162,29 +133,19 @@ fn a_silent_process_is_not_waited_for_for_ever() {
     assert_eq!(error.kind(), ErrorKind::TimedOut);
     let deadline = Instant::now() + PATIENCE;
     let pid = loop {
-        if let Ok(pid) = std::fs::read_to_string(&file)
-            .unwrap_or_default()
-            .trim()
-            .parse()
-        {
+        if let Ok(pid) = std::fs::read_to_string(&file).unwrap_or_default().trim().parse() {
             break pid;
         }
         assert!(Instant::now() < deadline, "the shell never said its number");
     };
-    let handle = Pidfd::open(&process::identity(pid).unwrap())
-        .unwrap()
-        .unwrap();
+    let handle = Pidfd::open(&process::identity(pid).unwrap()).unwrap().unwrap();
     handle.signal(libc::SIGKILL).unwrap();
     assert!(handle.wait(PATIENCE).unwrap());
 }
 
 #[test]
 fn what_cannot_be_executed_is_known_at_once() {
-    let spawn = |path: &str| {
-        detached::spawn(Path::new(path), &[], &[])
-            .unwrap_err()
-            .kind()
-    };
+    let spawn = |path: &str| detached::spawn(Path::new(path), &[], &[]).unwrap_err().kind();
     assert_eq!(spawn("/nowhere/wharf"), ErrorKind::NotFound);
     assert_eq!(spawn("/dev/null"), ErrorKind::PermissionDenied);
     assert_eq!(spawn("wharf"), ErrorKind::InvalidInput);

@@ -29,9 +29,7 @@ fn only(sockets: Vec<Socket>) -> Socket {
 
 /// The kernel sets the option by itself where an IPv6 address that is not the wildcard is bound.
 fn v6only_of(address: IpAddr, options: Options) -> Option<bool> {
-    address
-        .is_ipv6()
-        .then_some(options.v6only || address == LO6)
+    address.is_ipv6().then_some(options.v6only || address == LO6)
 }
 
 #[test]
@@ -39,17 +37,10 @@ fn each_kind_of_listener_is_listed_as_it_is() {
     if !apart::process("diag::each_kind_of_listener_is_listed_as_it_is") {
         return;
     }
-    let v6only = Options {
-        v6only: true,
-        ..PLAIN
-    };
-    for (address, options) in [
-        (LO, PLAIN),
-        (ANY, SERVER),
-        (LO6, SERVER),
-        (ANY6, PLAIN),
-        (ANY6, v6only),
-    ] {
+    let v6only = Options { v6only: true, ..PLAIN };
+    for (address, options) in
+        [(LO, PLAIN), (ANY, SERVER), (LO6, SERVER), (ANY6, PLAIN), (ANY6, v6only)]
+    {
         let socket = listening(address, 0, options).unwrap();
         let wanted = expected(address, &socket, v6only_of(address, options));
         assert!(diag::listeners().unwrap().contains(&wanted), "{wanted:?}");
@@ -66,10 +57,7 @@ fn an_mptcp_listener_has_the_inode_of_its_descriptor() {
     if !apart::process("diag::an_mptcp_listener_has_the_inode_of_its_descriptor") {
         return;
     }
-    let options = Options {
-        mptcp: true,
-        ..SERVER
-    };
+    let options = Options { mptcp: true, ..SERVER };
     let Ok(socket) = listening(ANY6, 0, options) else {
         eprintln!("skipped: no MPTCP here");
         return;
@@ -124,14 +112,8 @@ fn a_long_list_of_several_parts_is_complete() {
     if !apart::network("diag::a_long_list_of_several_parts_is_complete") {
         return;
     }
-    let sockets: Vec<_> = (0..600)
-        .map(|_| listening(LO6, 0, PLAIN).unwrap())
-        .collect();
-    let mut inodes: Vec<u64> = diag::listeners()
-        .unwrap()
-        .iter()
-        .map(|row| row.inode)
-        .collect();
+    let sockets: Vec<_> = (0..600).map(|_| listening(LO6, 0, PLAIN).unwrap()).collect();
+    let mut inodes: Vec<u64> = diag::listeners().unwrap().iter().map(|row| row.inode).collect();
     inodes.sort_unstable();
     for socket in &sockets {
         assert!(inodes.binary_search(&inode_of(socket)).is_ok());
@@ -158,10 +140,7 @@ fn proc_serves_where_netlink_is_refused() {
             let wanted = expected(address, socket, None);
             assert!(diag::listeners().unwrap().contains(&wanted));
             assert_eq!(only(diag::holding(wanted.port).unwrap()), wanted);
-            assert_eq!(
-                only(Watch::open().unwrap().listening(wanted.port).unwrap()),
-                wanted
-            );
+            assert_eq!(only(Watch::open().unwrap().listening(wanted.port).unwrap()), wanted);
             // What was opened before goes on as it was.
             assert_eq!(before.listening(wanted.port).unwrap().len(), 1);
         }

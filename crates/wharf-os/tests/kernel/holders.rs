@@ -57,10 +57,7 @@ fn every_process_that_shares_a_listener_is_found() {
     assert_eq!(holders::socket_inodes(child.id()).unwrap(), [shared]);
     assert_eq!(holders::socket_inodes(stranger.id()).unwrap(), []);
     assert!(holders::socket_inodes(us).unwrap().contains(&own));
-    assert_eq!(
-        holders::of_inodes(&[]).unwrap(),
-        holders::Holders::default()
-    );
+    assert_eq!(holders::of_inodes(&[]).unwrap(), holders::Holders::default());
 
     let gone = child.id();
     end(child);
@@ -68,10 +65,7 @@ fn every_process_that_shares_a_listener_is_found() {
     let found = holders::in_tree(&[us, gone], &[shared]);
     assert_eq!(found.by_inode[&shared], [us]);
     assert_eq!(found.unreadable, []);
-    assert_eq!(
-        holders::socket_inodes(gone).unwrap_err().kind(),
-        std::io::ErrorKind::NotFound
-    );
+    assert_eq!(holders::socket_inodes(gone).unwrap_err().kind(), std::io::ErrorKind::NotFound);
 }
 
 #[test]
@@ -87,24 +81,14 @@ fn a_process_that_we_may_not_read_is_told_and_not_passed_over() {
         // This thread alone becomes an ordinary user, who may not look into root's processes.
         let nobody = rustix::process::Uid::from_raw(65_534);
         rustix::thread::set_thread_res_uid(nobody, nobody, nobody).unwrap();
-        for found in [
-            holders::in_tree(&[pid], &[inode]),
-            holders::of_inodes(&[inode]).unwrap(),
-        ] {
+        for found in [holders::in_tree(&[pid], &[inode]), holders::of_inodes(&[inode]).unwrap()] {
             assert!(found.unreadable.contains(&pid), "{found:?}");
-            assert!(
-                !found
-                    .by_inode
-                    .get(&inode)
-                    .is_some_and(|by| by.contains(&pid))
-            );
+            assert!(!found.by_inode.get(&inode).is_some_and(|by| by.contains(&pid)));
         }
         let refused = |error: std::io::Error| error.kind() == std::io::ErrorKind::PermissionDenied;
         assert!(refused(holders::socket_inodes(pid).unwrap_err()));
         assert!(refused(process::cwd(pid).unwrap_err()));
-        assert!(refused(
-            process::environment_value(pid, "PATH").unwrap_err()
-        ));
+        assert!(refused(process::environment_value(pid, "PATH").unwrap_err()));
         assert!(refused(process::network_namespace(pid).unwrap_err()));
         assert_eq!(process::uid(pid).unwrap(), 0);
         assert!(process::stat(pid).is_ok());

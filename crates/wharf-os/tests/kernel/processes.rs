@@ -65,10 +65,7 @@ fn the_facts_of_a_child_are_as_it_was_started() {
     child.wait().unwrap();
     assert_eq!(process::stat(pid).unwrap_err().kind(), ErrorKind::NotFound);
     assert_eq!(process::argv(pid).unwrap_err().kind(), ErrorKind::NotFound);
-    assert_eq!(
-        process::identity(pid).unwrap_err().kind(),
-        ErrorKind::NotFound
-    );
+    assert_eq!(process::identity(pid).unwrap_err().kind(), ErrorKind::NotFound);
     assert_eq!(process::container_or_unit(pid), None);
     assert!(process::ancestors(pid).is_empty());
 }
@@ -79,34 +76,16 @@ fn a_process_is_itself_and_no_other_of_its_number() {
     assert!(own.start_ticks > 0 && !own.boot_id.is_empty());
     assert!(process::is_alive(&own));
     for other in [
-        Identity {
-            start_ticks: own.start_ticks + 1,
-            ..own.clone()
-        },
-        Identity {
-            start_ticks: own.start_ticks - 1,
-            ..own.clone()
-        },
-        Identity {
-            boot_id: "another".to_owned(),
-            ..own.clone()
-        },
-        Identity {
-            pid: 0,
-            ..own.clone()
-        },
-        Identity {
-            pid: u32::MAX,
-            ..own.clone()
-        },
+        Identity { start_ticks: own.start_ticks + 1, ..own.clone() },
+        Identity { start_ticks: own.start_ticks - 1, ..own.clone() },
+        Identity { boot_id: "another".to_owned(), ..own.clone() },
+        Identity { pid: 0, ..own.clone() },
+        Identity { pid: u32::MAX, ..own.clone() },
     ] {
         assert!(!process::is_alive(&other), "{other:?}");
         assert!(Pidfd::open(&other).unwrap().is_none(), "{other:?}");
     }
-    assert!(process::is_alive(&Identity {
-        boot_id: String::new(),
-        ..own.clone()
-    }));
+    assert!(process::is_alive(&Identity { boot_id: String::new(), ..own.clone() }));
     assert!(Pidfd::open(&own).unwrap().is_some());
 }
 
@@ -115,10 +94,7 @@ fn a_zombie_is_dead() {
     let (mut child, identity) = zombie();
     assert!(!process::is_alive(&identity));
     assert!(Pidfd::open(&identity).unwrap().is_none());
-    assert_eq!(
-        process::argv(identity.pid).unwrap(),
-        Vec::<std::ffi::OsString>::new()
-    );
+    assert_eq!(process::argv(identity.pid).unwrap(), Vec::<std::ffi::OsString>::new());
     child.wait().unwrap();
     assert!(!process::is_alive(&identity));
     assert!(Pidfd::open(&identity).unwrap().is_none());
@@ -131,21 +107,12 @@ fn a_handle_signals_and_waits_and_never_hits_a_successor() {
     let handle = Pidfd::open(&identity).unwrap().unwrap();
     assert!(!handle.wait(Duration::ZERO).unwrap());
     assert!(!handle.wait(Duration::from_millis(5)).unwrap());
-    assert_eq!(
-        handle.signal(0).unwrap_err().kind(),
-        ErrorKind::InvalidInput
-    );
-    assert_eq!(
-        handle.signal(-1).unwrap_err().kind(),
-        ErrorKind::InvalidInput
-    );
+    assert_eq!(handle.signal(0).unwrap_err().kind(), ErrorKind::InvalidInput);
+    assert_eq!(handle.signal(-1).unwrap_err().kind(), ErrorKind::InvalidInput);
     handle.signal(libc::SIGTERM).unwrap();
     assert!(handle.wait(PATIENCE).unwrap());
     child.wait().unwrap();
-    assert_eq!(
-        handle.signal(libc::SIGKILL).unwrap_err().raw_os_error(),
-        Some(libc::ESRCH)
-    );
+    assert_eq!(handle.signal(libc::SIGKILL).unwrap_err().raw_os_error(), Some(libc::ESRCH));
     assert!(handle.wait(Duration::MAX).unwrap());
 }
 
@@ -168,10 +135,7 @@ fn a_process_whose_first_thread_has_ended_still_lives() {
     let deadline = Instant::now() + PATIENCE;
     let mut state = process::stat(child.id()).unwrap().state;
     while state != 'Z' && child.try_wait().unwrap().is_none() {
-        assert!(
-            Instant::now() < deadline,
-            "python's first thread never ended"
-        );
+        assert!(Instant::now() < deadline, "python's first thread never ended");
         std::thread::yield_now();
         state = process::stat(child.id()).map_or('X', |stat| stat.state);
     }
@@ -193,11 +157,8 @@ fn a_tree_has_all_generations_and_its_root_first() {
     let deadline = Instant::now() + PATIENCE;
     let tree = loop {
         let tree = process::tree(root.id());
-        let names: Vec<_> = tree
-            .iter()
-            .flat_map(|pid| process::stat(*pid))
-            .map(|stat| stat.comm)
-            .collect();
+        let names: Vec<_> =
+            tree.iter().flat_map(|pid| process::stat(*pid)).map(|stat| stat.comm).collect();
         if names == ["sh", "sh", "cat"] {
             break tree;
         }
@@ -205,10 +166,7 @@ fn a_tree_has_all_generations_and_its_root_first() {
     };
     assert_eq!(tree[0], root.id());
     assert_eq!(process::children(root.id()), [tree[1]]);
-    let up: Vec<_> = process::ancestors(tree[2])
-        .into_iter()
-        .map(|stat| stat.pid)
-        .collect();
+    let up: Vec<_> = process::ancestors(tree[2]).into_iter().map(|stat| stat.pid).collect();
     assert_eq!(up[..3], [tree[1], root.id(), std::process::id()]);
     drop(root.stdin.take());
     root.wait().unwrap();

@@ -40,9 +40,6 @@ fn a_redirected_port_is_no_free_port() {
         assert!(matches!(taken, Err(Occupancy::Redirected)), "{family}");
         assert!(matches!(probe(8002), Occupancy::Free), "{family}");
         drop(server);
-        assert!(
-            matches!(probe(port), Occupancy::Free),
-            "nobody answers: {family}"
-        );
+        assert!(matches!(probe(port), Occupancy::Free), "nobody answers: {family}");
     }
 }

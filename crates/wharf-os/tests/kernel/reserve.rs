@@ -27,16 +27,10 @@ fn servers_start_over_a_reservation_and_others_do_not() {
     }
     let reservation = Reservation::take(0).unwrap();
     let port = reservation.port();
-    let v6only = Options {
-        v6only: true,
-        ..SERVER
-    };
+    let v6only = Options { v6only: true, ..SERVER };
     for (address, options) in [(ANY, SERVER), (LO, SERVER), (LO6, SERVER), (ANY6, v6only)] {
         let server = listening(address, port, options).unwrap();
-        drop(TcpStream::connect(SocketAddr::new(
-            if address == ANY { LO } else { LO6 },
-            port,
-        )));
+        drop(TcpStream::connect(SocketAddr::new(if address == ANY { LO } else { LO6 }, port)));
         drop(server);
         // Closed and started again: the reservation is still there.
         drop(listening(address, port, options).unwrap());
@@ -45,10 +39,7 @@ fn servers_start_over_a_reservation_and_others_do_not() {
     assert!(TcpStream::connect(SocketAddr::new(LO, port)).is_ok());
     assert!(TcpStream::connect(SocketAddr::new(LO6, port)).is_ok());
     drop(server);
-    let reuseport = Options {
-        reuseport: true,
-        ..PLAIN
-    };
+    let reuseport = Options { reuseport: true, ..PLAIN };
     for options in [PLAIN, reuseport] {
         for address in [ANY, LO, LO6, ANY6] {
             assert_eq!(errno(bound(address, port, options)), Some(libc::EADDRINUSE));
@@ -108,16 +99,9 @@ fn of_many_that_take_one_port_at_once_one_gets_it() {
                     })
                 })
                 .collect();
-            takers
-                .into_iter()
-                .map(|taker| taker.join().unwrap())
-                .collect()
+            takers.into_iter().map(|taker| taker.join().unwrap()).collect()
         });
-        assert_eq!(
-            taken.iter().filter(|result| result.is_ok()).count(),
-            1,
-            "{taken:?}"
-        );
+        assert_eq!(taken.iter().filter(|result| result.is_ok()).count(), 1, "{taken:?}");
     }
 }
 
@@ -167,10 +151,7 @@ fn of_many_that_take_one_port_in_time_wait_at_most_one_gets_it() {
                 Reservation::take(port)
             };
             let takers: Vec<_> = (0..4).map(|_| scope.spawn(take)).collect();
-            takers
-                .into_iter()
-                .map(|taker| taker.join().unwrap())
-                .collect()
+            takers.into_iter().map(|taker| taker.join().unwrap()).collect()
         });
         let count = taken.iter().filter(|result| result.is_ok()).count();
         assert!(count <= 1, "{taken:?}");
@@ -241,9 +222,7 @@ fn a_reservation_is_skipped_by_the_kernels_own_choice() {
     }
     std::fs::write("/proc/sys/net/ipv4/ip_local_port_range", "30000 30009").unwrap();
     assert_eq!(reserve::ephemeral_range(), (30_000, 30_009));
-    let _kept: Vec<_> = (30_000..30_008)
-        .map(|port| Reservation::take(port).unwrap())
-        .collect();
+    let _kept: Vec<_> = (30_000..30_008).map(|port| Reservation::take(port).unwrap()).collect();
     let first = bound(LO, 0, SERVER).unwrap();
     let second = bound(LO, 0, PLAIN).unwrap();
     let mut given = [port_of(&first), port_of(&second)];
@@ -282,10 +261,7 @@ fn with_ipv6_switched_off_the_port_is_kept_all_the_same() {
         return;
     }
     for device in ["all", "lo"] {
-        let _ = std::fs::write(
-            format!("/proc/sys/net/ipv6/conf/{device}/disable_ipv6"),
-            "1",
-        );
+        let _ = std::fs::write(format!("/proc/sys/net/ipv6/conf/{device}/disable_ipv6"), "1");
     }
     assert!(bound(LO6, 0, PLAIN).is_err());
     let reservation = Reservation::take(8000).unwrap();

@@ -20,28 +20,15 @@ pub(crate) fn refuse(call: libc::c_long, first_argument: Option<i32>, errno: i32
         op(ret, 0, 0, libc::SECCOMP_RET_ALLOW),
     ];
     let len = u16::try_from(filter.len()).unwrap();
-    let program = libc::sock_fprog {
-        len,
-        filter: filter.as_mut_ptr(),
-    };
+    let program = libc::sock_fprog { len, filter: filter.as_mut_ptr() };
     rustix::thread::set_no_new_privs(true).unwrap();
     // SAFETY: the program outlives the call, which copies it; it binds this thread only.
     let status = unsafe {
-        libc::syscall(
-            libc::SYS_seccomp,
-            libc::SECCOMP_SET_MODE_FILTER,
-            0,
-            &raw const program,
-        )
+        libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, 0, &raw const program)
     };
     assert_eq!(status, 0, "{}", std::io::Error::last_os_error());
 }
 
 fn op(code: u32, jt: u8, jf: u8, k: u32) -> libc::sock_filter {
-    libc::sock_filter {
-        code: u16::try_from(code).unwrap(),
-        jt,
-        jf,
-        k,
-    }
+    libc::sock_filter { code: u16::try_from(code).unwrap(), jt, jf, k }
 }

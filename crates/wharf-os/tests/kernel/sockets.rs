@@ -20,27 +20,14 @@ pub(crate) struct Options {
     pub(crate) mptcp: bool,
 }
 
-pub(crate) const PLAIN: Options = Options {
-    reuseaddr: false,
-    reuseport: false,
-    v6only: false,
-    mptcp: false,
-};
+pub(crate) const PLAIN: Options =
+    Options { reuseaddr: false, reuseport: false, v6only: false, mptcp: false };
 /// What Node, Python's http.server and nearly every other server set.
-pub(crate) const SERVER: Options = Options {
-    reuseaddr: true,
-    ..PLAIN
-};
+pub(crate) const SERVER: Options = Options { reuseaddr: true, ..PLAIN };
 
 pub(crate) fn bound(address: IpAddr, port: u16, options: Options) -> io::Result<OwnedFd> {
-    let family = if address.is_ipv6() {
-        AddressFamily::INET6
-    } else {
-        AddressFamily::INET
-    };
-    let protocol = options
-        .mptcp
-        .then(|| Protocol::from_raw(262.try_into().unwrap()));
+    let family = if address.is_ipv6() { AddressFamily::INET6 } else { AddressFamily::INET };
+    let protocol = options.mptcp.then(|| Protocol::from_raw(262.try_into().unwrap()));
     let flags = SocketFlags::CLOEXEC;
     let socket = rustix::net::socket_with(family, SocketType::STREAM, flags, protocol)?;
     if address.is_ipv6() {

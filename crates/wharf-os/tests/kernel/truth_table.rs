@@ -38,10 +38,7 @@ const TABLE: [&str; 8] = [
 ];
 
 fn refuses(kind: (IpAddr, bool), options: Options) -> bool {
-    let options = Options {
-        v6only: kind.1,
-        ..options
-    };
+    let options = Options { v6only: kind.1, ..options };
     match bound(kind.0, PORT, options).and_then(|socket| Ok(rustix::net::listen(socket, 1)?)) {
         Ok(()) => false,
         Err(error) if error.raw_os_error() == Some(libc::EADDRINUSE) => true,
@@ -50,10 +47,7 @@ fn refuses(kind: (IpAddr, bool), options: Options) -> bool {
 }
 
 fn row(options: Options) -> String {
-    KINDS
-        .iter()
-        .map(|kind| if refuses(*kind, options) { '#' } else { '.' })
-        .collect()
+    KINDS.iter().map(|kind| if refuses(*kind, options) { '#' } else { '.' }).collect()
 }
 
 #[test]
@@ -67,22 +61,14 @@ fn listeners_and_plainly_bound_sockets_refuse_as_in_the_table() {
             for occupant in [PLAIN, SERVER] {
                 let options = Options { v6only, ..occupant };
                 let _listener = listening(kind.0, PORT, options).unwrap();
-                assert_eq!(
-                    row(prober),
-                    expected,
-                    "{kind:?} listens: {occupant:?} {prober:?}"
-                );
+                assert_eq!(row(prober), expected, "{kind:?} listens: {occupant:?} {prober:?}");
             }
             let _bound = bound(kind.0, PORT, Options { v6only, ..PLAIN }).unwrap();
             assert_eq!(row(prober), expected, "{kind:?} bound plainly: {prober:?}");
         }
         let _bound = bound(kind.0, PORT, Options { v6only, ..SERVER }).unwrap();
         assert_eq!(row(PLAIN), expected, "{kind:?} bound with SO_REUSEADDR");
-        assert_eq!(
-            row(SERVER),
-            "........",
-            "{kind:?} and prober both with SO_REUSEADDR"
-        );
+        assert_eq!(row(SERVER), "........", "{kind:?} and prober both with SO_REUSEADDR");
     }
 }
 
@@ -91,14 +77,8 @@ fn the_one_probe_sees_every_occupant() {
     if !apart::network("truth_table::the_one_probe_sees_every_occupant") {
         return;
     }
-    let reuseport = Options {
-        reuseport: true,
-        ..PLAIN
-    };
-    let mptcp = Options {
-        mptcp: true,
-        ..SERVER
-    };
+    let reuseport = Options { reuseport: true, ..PLAIN };
+    let mptcp = Options { mptcp: true, ..SERVER };
     for (address, v6only) in KINDS {
         for options in [PLAIN, SERVER, reuseport, mptcp] {
             let options = Options { v6only, ..options };
@@ -113,10 +93,7 @@ fn the_one_probe_sees_every_occupant() {
             rustix::net::listen(&bound, 1).unwrap();
             assert_taken(address, SocketState::Listen, &what);
             drop(bound);
-            assert!(
-                matches!(reserve::probe(PORT), Occupancy::Free),
-                "{what} has gone"
-            );
+            assert!(matches!(reserve::probe(PORT), Occupancy::Free), "{what} has gone");
         }
     }
 }
@@ -129,11 +106,7 @@ fn assert_taken(address: IpAddr, state: SocketState, what: &str) {
                 return;
             }
             assert_eq!(holding.len(), 1, "{what}: {holding:?}");
-            assert_eq!(
-                (holding[0].address, holding[0].state),
-                (address, state),
-                "{what}"
-            );
+            assert_eq!((holding[0].address, holding[0].state), (address, state), "{what}");
         }
         other => panic!("{what} {state:?}: {other:?}"),
     }

@@ -93,9 +93,8 @@ fn failure(error: &ServeError) -> Report {
     let report = Report::new(Code::Daemon, "the daemon cannot serve").because(error);
     match error {
         _ if already_runs(error) => Report { code: Code::Conflict, ..report },
-        ServeError::Store(_) => {
-            report.help("use the wharf that wrote it, or move that file away: nothing else needs it")
-        }
+        ServeError::Store(_) => report
+            .help("use the wharf that wrote it, or move that file away: nothing else needs it"),
         ServeError::Socket(_) => report.help("move what is there away, and start wharf again"),
         _ => report,
     }
@@ -112,7 +111,11 @@ fn start() -> Outcome {
 
 fn status(json: bool) -> Outcome {
     let status = super::block_on(async { Link::open_running().await?.status().await })??;
-    if json { render::json(&status)? } else { render::text(&text(&status))? }
+    if json {
+        render::json(&status)?
+    } else {
+        render::text(&text(&status))?
+    }
     Ok(ExitCode::SUCCESS)
 }
 
@@ -146,7 +149,10 @@ fn stop() -> Outcome {
         Err(report) => return Err(report),
     };
     if !has_ended(pid, Instant::now() + STOP_LIMIT) {
-        return Err(Report::new(Code::TimedOut, format!("the daemon (pid {pid}) has not ended yet")));
+        return Err(Report::new(
+            Code::TimedOut,
+            format!("the daemon (pid {pid}) has not ended yet"),
+        ));
     }
     narrate::line("the daemon has ended; leases are kept");
     Ok(ExitCode::SUCCESS)

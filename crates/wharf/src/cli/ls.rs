@@ -35,7 +35,11 @@ pub(crate) fn run(args: &Args) -> Outcome {
     instances.sort_by(|a, b| a.key.cmp(&b.key));
     let homes = if args.all { snapshot.homes } else { Vec::new() };
     let document = Document::new(instances, snapshot.leases, homes);
-    if args.json { render::json(&document)? } else { render::text(&document.text())? }
+    if args.json {
+        render::json(&document)?
+    } else {
+        render::text(&document.text())?
+    }
     Ok(ExitCode::SUCCESS)
 }
 

@@ -19,7 +19,6 @@ use crate::pilot::{Caller, Kind, Orders, Run};
 use crate::place::{Place, Wanted};
 use crate::render;
 
-
 /// Where the search begins when nobody says: the conventional port of most web servers.
 const NEAR: u16 = 8000;
 
@@ -85,12 +84,10 @@ fn project(dir: &Path) -> Project {
     Project::of(&dir, wharf_os::user::home().as_deref())
 }
 
-/// A remembered service goes home; without a memory or with `--near` the search begins there.
+/// A remembered service goes home; without a memory the search begins where it was said to.
 fn request(args: &Args) -> PortRequest {
-    match args.near {
-        Some(port) => PortRequest::AtLeast(port),
-        None => PortRequest::Conventional(Port::new(NEAR).expect("8000 is not 0")),
-    }
+    let near = args.near.or(Port::new(NEAR)).expect("8000 is not 0");
+    PortRequest::Remembered(near)
 }
 
 async fn print_ports(args: &Args, key: Option<KeyRequest>) -> Outcome {

@@ -40,11 +40,8 @@ pub(crate) fn run(args: Args) -> Outcome {
             .map(ToString::to_string)
             .collect();
         if !missing.is_empty() {
-            return Err(Report::new(
-                Code::NotFound,
-                format!("not leased: {}", missing.join(", ")),
-            )
-            .help("`wharf ls` shows what is leased"));
+            return Err(Report::new(Code::NotFound, format!("not leased: {}", missing.join(", ")))
+                .help("`wharf ls` shows what is leased"));
         }
         narrate::line(&format!("released {}", count(released.len())));
         Ok(ExitCode::SUCCESS)

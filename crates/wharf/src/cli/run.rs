@@ -6,8 +6,10 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use wharf_control::api::KeyRequest;
-use wharf_model::request::PortArgument;
 use wharf_model::LaunchPlan;
+use wharf_model::plan::Arg;
+use wharf_model::request::PortArgument;
+use wharf_os::guard::SpawnError;
 
 use super::Outcome;
 use crate::events::Sink;
@@ -50,7 +52,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "SECONDS", default_value_t = GRACE.as_secs(), value_parser = clap::value_parser!(u64).range(0..=3600))]
     grace: u64,
     /// The command and its arguments
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "CMD")]
+    #[arg(trailing_var_arg = true, value_name = "CMD")]
     command: Vec<OsString>,
 }
 
@@ -74,6 +76,7 @@ pub(crate) fn run(args: Args) -> Outcome {
     let dir = current_dir()?;
     let plan = plan(&args, &dir)?;
     refuse_blocked(args.port)?;
+    find_program(&plan)?;
     let code = super::block_on(go(&args, plan, caller, events, begun))??;
     Ok(ExitCode::from(code))
 }
@@ -109,10 +112,7 @@ async fn go(
     run.to_the_end().await
 }
 
-async fn take_place(
-    args: &Args,
-    plan: &LaunchPlan,
-) -> Result<(Option<link::Link>, Place), Report> {
+async fn take_place(args: &Args, plan: &LaunchPlan) -> Result<(Option<link::Link>, Place), Report> {
     let link = match args.no_daemon {
         true => None,
         false => link_or_say(link::Link::open().await),
@@ -184,6 +184,16 @@ fn plan(args: &Args, dir: &Path) -> Result<LaunchPlan, Report> {
     wharf_plan::plan(&request).map_err(Report::from)
 }
 
+/// A command that does not exist takes no port, and no home that others would have to avoid.
+fn find_program(plan: &LaunchPlan) -> Result<(), Report> {
+    if let Some(Arg::Given(name)) = plan.argv.first() {
+        let path = std::env::var_os("PATH");
+        wharf_os::program::find(name, path.as_deref(), &plan.dir)
+            .map_err(|error| Report::from(SpawnError::from(error)))?;
+    }
+    Ok(())
+}
+
 /// A browser would refuse the URL that wharf prints, so the number cannot be what was meant. A blocked
 /// port that stands in the command itself is the user's business; `Place::story` warns of it.
 pub(super) fn refuse_blocked(port: Option<PortArgument>) -> Result<(), Report> {
@@ -193,10 +203,10 @@ pub(super) fn refuse_blocked(port: Option<PortArgument>) -> Result<(), Report> {
     if !port.is_browser_blocked() {
         return Ok(());
     }
-    let other = wharf_model::policy::fallback_ports(port, wharf_model::PortRange::LINUX_EPHEMERAL).next();
+    let other =
+        wharf_model::policy::fallback_ports(port, wharf_model::PortRange::LINUX_EPHEMERAL).next();
     let other = other.map_or_else(|| "8000".to_owned(), |port| port.to_string());
     Err(Report::new(Code::Usage, format!("port {port} cannot be opened in a browser"))
         .why("it is on the Fetch standard's list of blocked ports, so every browser refuses it")
         .help(format!("choose another, such as `--port {other}`")))
 }
-

@@ -90,9 +90,15 @@ fn wait(instance: &Instance, pilot: Option<Pidfd>, deadline: Instant) -> Result<
     }
     let ports: Vec<u16> = instance.listeners.iter().map(|listener| listener.port).collect();
     if let Some(port) = ports.iter().find(|port| !reserve::wait_free(**port, PORT_LIMIT)) {
-        return Err(Report::new(Code::Conflict, format!("{name} has ended, but port {port} is in use"))
-            .why(format!("it is held by {}", facts::holder(&wharf_os::diag::holding(*port).unwrap_or_default())))
-            .help(format!("`wharf who {port}` tells more")));
+        return Err(Report::new(
+            Code::Conflict,
+            format!("{name} has ended, but port {port} is in use"),
+        )
+        .why(format!(
+            "it is held by {}",
+            facts::holder(&wharf_os::diag::holding(*port).unwrap_or_default())
+        ))
+        .help(format!("`wharf who {port}` tells more")));
     }
     narrate::line(&format!("{name} has ended; port {} is free", instance.port));
     Ok(())

@@ -33,7 +33,11 @@ pub(crate) fn run(args: &Args) -> Outcome {
     let port = port(&args.target, &known)?;
     let document = survey(port, &known)?;
     let found = document.is_held();
-    if args.json { render::json(&document)? } else { render::text(&document.text())? }
+    if args.json {
+        render::json(&document)?
+    } else {
+        render::text(&document.text())?
+    }
     Ok(if found { ExitCode::SUCCESS } else { ExitCode::from(Code::NotFound.number()) })
 }
 
@@ -61,7 +65,8 @@ fn port(target: &str, known: &Known) -> Result<Port, Report> {
             let live: Vec<Instance> =
                 known.instances.iter().filter(|i| i.state.is_live()).cloned().collect();
             let instance = choice::one(&live, target)?;
-            Port::try_from(instance.port).map_err(|error| Report::bug("an instance without a port", &error))
+            Port::try_from(instance.port)
+                .map_err(|error| Report::bug("an instance without a port", &error))
         }
         Err(error) => Err(Report::new(Code::Usage, error.to_string())),
     }
@@ -141,7 +146,8 @@ fn elsewhere(port: Port) -> Vec<Elsewhere> {
             let sockets = diag::listeners_of(other.pid).ok()?;
             let socket = sockets.iter().find(|socket| socket.port == port.get())?;
             let inode = socket.inode;
-            let pids = holders::of_inodes(&[inode]).ok()?.by_inode.remove(&inode).unwrap_or_default();
+            let pids =
+                holders::of_inodes(&[inode]).ok()?.by_inode.remove(&inode).unwrap_or_default();
             Some(Elsewhere {
                 namespace: other.inode,
                 address: socket.address,

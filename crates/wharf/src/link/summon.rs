@@ -23,7 +23,14 @@ pub(crate) const ALREADY_RUNS: &str = "already runs\n";
 
 /// Variables that are about the caller and would be wrong in a process that outlives it.
 const NOT_FOR_THE_DAEMON: [&str; 8] = [
-    "PORT", "HOST", "WHARF_ID", "WHARF_PORT", "WHARF_ROOT", "LISTEN_FDS", "LISTEN_PID", "NOTIFY_SOCKET",
+    "PORT",
+    "HOST",
+    "WHARF_ID",
+    "WHARF_PORT",
+    "WHARF_ROOT",
+    "LISTEN_FDS",
+    "LISTEN_PID",
+    "NOTIFY_SOCKET",
 ];
 
 /// How a daemon is made: a program in life, a thread in tests.
@@ -129,7 +136,8 @@ impl<S: Starter> Summoner<S> {
     }
 
     fn advertised(&self) -> Option<Client> {
-        let socket = PathBuf::from(OsString::from_vec(std::fs::read(&self.paths.database_lock).ok()?));
+        let socket =
+            PathBuf::from(OsString::from_vec(std::fs::read(&self.paths.database_lock).ok()?));
         let elsewhere = socket.is_absolute() && socket != self.paths.socket;
         elsewhere.then(|| Client::new(socket).with_timeout(CALL))
     }

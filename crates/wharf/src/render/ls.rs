@@ -21,7 +21,11 @@ pub(crate) struct Document {
 }
 
 impl Document {
-    pub(crate) fn new(instances: Vec<Instance>, leases: Vec<Lease>, homes: Vec<HomeReport>) -> Document {
+    pub(crate) fn new(
+        instances: Vec<Instance>,
+        leases: Vec<Lease>,
+        homes: Vec<HomeReport>,
+    ) -> Document {
         Document { schema: SCHEMA, instances, leases, homes }
     }
 
@@ -32,7 +36,8 @@ impl Document {
             let head = ["NAME", "STATE", "PORT", "OPEN TO", "AGE", "URL"];
             parts.push(table(&head, self.instances.iter().map(instance_row)));
         }
-        let others: Vec<&Lease> = self.leases.iter().filter(|lease| !self.is_shown(lease)).collect();
+        let others: Vec<&Lease> =
+            self.leases.iter().filter(|lease| !self.is_shown(lease)).collect();
         if !others.is_empty() {
             parts.push(table(&["LEASED", "FOR", "UNTIL"], others.into_iter().map(lease_row)));
         }

@@ -83,7 +83,10 @@ impl Document {
     pub(crate) fn text(&self) -> String {
         let mut text = String::new();
         if self.listeners.is_empty() {
-            text.push_str(&format!("port {}: nobody listens in this network namespace\n", self.port));
+            text.push_str(&format!(
+                "port {}: nobody listens in this network namespace\n",
+                self.port
+            ));
         }
         for listener in &self.listeners {
             text.push_str(&self.listener_text(listener));

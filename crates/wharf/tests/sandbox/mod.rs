@@ -119,7 +119,8 @@ impl Sandbox {
 impl Drop for Sandbox {
     fn drop(&mut self) {
         let _ = self.wharf(&["stop", "--all"]).stdout(Stdio::null()).stderr(Stdio::null()).status();
-        let _ = self.wharf(&["daemon", "stop"]).stdout(Stdio::null()).stderr(Stdio::null()).status();
+        let _ =
+            self.wharf(&["daemon", "stop"]).stdout(Stdio::null()).stderr(Stdio::null()).status();
         let _ = self.network.kill();
         let _ = self.network.wait();
     }
@@ -244,7 +245,8 @@ impl Running {
 
     /// Sends a signal to the whole group, as the terminal does.
     pub fn signal_group(&self, name: &str) {
-        let status = Command::new("kill").args(["-s", name, "--"]).arg(format!("-{}", self.pid())).status();
+        let status =
+            Command::new("kill").args(["-s", name, "--"]).arg(format!("-{}", self.pid())).status();
         assert!(status.expect("kill is there").success());
     }
 

@@ -1,0 +1,67 @@
+//! What our caller gave us: signals that come for us, and settings that the command shall find.
+
+use tokio::io::unix::AsyncFd;
+use wharf_os::limits::CallerLimits;
+use wharf_os::signals::{self, CallerSignals, Received, SignalFd};
+
+use super::signal::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
+use crate::report::Report;
+
+/// What our caller set, for the command to find as it was.
+#[derive(Debug)]
+pub(crate) struct Caller {
+    pub(super) signals: CallerSignals,
+    pub(super) limits: CallerLimits,
+    pub(super) ignored: Vec<i32>,
+}
+
+impl Caller {
+    /// Read before anything is changed.
+    pub(crate) fn now() -> Caller {
+        let inheritable = [SIGHUP, SIGINT, SIGQUIT, SIGTERM];
+        Caller {
+            signals: CallerSignals::current(),
+            limits: CallerLimits::current(),
+            ignored: inheritable.into_iter().filter(|s| signals::is_ignored(*s)).collect(),
+        }
+    }
+}
+
+/// The signals that people and systems send to end or to poke a server.
+#[derive(Debug)]
+pub(crate) struct Orders {
+    signals: AsyncFd<SignalFd>,
+}
+
+impl Orders {
+    /// Takes the signals from their ordinary delivery. One that our caller ignored (`nohup`) stays
+    /// ignored.
+    pub(crate) fn take(caller: &Caller) -> Result<Orders, Report> {
+        let all = [SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2];
+        let wanted: Vec<i32> = all.into_iter().filter(|s| !caller.ignored.contains(s)).collect();
+        let failed = |error| Report::bug("signals cannot be received", &error);
+        let signals = SignalFd::new(&wanted).map_err(failed)?;
+        Ok(Orders { signals: registered(signals).map_err(failed)? })
+    }
+
+    /// The next one.
+    pub(super) async fn next(&self) -> Received {
+        loop {
+            let Ok(mut ready) = self.signals.readable().await else {
+                return std::future::pending().await;
+            };
+            match ready.get_inner().next() {
+                Ok(Some(received)) => return received,
+                Ok(None) | Err(_) => ready.clear_ready(),
+            }
+        }
+    }
+}
+
+#[expect(
+    deprecated,
+    reason = "its successor is unsafe, and the signals own their descriptor and never replace it"
+)]
+fn registered(signals: SignalFd) -> std::io::Result<AsyncFd<SignalFd>> {
+    AsyncFd::new(signals)
+}

@@ -1,0 +1,344 @@
+//! Staying with an instance to its end: every update becomes a line, an event and a report.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use tokio::sync::watch;
+use wharf_model::{EventKind, Exposure, Instance, LaunchPlan, Listener, State};
+use wharf_os::diag;
+use wharf_os::guard::Exit;
+use wharf_os::signals::{self, Received};
+use wharf_supervisor::{Answer, Handle, Order, Update};
+
+use super::caller::Orders;
+use super::signal::{SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
+use super::{HOST, Kind, likely_ports, named_url};
+use crate::events::Sink;
+use crate::place::Place;
+use crate::render::printable;
+use crate::report::{Code, Report};
+use crate::{facts, narrate};
+
+/// Ctrl-C as often as this ends a server that does not end by itself.
+const INSISTENCE: u32 = 3;
+
+/// A run under way.
+pub(super) struct Pilot {
+    pub(super) plan: LaunchPlan,
+    pub(super) place: Place,
+    pub(super) events: Sink,
+    pub(super) begun: Instant,
+    pub(super) loopback_only: bool,
+    pub(super) kind: Kind,
+    pub(super) handle: Handle,
+    pub(super) reports: watch::Sender<Instance>,
+    pub(super) interrupts: u32,
+    pub(super) exposed: BTreeSet<(std::net::IpAddr, u16)>,
+    /// Why wharf itself ended the server, where it did.
+    pub(super) verdict: Option<Report>,
+}
+
+impl Pilot {
+    /// Until nothing of the command is left. Gives its exit code.
+    pub(super) async fn stay(mut self, orders: &Orders) -> Result<u8, Report> {
+        let mut exit = Exit::Code(0);
+        loop {
+            tokio::select! {
+                update = self.handle.next() => match update {
+                    Some(Update::Exited { exit: how, left_behind }) => {
+                        exit = how;
+                        self.exited(how, &left_behind);
+                    }
+                    Some(Update::Gone) | None => break,
+                    Some(update) => self.take(update),
+                },
+                received = orders.next() => self.obey(received),
+            }
+        }
+        if let Some(verdict) = self.verdict {
+            return Err(verdict);
+        }
+        Ok(u8::try_from(exit.shell_code()).unwrap_or(1))
+    }
+
+    fn obey(&mut self, received: Received) {
+        match received.signal {
+            // The terminal's keys reach the whole foreground group: the server has it already.
+            SIGINT | SIGQUIT if received.from_kernel => {
+                self.interrupts += 1;
+                if self.interrupts == INSISTENCE {
+                    self.stop(SIGTERM);
+                } else if self.interrupts + 1 == INSISTENCE {
+                    narrate::line("the server is still ending; Ctrl-C once more ends it by force");
+                }
+            }
+            SIGUSR1 | SIGUSR2 => self.handle.order(Order::Pass { signal: received.signal }),
+            signal => self.stop(signal),
+        }
+    }
+
+    fn stop(&mut self, signal: i32) {
+        self.change(|instance| instance.state = instance.state.stop_asked());
+        self.handle.order(Order::Stop { signal });
+    }
+
+    /// Everything but the end.
+    fn take(&mut self, update: Update) {
+        match update {
+            Update::Launched { pid } => {
+                self.change(|instance| instance.pid = Some(pid));
+                let command = self.reports.borrow().command.join(" ");
+                self.events.write(EventKind::Launched { pid, command: printable(&command) });
+            }
+            Update::Refused { folder, errno } => self.refused(folder, errno),
+            // Not if a Ctrl-Z for the whole group stopped us too, and `fg` has continued both since.
+            Update::Suspended { .. } if self.command_is_stopped() => signals::stop_self(),
+            Update::Suspended { .. } => {}
+            Update::Listening(listener) => self.listening(listener),
+            Update::Closed(listener) => {
+                self.change(|instance| {
+                    instance.listeners.retain(|other| other != &listener);
+                });
+            }
+            Update::Moved { port } => self.moved(port),
+            Update::Stranger { listener } => self.stranger(&listener),
+            Update::Waiting { since, listens } => self.waiting(since, listens),
+            Update::Ready { listener, answer, again, .. } => self.ready(&listener, answer, again),
+            Update::Unready => {
+                self.change(|instance| instance.state = instance.state.lost_listener());
+                let port = self.reports.borrow().port;
+                narrate::warning(&format!(
+                    "nothing listens on port {port} any more; waiting for it"
+                ));
+            }
+            Update::Killed { pids } => {
+                narrate::line(&format!("did not end in time and was killed: {}", pids_text(&pids)));
+            }
+            Update::Exited { .. } | Update::Gone => {}
+        }
+    }
+
+    fn command_is_stopped(&self) -> bool {
+        let pid = self.reports.borrow().pid;
+        pid.and_then(|pid| wharf_os::process::stat(pid).ok())
+            .is_some_and(|stat| matches!(stat.state, 'T' | 't'))
+    }
+
+    fn refused(&mut self, folder: bool, errno: i32) {
+        let error = std::io::Error::from_raw_os_error(errno);
+        let (code, what) = if folder {
+            (Code::CannotExecute, format!("cannot enter `{}`", self.plan.dir.display()))
+        } else {
+            let command = self.reports.borrow().command.first().cloned().unwrap_or_default();
+            (Code::CannotExecute, format!("cannot execute `{command}`"))
+        };
+        self.verdict = Some(Report::new(code, what).because(&error));
+    }
+
+    fn listening(&mut self, listener: Listener) {
+        self.events.write(EventKind::Listening {
+            address: listener.address,
+            port: listener.port,
+            pid: listener.pid.unwrap_or_default(),
+        });
+        self.change(|instance| instance.listeners.push(listener.clone()));
+        if listener.exposure() != Exposure::Loopback
+            && self.exposed.insert((listener.address, listener.port))
+        {
+            self.exposed(&listener);
+        }
+    }
+
+    /// Said once for each listener: that other machines can reach it, and how to stop that.
+    fn exposed(&mut self, listener: &Listener) {
+        self.events.write(EventKind::Exposed { address: listener.address, port: listener.port });
+        let scope = match listener.exposure() {
+            Exposure::All => "all interfaces".to_owned(),
+            _ => listener.address.to_string(),
+        };
+        let advice = self.plan.framework.as_ref().and_then(|framework| framework.loopback_advice);
+        let advice = advice.unwrap_or("bind 127.0.0.1 in the program's settings");
+        let what = format!("port {} is open to the LAN ({scope})", listener.port);
+        if self.loopback_only {
+            let report =
+                Report::new(Code::Permission, format!("{what}, and --loopback forbids that"))
+                    .why("the program chose the address itself; wharf has ended it")
+                    .help(advice);
+            self.verdict = Some(report);
+            self.stop(SIGTERM);
+        } else {
+            narrate::warning(&format!("{what}; to keep it to this machine: {advice}"));
+        }
+    }
+
+    fn moved(&mut self, port: u16) {
+        let leased = self.place.ports()[0].get();
+        self.change(|instance| {
+            instance.port = port;
+            instance.url = named_url(&self.plan, &instance.key, port, "http");
+            instance.direct_url = format!("http://{HOST}:{port}");
+        });
+        if self.kind == Kind::Command {
+            return;
+        }
+        if port == leased {
+            narrate::line(&format!("the server is on its leased port {leased} now"));
+            return;
+        }
+        self.events.write(EventKind::Moved { leased, port });
+        narrate::warning(&format!(
+            "the server was given port {leased} and ignored it: it listens on {port}. Two copies of \
+             it would collide there"
+        ));
+    }
+
+    fn stranger(&mut self, listener: &Listener) {
+        let holder = facts::holder_of(listener);
+        narrate::warning(&format!(
+            "port {} is answered by another process, {holder}; that is not this server, which is not \
+             ready",
+            listener.port
+        ));
+    }
+
+    fn waiting(&self, since: Duration, listens: bool) {
+        if self.kind == Kind::Command {
+            return;
+        }
+        let instance = self.reports.borrow();
+        let seconds = since.as_secs();
+        narrate::line(&match listens {
+            false => format!(
+                "nothing listens after {seconds} s; still waiting for port {}",
+                instance.port
+            ),
+            true => format!("it listens but has not answered after {seconds} s; still waiting"),
+        });
+    }
+
+    fn ready(&mut self, listener: &Listener, answer: Answer, again: bool) {
+        let (scheme, http_status) = match answer {
+            Answer::Http(status) => ("http", Some(status)),
+            Answer::Tls => ("https", None),
+            Answer::NotHttp => ("tcp", None),
+        };
+        let ready_ms = u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let dial = std::net::SocketAddr::new(listener.dial_address(), listener.port);
+        let direct_url = format!("{scheme}://{dial}");
+        let key = self.reports.borrow().key.clone();
+        // A name resolves to loopback; a server that listens on one other address has none.
+        let url = match listener.exposure() {
+            Exposure::Lan => direct_url.clone(),
+            _ => named_url(&self.plan, &key, listener.port, scheme),
+        };
+        self.change(|instance| {
+            instance.state = instance.state.served();
+            instance.ready_ms = instance.ready_ms.or(Some(ready_ms));
+            instance.url.clone_from(&url);
+            instance.direct_url.clone_from(&direct_url);
+        });
+        let note = match answer {
+            Answer::Http(status) if status >= 500 => format!(", answers with status {status}"),
+            Answer::NotHttp => ", does not speak HTTP".to_owned(),
+            _ => String::new(),
+        };
+        if self.kind == Kind::Command {
+            // It asked for a port, not for an opinion.
+        } else if again {
+            narrate::ready("ready again", &url, &note);
+        } else {
+            let text = format!("ready in {}", duration(ready_ms));
+            narrate::ready(&text, &url, &format!(" (direct {direct_url}){note}"));
+        }
+        let port = listener.port;
+        self.events.write(EventKind::Ready { port, url, direct_url, ready_ms, http_status });
+    }
+
+    fn exited(&mut self, exit: Exit, left_behind: &[u32]) {
+        let code = exit.shell_code();
+        let before = self.reports.borrow().state;
+        self.change(|instance| {
+            instance.state = instance.state.ended();
+            instance.exit_code = Some(code);
+            instance.listeners.clear();
+        });
+        self.events.write(EventKind::Exited { exit_code: code });
+        if !left_behind.is_empty() && self.verdict.is_none() {
+            narrate::warning(&format!(
+                "the command ended and left {} behind, which wharf ends too; a server has to stay in \
+                 the foreground",
+                pids_text(left_behind)
+            ));
+        }
+        let waited = before == State::Starting
+            && self.kind == Kind::Server
+            && self.verdict.is_none()
+            && self.interrupts == 0;
+        if waited && left_behind.is_empty() {
+            self.never_served(exit);
+        }
+    }
+
+    fn never_served(&self, exit: Exit) {
+        let how = match exit {
+            Exit::Code(code) => format!("ended with code {code}"),
+            Exit::Signal(signal) => format!("was ended by signal {signal}"),
+        };
+        narrate::line(&format!(
+            "the command {how} and never served on port {}",
+            self.reports.borrow().port
+        ));
+        if exit == Exit::Code(0) {
+            return;
+        }
+        if let Some(listener) = self.rival() {
+            narrate::line(&format!(
+                "  if it names its port itself: {} is taken by {}, and a port that stands in the \
+                 program cannot be moved yet",
+                listener.port,
+                facts::holder_of(&listener)
+            ));
+        } else if self.plan.framework.is_none() {
+            narrate::line(
+                "  if it says that the address is in use, it binds without SO_REUSEADDR: \
+                 `wharf run --no-reserve`",
+            );
+        }
+    }
+
+    /// Somebody else on a port that the program is known to name itself.
+    fn rival(&self) -> Option<Listener> {
+        let leased = self.place.ports()[0];
+        let likely: Vec<u16> = likely_ports(&self.plan)
+            .into_iter()
+            .filter(|port| *port != leased)
+            .map(|port| port.get())
+            .collect();
+        let sockets = diag::listeners().unwrap_or_default();
+        let socket = sockets.into_iter().find(|socket| likely.contains(&socket.port))?;
+        Some(Listener { address: socket.address, port: socket.port, pid: None })
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Instance)) {
+        self.reports.send_modify(change);
+    }
+}
+
+fn pids_text(pids: &[u32]) -> String {
+    let names: Vec<String> = pids
+        .iter()
+        .take(5)
+        .map(|pid| match wharf_os::process::stat(*pid) {
+            Ok(stat) => format!("`{}` (pid {pid})", stat.comm),
+            Err(_) => format!("pid {pid}"),
+        })
+        .collect();
+    let more = pids.len().saturating_sub(names.len());
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    format!("{}{more}", names.join(", "))
+}
+
+/// Milliseconds for people: `412 ms`, `3.2 s`.
+fn duration(ms: u64) -> String {
+    if ms < 1000 { format!("{ms} ms") } else { format!("{}.{} s", ms / 1000, ms % 1000 / 100) }
+}
