@@ -18,6 +18,7 @@ mod signals;
 mod sockets;
 mod spec;
 mod started;
+mod terminal;
 mod two_copies;
 mod wait;
 

@@ -17,6 +17,9 @@ use crate::runner;
 /// package.json for its assets alone (Rails, Laravel) comes before, everything else after.
 const SCRIPTS_ORDER: u16 = 10;
 
+/// What is said of a file that is not there.
+const ABSENT: &str = "not there";
+
 /// A command that a folder suggests, and why.
 #[derive(Debug)]
 pub(crate) struct Suggestion {
@@ -37,18 +40,34 @@ pub(crate) fn suggest(dir: &Path) -> Result<Suggestion, PlanError> {
         if bare.order > SCRIPTS_ORDER && !scripts_done {
             scripts_done = true;
             if let Some(argv) = scripts(dir, &mut looked)? {
-                return Ok(Suggestion { argv, steps: looked });
+                return Ok(Suggestion { argv, steps: in_short(looked) });
             }
         }
         if let Some(argv) = one(dir, framework, bare, &mut looked) {
-            return Ok(Suggestion { argv, steps: looked });
+            return Ok(Suggestion { argv, steps: in_short(looked) });
         }
     }
     if let Some(argv) = cargo(dir, &mut looked) {
-        return Ok(Suggestion { argv, steps: looked });
+        return Ok(Suggestion { argv, steps: in_short(looked) });
     }
     static_files(dir, &mut looked);
     Err(PlanError::NothingToRun { dir: dir.to_path_buf(), looked_for: looked })
+}
+
+/// What was not there, in one step: once something was found, the rest is only order.
+fn in_short(looked: Vec<Step>) -> Vec<Step> {
+    let (absent, mut steps): (Vec<Step>, Vec<Step>) =
+        looked.into_iter().partition(|step| step.found == ABSENT);
+    let mut names: Vec<&str> = Vec::new();
+    for name in absent.iter().flat_map(|step| step.looked_at.split(", ")) {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    if !names.is_empty() {
+        steps.insert(0, Step::new(names.join(", "), ABSENT));
+    }
+    steps
 }
 
 /// The scripts of package.json, or the tasks of deno.json.
@@ -73,7 +92,7 @@ fn scripts(dir: &Path, looked: &mut Vec<Step>) -> Result<Option<Vec<OsString>>, 
         let found = format!("has no script {}", MAIN_SCRIPTS.join(", "));
         looked.push(Step::new("package.json", found));
     } else {
-        looked.push(Step::new("package.json", "not there"));
+        looked.push(Step::new("package.json", ABSENT));
     }
     let Some((file, tasks)) = package::deno_tasks(dir) else {
         return Ok(None);
@@ -120,7 +139,7 @@ fn one(
         return Some(argv);
     }
     let found =
-        if there { format!("there, but not for {}", framework.name) } else { "not there".into() };
+        if there { format!("there, but not for {}", framework.name) } else { ABSENT.into() };
     if !looked.iter().any(|step| step.looked_at == names && step.found == found) {
         looked.push(Step::new(names, found));
     }
@@ -140,7 +159,7 @@ fn cargo(dir: &Path, looked: &mut Vec<Step>) -> Option<Vec<OsString>> {
 fn static_files(dir: &Path, looked: &mut Vec<Step>) {
     let found = match dir.join("index.html").is_file() {
         true => "there, but it names no server: `wharf run python3 -m http.server` is one",
-        false => "not there",
+        false => ABSENT,
     };
     looked.push(Step::new("index.html", found));
 }

@@ -244,7 +244,9 @@ fn injection(framework: &Framework) -> String {
         i.env.iter().chain(i.env_append).map(|(name, value)| format!("{name}={value}")).collect();
     let mut ways = match i.by {
         By::Env => vec![format!("the variable {}", variables.join(", "))],
-        By::Flag => vec![format!("the flag `{}`", i.replace.map_or(i.args.join(" "), str::to_owned))],
+        By::Flag => {
+            vec![format!("the flag `{}`", i.replace.map_or(i.args.join(" "), str::to_owned))]
+        }
         By::Positional => vec![format!("the argument `{}`", i.template.unwrap_or_default())],
         By::Config => vec!["a copy of its configuration with another port".to_owned()],
         By::Preload => vec!["a module at Python's start that answers its bind".to_owned()],

@@ -281,6 +281,7 @@ impl Injector<'_> {
                 _ => self.by_code(),
             };
         }
+        self.carried_by_variables();
         let Some(found) = self.s.found.as_ref().filter(|f| f.takes_args && !f.by_code) else {
             return Hint::Env;
         };
@@ -313,10 +314,7 @@ impl Injector<'_> {
         if !inject.args.is_empty() && self.append_flags() {
             return Hint::Flag;
         }
-        if inject.env.iter().any(|(_, value)| value.contains("{port}")) {
-            return Hint::Env;
-        }
-        Hint::None
+        self.carried_by_variables()
     }
 
     /// Adds the flags for port and host. Says so if they can go nowhere.
@@ -339,7 +337,21 @@ impl Injector<'_> {
             self.step(format!("`{}`", flags.join(" ")), format!("cannot be added: {why}"));
             return false;
         }
+        self.step(format!("`{}`", flags.join(" ")), "is added to the command");
         self.editor.append(&self.s.command.tail, &flags)
+    }
+
+    /// The variables of the framework that carry the port.
+    fn carried_by_variables(&mut self) -> Hint {
+        let inject = self.framework().map(|framework| &framework.inject);
+        let all = inject.iter().flat_map(|inject| inject.env.iter().chain(inject.env_append));
+        let names: Vec<&str> =
+            all.filter(|(_, value)| value.contains("{port}")).map(|(name, _)| *name).collect();
+        if names.is_empty() {
+            return Hint::None;
+        }
+        self.step(format!("variable {}", names.join(", ")), "carries the port");
+        Hint::Env
     }
 
     fn by_position(&mut self) -> Hint {
@@ -432,7 +444,10 @@ impl Injector<'_> {
                 self.step("PORT", "the code names its port and does not read the variable");
                 Hint::None
             }
-            (None, false) => Hint::Convention,
+            (None, false) => {
+                self.step("variable PORT", "is set; whether the program reads it is not known");
+                Hint::Convention
+            }
         }
     }
 }

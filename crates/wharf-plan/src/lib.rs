@@ -29,6 +29,7 @@ mod preload;
 mod runner;
 mod settings;
 mod shell;
+mod subproject;
 mod tomcat;
 mod typed;
 mod unwrap;

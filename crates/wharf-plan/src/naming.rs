@@ -1,6 +1,6 @@
 //! What a service is called when nobody names it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use wharf_model::name::slug;
 
@@ -21,11 +21,39 @@ pub(crate) struct Nameless<'a> {
     pub(crate) root: &'a Path,
     /// The framework, where it was recognised.
     pub(crate) framework: Option<&'static Framework>,
+    /// The script by whose text it was recognised.
+    pub(crate) entry: Option<&'a Path>,
     /// The command.
     pub(crate) command: &'a Command,
-    /// What `wharf run` alone would start in the root: `None` if nothing, `Some(None)` if something
-    /// that the catalog does not know.
-    pub(crate) main: Option<Option<&'static Framework>>,
+    /// What `wharf run` alone would start in the root, unless that is this.
+    pub(crate) main: Option<Main>,
+}
+
+/// What `wharf run` alone would start in a root.
+pub(crate) struct Main {
+    /// The framework, where it was recognised.
+    pub(crate) framework: Option<&'static Framework>,
+    /// The script by whose text it was recognised.
+    pub(crate) entry: Option<PathBuf>,
+    /// The name of its program.
+    pub(crate) program: String,
+}
+
+impl Main {
+    /// Whether a service is this one: the same framework, and the same script where both are known.
+    fn is(&self, service: &Nameless<'_>) -> bool {
+        match (self.framework, service.framework) {
+            (Some(main), Some(own)) => {
+                let same_entry = match (&self.entry, service.entry) {
+                    (Some(main), Some(own)) => main == own,
+                    _ => true,
+                };
+                same_entry && (main.id == own.id || main.shares_dependency(own))
+            }
+            (None, None) => self.program == program(service.command),
+            _ => false,
+        }
+    }
 }
 
 /// The service's name, and whether it answers for the project's own name. Two services of one root
@@ -42,20 +70,28 @@ pub(crate) fn name(service: &Nameless<'_>) -> (String, bool) {
         return (slug(script), false);
     }
     let web = service.framework.is_none_or(Framework::is_web);
-    let is_main = match (service.main, service.framework) {
-        (None, _) | (Some(None), None) => true,
-        (Some(Some(main)), Some(own)) => main.id == own.id || main.shares_dependency(own),
-        (Some(_), _) => false,
-    };
-    match service.framework {
+    let is_main = service.main.as_ref().is_none_or(|main| main.is(service));
+    match (service.framework, service.entry) {
         _ if web && is_main => (WEB.to_owned(), true),
-        Some(framework) => (framework.id.to_owned(), false),
-        None => (program(service.command), false),
+        // Two scripts with one framework are two services.
+        (Some(framework), None) => (framework.id.to_owned(), false),
+        (Some(framework), Some(_)) if !service.shares_framework() => {
+            (framework.id.to_owned(), false)
+        }
+        _ => (program(service.command), false),
+    }
+}
+
+impl Nameless<'_> {
+    /// Whether the main service has the same framework.
+    fn shares_framework(&self) -> bool {
+        let main = self.main.as_ref().and_then(|main| main.framework);
+        main.map(|main| main.id) == self.framework.map(|own| own.id)
     }
 }
 
 /// A name after the program or the script that runs.
-fn program(command: &Command) -> String {
+pub(crate) fn program(command: &Command) -> String {
     let layer = command.innermost();
     let word = command.words.get(layer.start).map_or("", |word| word.text.as_str());
     let name = program_name(word);

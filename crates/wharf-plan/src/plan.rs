@@ -1,6 +1,7 @@
 //! A request becomes a launch plan.
 
 use std::ffi::OsString;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use wharf_model::name::slug;
@@ -16,9 +17,10 @@ use crate::command::{Command, LayerKind, program_name};
 use crate::detect::{self, Match};
 use crate::error::PlanError;
 use crate::inject::{self, Injection, Situation};
-use crate::naming::{self, Nameless};
+use crate::naming::{self, Main, Nameless};
 use crate::project::Project;
 use crate::settings;
+use crate::subproject;
 use crate::unwrap;
 
 /// What a plan is made for.
@@ -41,7 +43,7 @@ pub struct Request<'a> {
 /// started, and nothing outside of the project is read but what git says of its checkouts.
 pub fn plan(request: &Request<'_>) -> Result<LaunchPlan, PlanError> {
     let dir = std::fs::canonicalize(request.dir)
-        .and_then(|dir| std::fs::read_dir(&dir).map(|_| dir))
+        .and_then(|dir| if dir.is_dir() { Ok(dir) } else { Err(ErrorKind::NotADirectory.into()) })
         .map_err(|source| PlanError::BadFolder { dir: request.dir.to_path_buf(), source })?;
     let project = Project::of(&dir, request.home);
     let mut trace = vec![project.step.clone()];
@@ -99,7 +101,10 @@ struct Target {
 /// Of several simple commands, the last one that runs a framework, else the last one.
 fn choose(commands: Vec<Command>) -> Target {
     let mut target: Option<Target> = None;
-    for command in commands {
+    for mut command in commands {
+        if let Some(dir) = subproject::dir(&command) {
+            command.dir = dir;
+        }
         let found = detect::detect(&command);
         if found.is_some() || target.as_ref().is_none_or(|target| target.found.is_none()) {
             target = Some(Target { command, found });
@@ -125,21 +130,28 @@ fn service(
         };
     }
     let framework = target.found.as_ref().map(|found| found.framework);
-    let main = if bare { Some(framework) } else { main_framework(&project.root) };
+    // A workspace or a part of a build is a service of its own, wherever it was started from.
+    let inner = target.command.dir.starts_with(dir) && target.command.dir != *dir;
+    let dir = if inner { &target.command.dir } else { dir };
+    let entry = target.found.as_ref().and_then(|found| found.entry.as_deref());
+    let main = if bare { None } else { main_target(&project.root) };
     Ok(naming::name(&Nameless {
         dir,
         root: &project.root,
         framework,
+        entry,
         command: &target.command,
         main,
     }))
 }
 
 /// What `wharf run` alone would run in a folder.
-fn main_framework(root: &Path) -> Option<Option<&'static Framework>> {
+fn main_target(root: &Path) -> Option<Main> {
     let suggestion = bare::suggest(root).ok()?;
-    let target = choose(unwrap::unwrap(&suggestion.argv, root).ok()?);
-    Some(target.found.map(|found| found.framework))
+    let Target { command, found } = choose(unwrap::unwrap(&suggestion.argv, root).ok()?);
+    let framework = found.as_ref().map(|found| found.framework);
+    let entry = found.and_then(|found| found.entry);
+    Some(Main { framework, entry, program: naming::program(&command) })
 }
 
 /// Gathers the evidence for an injection.
@@ -171,11 +183,10 @@ fn code_files(command: &Command, found: Option<&Match>) -> Vec<PathBuf> {
         if found.by() != By::Code {
             return Vec::new();
         }
-        let own = go_package(command, found);
-        return if own.is_empty() {
-            code::entry_files(&command.dir, found.framework.detect.entry)
-        } else {
-            own
+        let program = command.words.get(found.start).map_or("", |word| program_name(&word.text));
+        return match program {
+            "go" => go_files(command, found),
+            _ => code::entry_files(&command.dir, found.framework.detect.entry),
         };
     }
     let layer = command.innermost();
@@ -190,19 +201,11 @@ fn code_files(command: &Command, found: Option<&Match>) -> Vec<PathBuf> {
 }
 
 /// The files of the package that `go run` names.
-fn go_package(command: &Command, found: &Match) -> Vec<PathBuf> {
-    let program = command.words.get(found.start).map_or("", |word| program_name(&word.text));
-    if program != "go" {
-        return Vec::new();
-    }
-    let named = command.words.iter().skip(found.end).find(|word| !word.text.starts_with('-'));
-    let Some(named) = named.filter(|word| word.text != ".") else {
-        return Vec::new();
-    };
-    let path = command.dir.join(&named.text);
-    match path.is_dir() {
-        true => code::entry_files(&path, &["main.go", "*.go"]),
-        false => code::entry_files(&command.dir, &[named.text.as_str()]),
+fn go_files(command: &Command, found: &Match) -> Vec<PathBuf> {
+    let words = &command.words[found.end.min(command.words.len())..];
+    match words.iter().find(|word| word.text.ends_with(".go")) {
+        Some(file) => code::entry_files(&command.dir, &[file.text.as_str()]),
+        None => code::entry_files(&command.dir, &["main.go", "*.go"]),
     }
 }
 

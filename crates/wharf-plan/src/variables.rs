@@ -37,8 +37,13 @@ impl Variables {
         env: Env<'_>,
         steps: &mut Vec<Step>,
     ) {
-        if framework.is_none_or(|framework| framework.inject.port_variable) {
-            self.set("PORT", "{port}");
+        match framework.filter(|framework| !framework.inject.port_variable) {
+            None => self.set("PORT", "{port}"),
+            Some(framework) => {
+                let found =
+                    format!("is not set: {} would bind every address for it", framework.name);
+                steps.push(Step::new("variable PORT", found));
+            }
         }
         if let Some(framework) = framework {
             let inject = &framework.inject;

@@ -163,3 +163,91 @@ impl From<PlanError> for Report {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::path::PathBuf;
+
+    use super::*;
+    use wharf_model::Port;
+
+    fn text(report: &Report) -> String {
+        let mut text = format!("[{}] error: {}\n", report.code.number(), report.what);
+        report.why.iter().for_each(|why| text.push_str(&format!("  why: {why}\n")));
+        report.help.iter().for_each(|help| text.push_str(&format!("  help: {help}\n")));
+        text
+    }
+
+    fn denied() -> io::Error {
+        io::Error::from_raw_os_error(13)
+    }
+
+    fn spawn_errors() -> Vec<SpawnError> {
+        let path = PathBuf::from("/srv/app");
+        vec![
+            SpawnError::Program(ProgramError::NotFound { name: "vitte".into() }),
+            SpawnError::Program(ProgramError::NoFile { path: path.clone() }),
+            SpawnError::Program(ProgramError::NotExecutable { path: path.clone() }),
+            SpawnError::Program(ProgramError::IsFolder { path: path.clone() }),
+            SpawnError::Program(ProgramError::Nul),
+            SpawnError::Program(ProgramError::Empty),
+            SpawnError::Folder { dir: path.clone(), source: denied() },
+            SpawnError::Fork(io::Error::from_raw_os_error(11)),
+            SpawnError::Exec { path, source: io::Error::from_raw_os_error(8) },
+        ]
+    }
+
+    fn plan_errors() -> Vec<PlanError> {
+        let path = PathBuf::from("/srv/shop/package.json");
+        let port = |number| Port::new(number).expect("not 0");
+        vec![
+            PlanError::BadFolder { dir: "/srv".into(), source: denied() },
+            PlanError::UnreadableFile { path: path.clone(), source: denied() },
+            PlanError::BadPackageJson { path: path.clone(), line: 3, why: "a comma".into() },
+            PlanError::EmptyCommand,
+            PlanError::NothingToRun {
+                dir: "/srv/shop".into(),
+                looked_for: vec![
+                    Step::new("manage.py", "not there"),
+                    Step::new("go.mod", "not there"),
+                    Step::new("index.html", "a page, and no server is invented for it"),
+                ],
+            },
+            PlanError::ScriptMissing { script: "dve".into(), path: path.clone(), known: vec![] },
+            PlanError::ScriptMissing { script: "dve".into(), path, known: vec!["dev".into()] },
+            PlanError::PortConflict {
+                asked: port(9000),
+                typed: port(3000),
+                place: "the script `dev`".into(),
+            },
+            PlanError::BadServiceName { name: "!!".into() },
+        ]
+    }
+
+    /// What every error says, to be read by a person when it changes.
+    #[test]
+    fn every_error_says_what_why_and_what_next() {
+        let spawn = spawn_errors().into_iter().map(Report::from);
+        let plan = plan_errors().into_iter().map(Report::from);
+        let all: Vec<String> = spawn.chain(plan).map(|report| text(&report)).collect();
+        insta::assert_snapshot!(all.join("\n"));
+    }
+
+    #[test]
+    fn exit_codes_are_the_documented_ones() {
+        let codes = [
+            Code::Failed,
+            Code::Usage,
+            Code::NotFound,
+            Code::Conflict,
+            Code::Permission,
+            Code::TimedOut,
+            Code::Daemon,
+            Code::Bug,
+            Code::CannotExecute,
+            Code::NoCommand,
+        ];
+        assert_eq!(codes.map(Code::number), [1, 2, 3, 4, 5, 6, 7, 70, 126, 127]);
+    }
+}

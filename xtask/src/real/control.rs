@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::copy::Copy;
 use super::place::Place;
 use super::spec::{Book, Run};
-use super::started::Started;
+use super::started::{Started, Surroundings};
 use super::{environment, http, processes, sockets, wait};
 
 /// One look at a server that may still be starting.
@@ -21,8 +21,8 @@ pub fn look(book: &Book, run: &Run, place: &Place) -> Result<String, String> {
     let copy = Copy::make(run, place, 'a').map_err(|why| format!("  - {why}\n"))?;
     let env = environment::of_copy(book, run, place, &copy);
     let began = Instant::now();
-    let mut started =
-        Started::start(copy, &run.command, &env).map_err(|why| format!("  - {why}\n"))?;
+    let mut started = Started::start(copy, &run.command, &env, Surroundings::Nothing)
+        .map_err(|why| format!("  - {why}\n"))?;
     let deadline = began + run.ready_within();
     let answered = wait::until(deadline, || {
         if let Some(status) = started.ended() {

@@ -76,7 +76,7 @@ fn check_told(pair: &Pair, winner: usize, event: &Event, problems: &mut Problems
 /// Ends a copy, unless it has ended by itself, and checks that it left nothing.
 fn end(pair: &mut Pair, index: usize, problems: &mut Problems) -> Option<i32> {
     if pair.copies[index].ended().is_none() {
-        problems.extend(pair.copies[index].signal("TERM").err());
+        problems.extend(pair.copies[index].ask_to_end().err());
     }
     let within = pair.run.gone_within();
     let code = pair.copies[index].exit_code(within);

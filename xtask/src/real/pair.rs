@@ -7,7 +7,7 @@ use super::copy::Copy;
 use super::events::{self, Event};
 use super::place::Place;
 use super::spec::{Book, Exposed, Run};
-use super::started::Started;
+use super::started::{Started, Surroundings};
 use super::{daemon, environment, http, processes, sockets, wait};
 
 /// How long one request may take: some frameworks compile a page when it is first asked for.
@@ -30,16 +30,18 @@ pub struct Pair<'a> {
 }
 
 impl<'a> Pair<'a> {
-    /// Starts both copies, the second right after the first.
+    /// Starts both copies, the second right after the first: one in a terminal, as a person does, and
+    /// one without, as a script does.
     pub fn start(book: &Book, run: &'a Run, place: &'a Place) -> Result<Pair<'a>, String> {
         let [a, b] = ['a', 'b'].map(|letter| Copy::make(run, place, letter));
-        let launch = |copy: Copy| {
+        let launch = |copy: Copy, surroundings| {
             let env = environment::of_copy(book, run, place, &copy);
             let argv = argv(run, place, &copy);
-            Started::start(copy, &argv, &env)
+            Started::start(copy, &argv, &env, surroundings)
         };
         let (a, b) = (a?, b?);
-        Ok(Pair { run, place, copies: [launch(a)?, launch(b)?], daemon: None })
+        let copies = [launch(a, Surroundings::Terminal)?, launch(b, Surroundings::Nothing)?];
+        Ok(Pair { run, place, copies, daemon: None })
     }
 
     /// Notes who the daemon is: it may carry the mark of the copy that started it.

@@ -79,12 +79,11 @@ fn check_told(pair: &Pair, ready: &[Event; 2], problems: &mut Problems) {
     }
 }
 
-/// The first copy is ended as by Ctrl-C, the second by a signal to wharf alone.
+/// Ends one copy while the other serves on, then that one, then the daemon.
 fn one_after_the_other(pair: &mut Pair, ready: &[Event; 2], problems: &mut Problems) -> Vec<i32> {
     let mut codes = Vec::new();
     for index in 0..2 {
-        let copy = &pair.copies[index];
-        let told = if index == 0 { copy.signal_group("INT") } else { copy.signal("TERM") };
+        let told = pair.copies[index].ask_to_end();
         let gone = told.and_then(|()| pair.gone(index, ready[index].port.unwrap_or(0)));
         match gone {
             Ok(code) => codes.push(code),
