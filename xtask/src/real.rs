@@ -33,6 +33,8 @@ use std::time::Instant;
 use place::Place;
 use spec::{Book, Expect, Run};
 
+use crate::repo;
+
 const USAGE: &str = "\
 usage: cargo xtask real [NAME…] [--list] [--jobs N] [--control] [--keep]
   NAME…      only these runs
@@ -60,7 +62,7 @@ pub fn run(args: &[String]) -> Result<(), String> {
         return inside(mode, name, root.into(), wharf.into());
     }
     let wanted = read(args)?;
-    let book = Book::read(&place::repository()?)?;
+    let book = Book::read(&repo::root()?)?;
     let runs = book.select(&wanted.names)?;
     if wanted.list {
         list(&runs);

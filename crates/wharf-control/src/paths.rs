@@ -161,7 +161,10 @@ mod tests {
         let mut bare = environment(None, None, None);
         assert_eq!(Paths::new(&bare), Err(PathsError::NoHome));
         bare.home_of_user = Some("/var/lib/me".into());
-        assert_eq!(Paths::new(&bare).unwrap().state_dir, Path::new("/var/lib/me/.local/state/wharf"));
+        assert_eq!(
+            Paths::new(&bare).unwrap().state_dir,
+            Path::new("/var/lib/me/.local/state/wharf")
+        );
     }
 
     #[test]

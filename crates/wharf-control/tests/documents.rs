@@ -124,8 +124,14 @@ fn replies_fit() {
     both_ways("done", &Done { schema: SCHEMA });
     both_ways("stopping", &Stopping { schema: SCHEMA, pid: 1 });
     let states = [
-        State::Planned, State::Leased, State::Starting, State::Ready, State::Unready,
-        State::Stopping, State::Exited, State::Failed,
+        State::Planned,
+        State::Leased,
+        State::Starting,
+        State::Ready,
+        State::Unready,
+        State::Stopping,
+        State::Exited,
+        State::Failed,
     ];
     let instances = states.into_iter().map(instance).collect();
     let homes = vec![HomeReport { key: key(), port: port(8000), last_use: 1 }];
@@ -193,10 +199,22 @@ fn notices_fit() {
 #[test]
 fn refusals_fit() {
     let all = [
-        Code::BadRequest, Code::NotFound, Code::MethodNotAllowed, Code::TooLarge, Code::PortTaken,
-        Code::InstanceRunning, Code::NoFreePort, Code::LeaseHeld, Code::OwnerGone,
-        Code::RequestIdReused, Code::PermissionDenied, Code::Forbidden, Code::Timeout,
-        Code::Stopping, Code::Busy, Code::Internal,
+        Code::BadRequest,
+        Code::NotFound,
+        Code::MethodNotAllowed,
+        Code::TooLarge,
+        Code::PortTaken,
+        Code::InstanceRunning,
+        Code::NoFreePort,
+        Code::LeaseHeld,
+        Code::OwnerGone,
+        Code::RequestIdReused,
+        Code::PermissionDenied,
+        Code::Forbidden,
+        Code::Timeout,
+        Code::Stopping,
+        Code::Busy,
+        Code::Internal,
     ];
     for code in all {
         let bare = ErrorBody::new(code, "text");

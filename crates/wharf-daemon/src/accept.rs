@@ -11,9 +11,9 @@ use wharf_os::{peer, user};
 
 use crate::connection::{self, Caller};
 use crate::event::Event;
-use crate::subscriber::Told;
 use crate::singleton::Singleton;
 use crate::socket::ControlSocket;
+use crate::subscriber::Told;
 
 /// How many connections are served at once; the next ones wait in the socket's queue.
 pub(crate) const MAX_CONNECTIONS: usize = 512;
@@ -32,6 +32,8 @@ pub(crate) struct Acceptor {
     pub(crate) paths: Paths,
     pub(crate) events: mpsc::Sender<Event>,
     pub(crate) notices: broadcast::Sender<Told>,
+    /// How many connections are served at once, [`MAX_CONNECTIONS`] or fewer.
+    pub(crate) most: usize,
     /// How many connections are open.
     pub(crate) open: watch::Sender<usize>,
 }
@@ -50,7 +52,7 @@ impl Acceptor {
                 () = connection::end(&mut ending) => break,
                 _ = check.tick() => self.look_after_socket().await,
                 Some(outcome) = tasks.join_next() => self.report(outcome).await,
-                stream = self.accept(), if tasks.len() < MAX_CONNECTIONS => {
+                stream = self.accept(), if tasks.len() < self.most => {
                     if let Some(stream) = stream {
                         let caller = self.caller(&stream);
                         tasks.spawn(connection::serve(stream, caller, ended.clone()));
@@ -63,7 +65,8 @@ impl Acceptor {
         drop(self.socket);
         // The coordinator ends when nobody can send to it any more.
         drop(self.events);
-        let drained = tokio::time::timeout(DRAIN, async { while tasks.join_next().await.is_some() {} });
+        let drained =
+            tokio::time::timeout(DRAIN, async { while tasks.join_next().await.is_some() {} });
         if drained.await.is_err() {
             tasks.abort_all();
         }
@@ -110,7 +113,9 @@ impl Acceptor {
                 self.socket = socket;
                 "the control socket was removed and has been made again".to_owned()
             }
-            Err(error) => format!("the control socket was removed and cannot be made again: {error}"),
+            Err(error) => {
+                format!("the control socket was removed and cannot be made again: {error}")
+            }
         };
         let _ = self.events.send(Event::Fault(news)).await;
     }

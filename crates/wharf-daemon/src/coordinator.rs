@@ -6,8 +6,8 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{broadcast, mpsc, watch};
 use tokio::time::{Interval, MissedTickBehavior};
 use wharf_control::api::{
-    Done, HomeReport, LeaseReply, LeaseRequest, NoticeKind, ReleaseReply, ReleaseRequest,
-    Released, SCHEMA, Snapshot, Status, Stopping, StoreReport,
+    Done, HomeReport, LeaseReply, LeaseRequest, NoticeKind, ReleaseReply, ReleaseRequest, Released,
+    SCHEMA, Snapshot, Status, Stopping, StoreReport,
 };
 use wharf_control::{Code, ErrorBody};
 use wharf_lease::{Busy, KeyRequest, Ledger, Request, Selection};
@@ -35,6 +35,8 @@ pub(crate) struct Identity {
     pub(crate) version: String,
     pub(crate) socket: String,
     pub(crate) idle: Duration,
+    /// How many processes it may watch.
+    pub(crate) watches: usize,
 }
 
 /// The state, and how it is reached.
@@ -62,9 +64,9 @@ impl Coordinator {
         open: watch::Receiver<usize>,
     ) -> Coordinator {
         let mut coordinator = Coordinator {
+            owners: Owners::new(events, identity.watches),
             identity,
             ledger,
-            owners: Owners::new(events),
             eyes: Eyes::new(),
             journal,
             notices,
@@ -315,7 +317,7 @@ fn request(asked: LeaseRequest) -> Request {
 }
 
 fn ticks() -> Interval {
-    let mut tick = tokio::time::interval(TICK);
+    let mut tick = tokio::time::interval_at(tokio::time::Instant::now() + TICK, TICK);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     tick
 }

@@ -31,7 +31,9 @@ impl Eyes {
         let seen = match reserve::probe(port.get()) {
             // Sockets in TIME_WAIT keep no server from binding: all of them set SO_REUSEADDR.
             reserve::Occupancy::Free | reserve::Occupancy::TimeWait => return Occupancy::Free,
-            reserve::Occupancy::Denied(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            reserve::Occupancy::Denied(error)
+                if error.kind() == io::ErrorKind::PermissionDenied =>
+            {
                 return Occupancy::Denied;
             }
             reserve::Occupancy::Denied(error) => Seen::Failed(error),

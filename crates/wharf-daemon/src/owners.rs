@@ -19,13 +19,22 @@ use crate::event::Event;
 pub(crate) struct Owners {
     events: mpsc::Sender<Event>,
     watched: HashMap<ProcessId, AbortHandle>,
-    /// Those that could not be watched (descriptors are used up, an old kernel): asked now and then.
+    /// Those that could not be watched (too many, an old kernel): asked now and then.
     asked: HashSet<ProcessId>,
+    /// How many may be watched: each costs a descriptor, and the connections need some too.
+    most: usize,
+    boot_id: String,
 }
 
 impl Owners {
-    pub(crate) fn new(events: mpsc::Sender<Event>) -> Owners {
-        Owners { events, watched: HashMap::new(), asked: HashSet::new() }
+    pub(crate) fn new(events: mpsc::Sender<Event>, most: usize) -> Owners {
+        Owners {
+            events,
+            watched: HashMap::new(),
+            asked: HashSet::new(),
+            most,
+            boot_id: process::boot_id(),
+        }
     }
 
     /// Whether the process lives; if so it is watched from now on, and its end is an event.
@@ -34,21 +43,19 @@ impl Owners {
             return true;
         }
         let identity = identity(owner);
-        match Pidfd::open(&identity).map(|pidfd| pidfd.map(|pidfd| in_runtime(&pidfd))) {
-            Ok(None) => false,
-            Ok(Some(Ok(pidfd))) => {
-                self.asked.remove(owner);
-                self.spawn(owner, pidfd);
-                true
-            }
-            Ok(Some(Err(_))) | Err(_) => {
-                let alive = process::is_alive(&identity);
-                if alive {
-                    self.asked.insert(owner.clone());
-                }
-                alive
-            }
+        if self.watched.len() < self.most
+            && let Ok(Some(pidfd)) = Pidfd::open(&identity)
+            && let Ok(pidfd) = in_runtime(&pidfd)
+        {
+            self.asked.remove(owner);
+            self.spawn(owner, pidfd);
+            return true;
         }
+        let alive = !self.has_ended(&identity);
+        if alive {
+            self.asked.insert(owner.clone());
+        }
+        alive
     }
 
     /// Forgets a process that has ended.
@@ -74,6 +81,22 @@ impl Owners {
         });
         self.watched.insert(owner.clone(), task.abort_handle());
     }
+
+    /// Whether it has certainly ended. Where `/proc` cannot be read just now, because descriptors are
+    /// used up, it has not: a lease that stays too long is a nuisance, one that goes too early is a
+    /// collision.
+    fn has_ended(&self, identity: &Identity) -> bool {
+        if identity.boot_id != self.boot_id {
+            return true;
+        }
+        if process::is_alive(identity) {
+            return false;
+        }
+        match process::stat(identity.pid) {
+            Ok(stat) => stat.start_ticks != identity.start_ticks || "ZX".contains(stat.state),
+            Err(error) => error.kind() == io::ErrorKind::NotFound,
+        }
+    }
 }
 
 impl Drop for Owners {
@@ -90,9 +113,5 @@ fn in_runtime(pidfd: &Pidfd) -> io::Result<AsyncFd<OwnedFd>> {
 }
 
 fn identity(owner: &ProcessId) -> Identity {
-    Identity {
-        pid: owner.pid,
-        start_ticks: owner.start_ticks,
-        boot_id: owner.boot_id.clone(),
-    }
+    Identity { pid: owner.pid, start_ticks: owner.start_ticks, boot_id: owner.boot_id.clone() }
 }

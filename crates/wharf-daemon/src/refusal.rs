@@ -8,9 +8,11 @@ use wharf_model::Holder;
 pub(crate) fn of_request(refusal: Refusal) -> ErrorBody {
     let message = refusal.to_string();
     match refusal {
-        Refusal::Taken { port, holder, .. } => {
-            ErrorBody { port: Some(port.get()), holder: Some(holder), ..body(Code::PortTaken, message) }
-        }
+        Refusal::Taken { port, holder, .. } => ErrorBody {
+            port: Some(port.get()),
+            holder: Some(holder),
+            ..body(Code::PortTaken, message)
+        },
         Refusal::InstanceLive { key, port, owner } => ErrorBody {
             port: Some(port.get()),
             holder: Some(Box::new(Holder {

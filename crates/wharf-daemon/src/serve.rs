@@ -4,12 +4,13 @@ use std::io;
 use std::time::Duration;
 
 use rustix::fs::Mode;
+use rustix::process::{Resource, getrlimit};
 use tokio::sync::{broadcast, mpsc, watch};
 use wharf_control::Paths;
 use wharf_lease::{Ledger, StoreError};
 use wharf_os::{limits, process};
 
-use crate::accept::Acceptor;
+use crate::accept::{Acceptor, MAX_CONNECTIONS};
 use crate::clock;
 use crate::coordinator::{Coordinator, Identity, MAX_EVENTS, MAX_NOTICES};
 use crate::journal::Journal;
@@ -81,6 +82,7 @@ async fn run<R: FnOnce()>(
     ledger: Ledger,
     journal: Journal,
 ) -> Result<(), ServeError> {
+    let files = open_files();
     let (events, mut received) = mpsc::channel(MAX_EVENTS);
     let (notices, _) = broadcast::channel(MAX_NOTICES);
     let (end, ending) = watch::channel(false);
@@ -90,16 +92,13 @@ async fn run<R: FnOnce()>(
         version: config.version,
         socket: config.paths.socket.display().to_string(),
         idle: config.idle,
+        watches: files / 3,
     };
-    let mut coordinator = Coordinator::new(
-        identity,
-        ledger,
-        journal,
-        events.clone(),
-        notices.clone(),
-        connections,
-    );
-    let acceptor = Acceptor { socket, singleton, paths: config.paths, events, notices, open };
+    let mut coordinator =
+        Coordinator::new(identity, ledger, journal, events.clone(), notices.clone(), connections);
+    let most = MAX_CONNECTIONS.min(files / 4);
+    let paths = config.paths;
+    let acceptor = Acceptor { socket, singleton, paths, events, notices, most, open };
     let accepting = tokio::spawn(acceptor.run(ending));
     (config.ready)();
     let outcome = coordinator.run(&mut received).await.map_err(ServeError::Runtime);
@@ -112,4 +111,11 @@ async fn run<R: FnOnce()>(
     drop(coordinator);
     drop(singleton);
     outcome
+}
+
+/// How many files this process may have open. A third is for watching processes, a quarter for
+/// connections, the rest for the database, for looking into `/proc` and for probing ports.
+fn open_files() -> usize {
+    let limit = getrlimit(Resource::Nofile).current;
+    limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX)
 }

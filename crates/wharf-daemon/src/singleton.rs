@@ -1,12 +1,12 @@
 //! Being the only daemon of this user.
 //!
-//! The lock in the runtime folder decides, not the socket: the kernel releases it with its holder. A
-//! second lock lies beside the database, for two logins with different runtime folders and for a
-//! runtime folder that was removed under a living daemon; it also tells the others where that
-//! daemon's socket is.
+//! A lock decides, not the socket: the kernel releases it with its holder. One lies in the runtime
+//! folder, which is always there; one beside the database, for two logins with different runtime
+//! folders and for a runtime folder that was removed under a living daemon. The latter also tells the
+//! others where that daemon's socket is.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use wharf_control::Paths;
@@ -50,12 +50,10 @@ impl Singleton {
     /// Becomes the only daemon.
     pub(crate) fn claim(paths: &Paths) -> Result<Singleton, SingletonError> {
         private_dir::ensure(&paths.runtime_dir)?;
-        let runtime = lock(&paths.lock, PREDECESSOR)?;
-        let Some(runtime) = runtime else {
-            return Err(SingletonError::AlreadyRuns { socket: paths.socket.clone() });
-        };
-        let mut locks = vec![runtime];
-        // A disk that takes no lock file takes no database either, so there is nothing to guard.
+        let mut locks = Vec::new();
+        // The database's lock comes first: while it is waited for, a living daemon whose runtime
+        // folder was removed must be able to claim that folder again. A disk that takes no lock file
+        // takes no database either, so there is nothing to guard.
         if private_dir::ensure(&paths.state_dir).is_ok()
             && let Ok(guard) = FileLock::exclusive(&paths.database_lock, PREDECESSOR)
         {
@@ -64,8 +62,15 @@ impl Singleton {
                 return Err(SingletonError::AlreadyRuns { socket });
             };
             locks.push(guard);
+        }
+        let Some(runtime) = lock(&paths.lock, PREDECESSOR)? else {
+            return Err(SingletonError::AlreadyRuns { socket: paths.socket.clone() });
+        };
+        locks.push(runtime);
+        if locks.len() == 2 {
             // For those who look elsewhere; without it they merely find no daemon.
-            let _ = std::fs::write(&paths.database_lock, paths.socket.as_os_str().as_encoded_bytes());
+            let socket = paths.socket.as_os_str().as_encoded_bytes();
+            let _ = std::fs::write(&paths.database_lock, socket);
         }
         Ok(Singleton { paths: paths.clone(), locks })
     }
@@ -91,9 +96,9 @@ impl Singleton {
     }
 }
 
-fn lock(path: &PathBuf, wait: Duration) -> Result<Option<FileLock>, SingletonError> {
+fn lock(path: &Path, wait: Duration) -> Result<Option<FileLock>, SingletonError> {
     FileLock::exclusive(path, wait)
-        .map_err(|source| SingletonError::Lock { path: path.clone(), source })
+        .map_err(|source| SingletonError::Lock { path: path.to_path_buf(), source })
 }
 
 fn advertised(paths: &Paths) -> Option<PathBuf> {

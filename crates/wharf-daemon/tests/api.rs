@@ -137,17 +137,34 @@ fn nonsense_is_refused_with_the_reason() {
         raw(&home.paths, &format!("{head}\r\n{body}"))
     };
     let length = |body: &str| format!("Content-Length: {}\r\n", body.len());
-    for path in ["/", "/v1", "/v2/status", "/v1/status/", "/v1/instances/", "/v1/instances/a/b",
-        "/v1/instances/a%2fb", "http://evil/v1/nothing"]
-    {
+    for path in [
+        "/",
+        "/v1",
+        "/v2/status",
+        "/v1/status/",
+        "/v1/instances/",
+        "/v1/instances/a/b",
+        "/v1/instances/a%2fb",
+        "http://evil/v1/nothing",
+    ] {
         assert_eq!(send("GET", path, "", "").0, 404, "{path}");
     }
-    for (method, path) in
-        [("POST", "/v1/status"), ("GET", "/v1/leases"), ("DELETE", "/v1/stop"), ("GET", "/v1/instances/a")]
-    {
+    for (method, path) in [
+        ("POST", "/v1/status"),
+        ("GET", "/v1/leases"),
+        ("DELETE", "/v1/stop"),
+        ("GET", "/v1/instances/a"),
+    ] {
         assert_eq!(send(method, path, "", "").0, 405, "{method} {path}");
     }
-    for body in ["", "{", "[]", r#"{"request_id":1}"#, "\u{0}", r#"{"request_id":"a","request":{"exactly":0},"owner":{"ttl":1}}"#] {
+    for body in [
+        "",
+        "{",
+        "[]",
+        r#"{"request_id":1}"#,
+        "\u{0}",
+        r#"{"request_id":"a","request":{"exactly":0},"owner":{"ttl":1}}"#,
+    ] {
         let (status, reply) = send("POST", "/v1/leases", &length(body), body);
         assert_eq!(status, 400, "{body}: {reply}");
         assert!(reply.contains("the body is not what is expected"), "{reply}");
@@ -167,7 +184,8 @@ fn nonsense_is_refused_with_the_reason() {
     let body = serde_json::to_string(&shown).unwrap();
     assert_eq!(send("PUT", "/v1/instances/i-1", &length(&body), &body).0, 400);
     // A head that never ends does no harm either.
-    let (status, _) = raw(&home.paths, &format!("GET / HTTP/1.1\r\nX: {}\r\n\r\n", "a".repeat(20_000)));
+    let (status, _) =
+        raw(&home.paths, &format!("GET / HTTP/1.1\r\nX: {}\r\n\r\n", "a".repeat(20_000)));
     assert_eq!(status, 431);
     assert!(block_on(home.client().status()).is_ok());
 }

@@ -4,7 +4,9 @@ mod harness;
 
 use std::time::{Duration, Instant};
 
-use harness::{Home, QUIET, Sleeper, block_on, eventually, instance, key, lease, own_process, request};
+use harness::{
+    Home, QUIET, Sleeper, block_on, eventually, instance, key, lease, own_process, request,
+};
 use wharf_control::api::{ReleaseRequest, Released};
 use wharf_model::{LeaseKind, State};
 
@@ -82,7 +84,7 @@ fn an_instance_whose_lease_was_lost_with_the_database_gets_it_back() {
 #[test]
 fn it_ends_when_nobody_needs_it_and_not_before() {
     let home = Home::new();
-    let mut daemon = home.start_idle_after(Duration::ZERO);
+    let mut daemon = home.start_idle_after(Duration::from_millis(1));
     let held = lease(&home, &request("a", None, LeaseKind::Ttl(600)));
     // Longer than two of its looks around.
     let until = Instant::now() + Duration::from_secs(5);
@@ -165,7 +167,8 @@ fn the_ports_of_a_service_are_remembered_by_the_next_daemon() {
     let home = Home::new();
     let daemon = home.start();
     let sleeper = Sleeper::new();
-    let first = lease(&home, &request("a", Some(key("web")), LeaseKind::Process(sleeper.process())));
+    let first =
+        lease(&home, &request("a", Some(key("web")), LeaseKind::Process(sleeper.process())));
     assert!(first.port.get() >= QUIET);
     sleeper.kill();
     eventually("it is released", || home.snapshot().leases.is_empty());

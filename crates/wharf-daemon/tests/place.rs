@@ -30,8 +30,12 @@ fn everything_is_private() {
         assert_eq!(mode(folder), 0o700, "{folder:?}");
     }
     for file in [
-        &home.paths.socket, &home.paths.lock, &home.paths.database, &home.paths.database_lock,
-        &home.paths.logs.join("daemon.log"), &home.paths.database.with_extension("db-wal"),
+        &home.paths.socket,
+        &home.paths.lock,
+        &home.paths.database,
+        &home.paths.database_lock,
+        &home.paths.logs.join("daemon.log"),
+        &home.paths.database.with_extension("db-wal"),
     ] {
         assert_eq!(mode(file), 0o600, "{file:?}");
     }
@@ -182,7 +186,12 @@ fn another_user_gets_nothing() {
     let home = Home::new();
     let _daemon = home.start();
     // As if somebody had opened the folders: the daemon itself looks who comes.
-    for path in [home.folder.path(), &home.folder.path().join("run"), &home.paths.runtime_dir, &home.paths.socket] {
+    for path in [
+        home.folder.path(),
+        &home.folder.path().join("run"),
+        &home.paths.runtime_dir,
+        &home.paths.socket,
+    ] {
         fs::set_permissions(path, fs::Permissions::from_mode(0o777)).unwrap();
     }
     let output = Command::new("setpriv")

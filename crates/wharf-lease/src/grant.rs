@@ -240,4 +240,3 @@ pub(crate) fn is_port_of(name: &str, service: &str) -> bool {
         None => false,
     }
 }
-

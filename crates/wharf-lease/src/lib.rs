@@ -13,6 +13,7 @@ mod ledger;
 mod load;
 mod moment;
 mod policy;
+mod port_set;
 mod quarantine;
 mod request;
 mod schema;

@@ -40,7 +40,8 @@ impl Loaded {
     }
 
     fn leases(&mut self, connection: &Connection, now: Moment, boot_id: &str) {
-        let sql = "SELECT id, port, request_id, slot, ends_boot_ms, ends_boot_id, ends_wall_s, lease
+        let sql =
+            "SELECT id, port, request_id, slot, ends_boot_ms, ends_boot_id, ends_wall_s, lease
                    FROM leases ORDER BY id";
         for mut held in self.rows(connection, sql, held) {
             if self.table.conflict(&held).is_some() {
@@ -59,7 +60,9 @@ impl Loaded {
         // One that is not understood was written by another version, which is no damage: its pilot
         // tells of it again.
         let sql = "SELECT id, instance FROM instances";
-        for instance in self.rows(connection, sql, |row| Ok(Some(instance(row)?))).into_iter().flatten() {
+        for instance in
+            self.rows(connection, sql, |row| Ok(Some(instance(row)?))).into_iter().flatten()
+        {
             self.table.apply(Change::Instance(Box::new(instance)));
         }
     }

@@ -199,13 +199,7 @@ impl Store {
         }
     }
 
-    fn write_failed(
-        &mut self,
-        error: &rusqlite::Error,
-        table: &Table,
-        next_id: i64,
-        now: Moment,
-    ) {
+    fn write_failed(&mut self, error: &rusqlite::Error, table: &Table, next_id: i64, now: Moment) {
         self.connection = None;
         self.fail(&error.to_string(), now);
         if is_damage(error) {

@@ -8,6 +8,7 @@ use wharf_model::{Instance, Lease, LeaseKind, Port, ProcessId, ServiceKey};
 use crate::change::Change;
 use crate::home::Home;
 use crate::moment::Deadline;
+use crate::port_set::PortSet;
 
 /// The most homes that are kept; past it the one unused for longest makes room.
 pub(crate) const MAX_HOMES: usize = 20_000;
@@ -45,9 +46,16 @@ pub struct Table {
     homes: HashMap<ServiceKey, Home>,
     homes_on: HashMap<Port, ServiceKey>,
     instances: BTreeMap<String, Instance>,
+    /// Ports with a lease or a home, for the search of a free one.
+    spoken_for: PortSet,
 }
 
 impl Table {
+    /// Whether a port has a lease or is anybody's home, remembered or not.
+    pub(crate) fn is_spoken_for(&self, port: Port) -> bool {
+        self.spoken_for.contains(port)
+    }
+
     /// The lease on a port.
     pub fn lease_on(&self, port: Port) -> Option<&Held> {
         self.leases.get(&port)
@@ -66,7 +74,8 @@ impl Table {
     /// The leases that a request was answered with, in the order of their slots.
     pub fn answer_to(&self, request_id: &str) -> Vec<&Held> {
         let ports = self.by_request.get(request_id).map_or(&[][..], Vec::as_slice);
-        let mut answer: Vec<&Held> = ports.iter().filter_map(|port| self.leases.get(port)).collect();
+        let mut answer: Vec<&Held> =
+            ports.iter().filter_map(|port| self.leases.get(port)).collect();
         answer.sort_by_key(|held| held.slot);
         answer
     }
@@ -147,6 +156,7 @@ impl Table {
             Change::Settle(home) => {
                 self.forget(&home.key);
                 self.homes_on.insert(home.port, home.key.clone());
+                self.spoken_for.insert(home.port);
                 self.homes.insert(home.key.clone(), home);
             }
             Change::Forget(key) => self.forget(&key),
@@ -174,6 +184,7 @@ impl Table {
     fn hold(&mut self, held: Held) {
         let port = held.lease.port;
         self.by_id.insert(held.lease.id, port);
+        self.spoken_for.insert(port);
         if let Some(key) = &held.lease.key {
             self.by_key.insert(key.clone(), port);
         }
@@ -195,11 +206,19 @@ impl Table {
                 self.by_request.remove(&held.request_id);
             }
         }
+        self.let_go(port);
     }
 
     fn forget(&mut self, key: &ServiceKey) {
         if let Some(home) = self.homes.remove(key) {
             self.homes_on.remove(&home.port);
+            self.let_go(home.port);
+        }
+    }
+
+    fn let_go(&mut self, port: Port) {
+        if !self.leases.contains_key(&port) && !self.homes_on.contains_key(&port) {
+            self.spoken_for.remove(port);
         }
     }
 }

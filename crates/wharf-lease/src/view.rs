@@ -56,11 +56,16 @@ impl<'a> View<'a> {
         key: Option<&ServiceKey>,
         kernel: &mut dyn Kernel,
     ) -> Option<Obstacle> {
-        if self.lease_on(port).is_some() || self.taken.contains(&port) {
+        if self.taken.contains(&port) {
             return Some(Obstacle::Lease);
         }
-        if self.home_of_another(port, key) {
-            return Some(Obstacle::Home);
+        if self.table.is_spoken_for(port) {
+            if self.lease_on(port).is_some() {
+                return Some(Obstacle::Lease);
+            }
+            if self.home_of_another(port, key) {
+                return Some(Obstacle::Home);
+            }
         }
         self.seen(port, kernel)
     }
@@ -84,12 +89,7 @@ impl<'a> View<'a> {
     }
 
     /// Who is in the way, for people.
-    pub(crate) fn holder(
-        &self,
-        port: Port,
-        obstacle: Obstacle,
-        kernel: &mut dyn Kernel,
-    ) -> Holder {
+    pub(crate) fn holder(&self, port: Port, obstacle: Obstacle, kernel: &mut dyn Kernel) -> Holder {
         match obstacle {
             Obstacle::Lease => self.lessee(port, kernel),
             Obstacle::Home => Holder {

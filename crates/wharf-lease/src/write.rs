@@ -20,10 +20,13 @@ pub(crate) fn write_changes(
 }
 
 /// Makes the file hold exactly the table.
-pub(crate) fn write_all(connection: &mut Connection, table: &Table, next_id: i64) -> rusqlite::Result<()> {
+pub(crate) fn write_all(
+    connection: &mut Connection,
+    table: &Table,
+    next_id: i64,
+) -> rusqlite::Result<()> {
     let transaction = connection.transaction()?;
-    transaction
-        .execute_batch("DELETE FROM leases; DELETE FROM homes; DELETE FROM instances;")?;
+    transaction.execute_batch("DELETE FROM leases; DELETE FROM homes; DELETE FROM instances;")?;
     for home in table.all_homes() {
         write_change(&transaction, &Change::Settle(home.clone()))?;
     }
@@ -72,16 +75,16 @@ fn write_change(transaction: &Transaction<'_>, change: &Change) -> rusqlite::Res
             transaction.prepare_cached("DELETE FROM leases WHERE id = ?1")?.execute([id])?;
         }
         Change::Settle(home) => {
-            transaction.prepare_cached("INSERT OR REPLACE INTO homes VALUES (?1,?2,?3,?4,?5,?6)")?.execute(
-                params![
+            transaction
+                .prepare_cached("INSERT OR REPLACE INTO homes VALUES (?1,?2,?3,?4,?5,?6)")?
+                .execute(params![
                     home.key.project.as_str(),
                     home.key.worktree,
                     home.key.service,
                     home.key.instance,
                     home.port.get(),
                     signed(home.last_use),
-                ],
-            )?;
+                ])?;
         }
         Change::Forget(key) => {
             transaction
@@ -94,7 +97,10 @@ fn write_change(transaction: &Transaction<'_>, change: &Change) -> rusqlite::Res
         Change::Instance(instance) => {
             transaction
                 .prepare_cached("INSERT OR REPLACE INTO instances VALUES (?1, ?2)")?
-                .execute(params![instance.id, serde_json::to_string(instance).map_err(unencodable)?])?;
+                .execute(params![
+                    instance.id,
+                    serde_json::to_string(instance).map_err(unencodable)?
+                ])?;
         }
         Change::ForgetInstance(id) => {
             transaction.prepare_cached("DELETE FROM instances WHERE id = ?1")?.execute([id])?;

@@ -11,7 +11,14 @@ use world::{World, port, process, web, worktree};
 
 #[derive(Clone, Debug)]
 enum Step {
-    Ask { service: u8, tree: u8, instance: Option<u32>, request: PortRequest, ttl: bool, slots: u16 },
+    Ask {
+        service: u8,
+        tree: u8,
+        instance: Option<u32>,
+        request: PortRequest,
+        ttl: bool,
+        slots: u16,
+    },
     Die(u32),
     Release(u16),
     Stranger(u16),
@@ -68,8 +75,12 @@ fn play(steps: &[Step]) {
     let mut world = World::new();
     let mut next_pid = 1;
     for step in steps {
-        let before: BTreeMap<u16, i64> =
-            world.ledger.table().leases().map(|held| (held.lease.port.get(), held.lease.id)).collect();
+        let before: BTreeMap<u16, i64> = world
+            .ledger
+            .table()
+            .leases()
+            .map(|held| (held.lease.port.get(), held.lease.id))
+            .collect();
         match step.clone() {
             Step::Ask { service, tree, instance, request, ttl, slots } => {
                 let mut asked = world.request(key(service, tree, instance), request, next_pid);

@@ -159,7 +159,10 @@ fn at_least_takes_the_next_free_port() {
     let request = world.request(None, PortRequest::AtLeast(port(9000)), 2);
     let lease = world.ask(&request).unwrap().remove(0);
     assert_eq!(lease.port.get(), 9001);
-    assert_eq!(displaced(&lease.why), (9000, false, "a process that may not be seen (pid 1)".into()));
+    assert_eq!(
+        displaced(&lease.why),
+        (9000, false, "a process that may not be seen (pid 1)".into())
+    );
 }
 
 #[test]
@@ -167,8 +170,7 @@ fn what_the_caller_found_busy_is_given_up_and_not_offered_again() {
     let mut world = World::new();
     let first = world.run(web("shop"), 8000, 1);
     assert_eq!(first.port.get(), 8000);
-    let mut request =
-        world.request(Some(web("shop")), PortRequest::Conventional(port(8000)), 1);
+    let mut request = world.request(Some(web("shop")), PortRequest::Conventional(port(8000)), 1);
     request.busy = vec![busy(8000, "faster")];
     let lease = world.ask(&request).unwrap().remove(0);
     assert_eq!(lease.port.get(), 8001);
@@ -194,20 +196,21 @@ fn a_request_asked_again_gets_the_same_leases() {
 #[test]
 fn several_ports_are_granted_together_or_not_at_all() {
     let mut world = World::new();
-    let mut request =
-        world.request(Some(web("shop")), PortRequest::Conventional(port(8000)), 1);
+    let mut request = world.request(Some(web("shop")), PortRequest::Conventional(port(8000)), 1);
     request.slots = 3;
     let leases = world.ask(&request).unwrap();
     let ports: Vec<u16> = leases.iter().map(|lease| lease.port.get()).collect();
     assert_eq!(ports, [8000, 8001, 8002]);
     let service = |index: usize| leases[index].key.as_ref().unwrap().service.clone();
-    assert_eq!((service(0), service(1), service(2)), ("web".into(), "web/port2".into(), "web/port3".into()));
+    assert_eq!(
+        (service(0), service(1), service(2)),
+        ("web".into(), "web/port2".into(), "web/port3".into())
+    );
     assert_eq!(world.ask(&request).unwrap(), leases, "in the same order");
     world.end(1);
     // Every one of them has a home.
     world.run(web("blog"), 8000, 2);
-    let mut request =
-        world.request(Some(web("shop")), PortRequest::Conventional(port(8000)), 3);
+    let mut request = world.request(Some(web("shop")), PortRequest::Conventional(port(8000)), 3);
     request.slots = 3;
     let again: Vec<u16> = world.ask(&request).unwrap().iter().map(|l| l.port.get()).collect();
     assert_eq!(again, [8000, 8001, 8002]);

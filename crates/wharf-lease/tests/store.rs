@@ -184,7 +184,9 @@ fn what_can_be_read_of_a_damaged_file_is_saved() {
 
 #[test]
 fn other_things_in_its_place() {
-    for (name, content) in [("empty", &b""[..]), ("text", b"not a database, but long enough to look")] {
+    for (name, content) in
+        [("empty", &b""[..]), ("text", b"not a database, but long enough to look")]
+    {
         let mut world = World::new();
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("wharf.db");
@@ -258,7 +260,14 @@ fn a_file_that_is_damaged_under_the_ledger_is_put_aside_and_written_again() {
     drop(connection);
     let lease = world.run(web("after"), 8000, 99);
     assert!(world.ledger.status().writable, "{:?}", world.ledger.status());
-    assert_eq!(quarantined(world.folder.path()).iter().filter(|path| !path.to_string_lossy().ends_with("-wal") && !path.to_string_lossy().ends_with("-shm")).count(), 1);
+    assert_eq!(
+        quarantined(world.folder.path())
+            .iter()
+            .filter(|path| !path.to_string_lossy().ends_with("-wal")
+                && !path.to_string_lossy().ends_with("-shm"))
+            .count(),
+        1
+    );
     let expected = ports(&world.ledger);
     assert!(expected.contains(&lease.port.get()));
     world.reopen();
@@ -285,9 +294,7 @@ fn a_file_that_another_program_locks_costs_no_lease() {
 fn a_row_that_disagrees_with_the_table_is_mended() {
     let mut world = furnished();
     let other = Connection::open(database(&world)).unwrap();
-    other
-        .execute("UPDATE leases SET port = 8039 WHERE port = 8003", [])
-        .unwrap();
+    other.execute("UPDATE leases SET port = 8039 WHERE port = 8003", []).unwrap();
     drop(other);
     // 8039 is free by the table, and taken by the file.
     let request = world.request(None, PortRequest::Exactly(port(8039)), 99);
@@ -307,7 +314,10 @@ fn after_a_reboot_timed_leases_go_on_for_what_remains() {
     let path = database(&world);
     let wall_s = world.now.wall_s + 600;
     world.reopen();
-    drop(std::mem::replace(&mut world.ledger, Ledger::open(Path::new("/nonexistent/x"), world.now, BOOT).unwrap()));
+    drop(std::mem::replace(
+        &mut world.ledger,
+        Ledger::open(Path::new("/nonexistent/x"), world.now, BOOT).unwrap(),
+    ));
     let booted = wharf_lease::Moment { wall_s, boot_ms: 5_000 };
     let mut ledger = Ledger::open(&path, booted, "boot-2").unwrap();
     let at = |seconds: u64| wharf_lease::Moment { wall_s, boot_ms: 5_000 + seconds * 1000 };

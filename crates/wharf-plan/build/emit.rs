@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt::{Debug, Write};
 
 use crate::entry::{
-    Bare, Entry, Fact, Interpreter, PortEntry, PortsFile, RunnerEntry, Setting, Value, Wrapper,
-    Wrappers,
+    Bare, Entry, Fact, Interpreter, PortEntry, PortsFile, RunnerEntry, Setting, Tool, Value,
+    Wrapper, Wrappers,
 };
 
 fn list<T: Debug>(items: &[T]) -> String {
@@ -197,6 +197,11 @@ fn interpreter(i: &Interpreter) -> String {
     )
 }
 
+fn tool(t: &Tool) -> String {
+    let (programs, env) = (list(&t.programs), pairs(&t.env_append));
+    format!("Tool {{ programs: {programs}, env_append: {env} }},\n")
+}
+
 fn table<T>(name: &str, kind: &str, rows: &[T], row: impl Fn(&T) -> String) -> String {
     let rows: String = rows.iter().map(row).collect();
     format!("static {name}: &[{kind}] = &[\n{rows}];\n")
@@ -208,6 +213,7 @@ pub(crate) fn catalog(entries: &[Entry], runners: &[RunnerEntry], wrappers: &Wra
         + &table("RUNNERS", "Runner", runners, runner)
         + &table("WRAPPERS", "Wrapper", &wrappers.wrapper, wrapper)
         + &table("INTERPRETERS", "Interpreter", &wrappers.interpreter, interpreter)
+        + &table("TOOLS", "Tool", &wrappers.tool, tool)
 }
 
 fn port(p: &PortEntry) -> String {

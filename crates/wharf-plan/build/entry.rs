@@ -175,6 +175,14 @@ impl Value {
 pub(crate) struct Wrappers {
     pub(crate) wrapper: Vec<Wrapper>,
     pub(crate) interpreter: Vec<Interpreter>,
+    pub(crate) tool: Vec<Tool>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Tool {
+    pub(crate) programs: Vec<String>,
+    pub(crate) env_append: BTreeMap<String, String>,
 }
 
 #[derive(Deserialize)]

@@ -249,6 +249,13 @@ pub(crate) struct Interpreter {
     pub(crate) code_flags: &'static [&'static str],
 }
 
+/// A build tool that needs variables of its own.
+#[derive(Debug)]
+pub(crate) struct Tool {
+    pub(crate) programs: &'static [&'static str],
+    pub(crate) env_append: &'static [(&'static str, &'static str)],
+}
+
 macro_rules! words {
     ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $word:literal),+ $(,)? }) => {
         $(#[$doc])*
@@ -471,4 +478,8 @@ pub(crate) fn wrappers() -> &'static [Wrapper] {
 
 pub(crate) fn interpreters() -> &'static [Interpreter] {
     INTERPRETERS
+}
+
+pub(crate) fn tools() -> &'static [Tool] {
+    TOOLS
 }

@@ -240,8 +240,8 @@ fn of_framework(framework: &'static Framework) -> FrameworkExplanation {
 /// How the port is handed over, spelled out.
 fn injection(framework: &Framework) -> String {
     let i = &framework.inject;
-    let variables: Vec<String> =
-        i.env.iter().chain(i.env_append).map(|(name, value)| format!("{name}={value}")).collect();
+    let carrying = i.env.iter().chain(i.env_append).filter(|(_, value)| value.contains("{port}"));
+    let variables: Vec<String> = carrying.map(|(name, value)| format!("{name}={value}")).collect();
     let mut ways = match i.by {
         By::Env => vec![format!("the variable {}", variables.join(", "))],
         By::Flag => {

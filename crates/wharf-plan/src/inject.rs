@@ -9,7 +9,7 @@ use wharf_model::{Port, PortRequest, Step};
 use crate::catalog::{By, Derive, Framework, Lang, Positional};
 use crate::choice::{self, Convention};
 use crate::code::Code;
-use crate::command::{Command, LayerKind, Place};
+use crate::command::{Command, LayerKind, Place, program_name};
 use crate::detect::Match;
 use crate::edit::Editor;
 use crate::error::PlanError;
@@ -64,7 +64,9 @@ pub(crate) fn inject(argv: &[OsString], situation: Situation<'_>) -> Result<Inje
     let (request, hint) = injector.decide()?;
     let Injector { s, typed, editor, mut variables, files, mut steps } = injector;
     let framework = s.found.as_ref().map(|found| found.framework);
-    variables.set_all(framework, &typed, s.lang, s.env, &mut steps);
+    let word = s.command.words.get(s.command.innermost().start);
+    let program = word.map_or("", |word| program_name(&word.text));
+    variables.set_all(framework, &typed, s.lang, program, s.env, &mut steps);
     Ok(Injection { request, hint, argv: editor.finish(), env: variables.into_vec(), files, steps })
 }
 
@@ -460,7 +462,7 @@ pub(crate) fn lang_of(command: &Command) -> Lang {
         LayerKind::Program => None,
     });
     let word = command.words.get(command.innermost().start);
-    let program = word.map_or("", |word| crate::command::program_name(&word.text));
+    let program = word.map_or("", |word| program_name(&word.text));
     by_kind.unwrap_or(match program {
         "go" => Lang::Go,
         "cargo" => Lang::Rust,

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use wharf_model::Step;
 
-use crate::catalog::{Framework, Lang};
+use crate::catalog::{self, Framework, Lang};
 use crate::typed::{Said, Typed, TypedPort};
 
 /// The environment of `wharf run`.
@@ -34,6 +34,7 @@ impl Variables {
         framework: Option<&Framework>,
         typed: &Typed,
         lang: Lang,
+        program: &str,
         env: Env<'_>,
         steps: &mut Vec<Step>,
     ) {
@@ -51,8 +52,10 @@ impl Variables {
                 self.set(name, template);
             }
             // Flags that were typed win over those in a variable, or add a second listener to them.
-            if !matches!(typed.port, Some(TypedPort { said: Said::Port(_) | Said::Absent, .. })) {
-                for (name, template) in inject.env_append {
+            let is_typed =
+                matches!(typed.port, Some(TypedPort { said: Said::Port(_) | Said::Absent, .. }));
+            for (name, template) in inject.env_append {
+                if !(is_typed && template.contains("{port}")) {
                     steps.extend(self.append(name, template, env));
                 }
             }
@@ -61,6 +64,11 @@ impl Variables {
                 if !typed.host && !own_host {
                     self.set(name, template);
                 }
+            }
+        }
+        for tool in catalog::tools().iter().filter(|tool| tool.programs.contains(&program)) {
+            for (name, template) in tool.env_append {
+                steps.extend(self.append(name, template, env));
             }
         }
         // Without it nothing that a Python server prints reaches a pipe in time.

@@ -61,7 +61,7 @@ struct Case {
     trace: Option<String>,
 }
 
-/// The expected error of a command, in place of a plan.
+/// The folder of the fixtures.
 fn fixtures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures")
 }

@@ -20,6 +20,9 @@ const HTTP_LIMIT: Duration = Duration::from_secs(60);
 /// How long a server that nobody knows is given to show that it speaks HTTP.
 const UNKNOWN_LIMIT: Duration = Duration::from_millis(1500);
 
+/// How long the rest of the answer's head is waited for.
+const REST_LIMIT: Duration = Duration::from_millis(20);
+
 /// What became of one question.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
@@ -69,7 +72,7 @@ async fn first_words(stream: &mut TcpStream, address: SocketAddr) -> Option<Vec<
     // What is left of the head is read away: a close with unread bytes is a reset, which some servers
     // log as an error.
     let mut rest = [0u8; 4096];
-    let _ = timeout(Duration::from_millis(20), stream.read(&mut rest)).await;
+    let _ = timeout(REST_LIMIT, stream.read(&mut rest)).await;
     (!words.is_empty()).then_some(words)
 }
 

@@ -64,7 +64,7 @@ pub(crate) struct Run {
 
 impl Run {
     /// Launches the command and stays with it until nothing of it is left. Gives its exit code.
-    pub(crate) async fn to_the_end(mut self) -> Result<u8, Report> {
+    pub(crate) async fn until_the_end(mut self) -> Result<u8, Report> {
         let mut instance = describe(&self.plan, &self.place);
         let files = DerivedFiles::write(&self.plan, &self.place, &instance.id)?;
         let values = Values {

@@ -57,7 +57,7 @@ fn a_stranger_on_the_port_is_named_and_left_alone() {
     let sandbox = Sandbox::new();
     let mut stranger = sandbox.program("python3");
     stranger.args(["-m", "http.server", "8000"]).stdout(std::process::Stdio::null());
-    let stranger = stranger.stderr(std::process::Stdio::null()).spawn().unwrap();
+    let mut stranger = stranger.stderr(std::process::Stdio::null()).spawn().unwrap();
     let found = until(|| sandbox.get("http://127.0.0.1:8000/").ok());
     assert!(found.is_some());
     let mut run = sandbox.run(SERVER);
@@ -70,6 +70,7 @@ fn a_stranger_on_the_port_is_named_and_left_alone() {
     assert!(exact.err.contains("port 8000 is taken by `python3`"), "{}", exact.err);
     assert!(is_alive(stranger.id()));
     signal(stranger.id(), "TERM");
+    stranger.wait().unwrap();
     run.signal("TERM");
     run.code();
     let mut home = sandbox.run(SERVER);

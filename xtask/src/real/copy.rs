@@ -72,6 +72,14 @@ impl Copy {
             .map_err(|error| format!("cannot write {}: {error}", file.display()))
     }
 
+    /// The files of the project that are no longer what they were.
+    pub fn changed(&self, run: &Run, place: &Place) -> Vec<String> {
+        let project = place.repo.join("tests/real/projects").join(&run.project);
+        let mut changed = Vec::new();
+        compare(&project, &self.folder, &mut changed);
+        changed
+    }
+
     /// The path of the folder, for a placeholder in the table.
     pub fn folder_text(&self) -> String {
         self.folder.to_string_lossy().into_owned()
@@ -84,6 +92,19 @@ fn identity(project: &str, letter: char) -> Result<String, String> {
         .duration_since(UNIX_EPOCH)
         .map_err(|error| format!("the clock is before 1970: {error}"))?;
     Ok(format!("identity-{project}-{letter}-{:x}", now.as_nanos()))
+}
+
+/// What a server adds of its own is no change; what the user has written is.
+fn compare(original: &Path, copy: &Path, changed: &mut Vec<String>) {
+    if !original.is_dir() {
+        if fs::read(original).ok() != fs::read(copy).ok() {
+            changed.push(copy.display().to_string());
+        }
+        return;
+    }
+    for entry in fs::read_dir(original).into_iter().flatten().flatten() {
+        compare(&entry.path(), &copy.join(entry.file_name()), changed);
+    }
 }
 
 /// By `cp`, which knows about links, times and modes.

@@ -88,9 +88,8 @@ pub fn of_copy(book: &Book, run: &Run, place: &Place, copy: &Copy) -> Variables 
 
 /// Where Cargo keeps the sources that `script/parts` fetched: in the caller's home, not in the run's.
 fn cargo_home() -> String {
-    env::var("CARGO_HOME").unwrap_or_else(|_| {
-        format!("{}/.cargo", env::var("HOME").unwrap_or_else(|_| "/root".to_owned()))
-    })
+    let home = || env::var("HOME").unwrap_or_default() + "/.cargo";
+    env::var("CARGO_HOME").unwrap_or_else(|_| home())
 }
 
 fn text(path: &Path) -> String {

@@ -42,7 +42,7 @@ fn check(pair: &mut Pair, problems: &mut Problems) -> Option<String> {
     let lost = end(pair, 1 - winner, problems);
     problems.extend(pair.ask(winner, &event).err());
     let won = end(pair, winner, problems);
-    problems.extend(pair.stop_daemon().err());
+    pair.finish(problems);
     Some(format!("port {} once, exit codes {won:?} and {lost:?} without it", pair.run.port))
 }
 

@@ -155,9 +155,13 @@ impl<'a> Pair<'a> {
             .ok_or_else(|| format!("copy {} left over: {}", copy.letter, left().join(", ")))
     }
 
-    /// Stops the daemon; nothing may be left in the sandbox.
-    pub fn stop_daemon(&self) -> Result<(), String> {
-        daemon::stop(self.place)
+    /// Stops the daemon; nothing may be left in the sandbox, and the projects are as they were.
+    pub fn finish(&self, problems: &mut Problems) {
+        problems.extend(daemon::stop(self.place).err());
+        for copy in &self.copies {
+            let changed = copy.copy.changed(self.run, self.place);
+            problems.extend(changed.iter().map(|file| format!("{file} is not what it was")));
+        }
     }
 
     /// The problems, and all that helps to see where they come from.

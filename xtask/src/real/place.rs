@@ -4,6 +4,8 @@ use std::env;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use crate::repo;
+
 /// The places that every run has in common.
 #[derive(Clone, Debug)]
 pub struct Place {
@@ -21,19 +23,12 @@ pub struct Place {
 impl Place {
     /// Finds the places; `with_wharf` says whether a binary is needed at all.
     pub fn find(with_wharf: bool) -> Result<Place, String> {
-        let repo = repository()?;
+        let repo = repo::root()?;
         let parts = env::var_os("WHARF_PARTS").map_or(repo.join("target/parts"), PathBuf::from);
         let wharf = if with_wharf { binary()? } else { PathBuf::new() };
         let root = env::temp_dir().join(format!("wharf-real-{}", std::process::id()));
         Ok(Place { repo, parts: absolute(&parts)?, wharf, root })
     }
-}
-
-/// The repository that this program was built from.
-pub fn repository() -> Result<PathBuf, String> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    path.canonicalize()
-        .map_err(|error| format!("cannot find the repository at {}: {error}", path.display()))
 }
 
 fn absolute(path: &Path) -> Result<PathBuf, String> {

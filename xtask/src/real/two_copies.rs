@@ -94,7 +94,7 @@ fn one_after_the_other(pair: &mut Pair, ready: &[Event; 2], problems: &mut Probl
             problems.extend(still.err().map(|why| format!("after the end of copy a: {why}")));
         }
     }
-    problems.extend(pair.stop_daemon().err());
+    pair.finish(problems);
     codes
 }
 

@@ -73,7 +73,12 @@ impl World {
         self.now.boot_ms += days * DAY * 1000;
     }
 
-    pub(crate) fn request(&mut self, key: Option<KeyRequest>, request: PortRequest, pid: u32) -> Request {
+    pub(crate) fn request(
+        &mut self,
+        key: Option<KeyRequest>,
+        request: PortRequest,
+        pid: u32,
+    ) -> Request {
         self.requests += 1;
         Request {
             request_id: format!("r{}", self.requests),

@@ -133,7 +133,7 @@ async fn hold_for_command(args: &Args, key: Option<KeyRequest>, dir: PathBuf) ->
         loopback_only: false,
         kind: Kind::Command,
     };
-    Ok(ExitCode::from(run.to_the_end().await?))
+    Ok(ExitCode::from(run.until_the_end().await?))
 }
 
 /// The command as it is, with the placeholders in its words and the ports in its environment.

@@ -109,7 +109,7 @@ async fn go(
         loopback_only: args.loopback,
         kind: Kind::Server,
     };
-    run.to_the_end().await
+    run.until_the_end().await
 }
 
 async fn take_place(args: &Args, plan: &LaunchPlan) -> Result<(Option<link::Link>, Place), Report> {

@@ -118,7 +118,7 @@ impl<S: Starter> Summoner<S> {
     pub(crate) async fn running(&self) -> Result<(Client, Status), CallError> {
         let client = self.client();
         match client.status().await {
-            Ok(status) => return Ok((client, status)),
+            Ok(status) => Ok((client, status)),
             Err(error @ CallError::NoDaemon { .. }) => {
                 // Another login of this user may have another runtime folder, and a daemon there.
                 let Some(client) = self.advertised() else { return Err(error) };

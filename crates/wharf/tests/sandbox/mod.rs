@@ -297,8 +297,7 @@ pub fn is_alive(pid: u32) -> bool {
         .is_ok_and(|stat| !stat.rsplit(')').next().unwrap_or("").trim_start().starts_with('Z'))
 }
 
-/// A process that holds a new network namespace with its loopback up: as root, or in a user
-/// namespace of its own.
+/// A process that holds a new network namespace with its loopback up.
 fn network() -> Child {
     let mut command = Command::new("unshare");
     command.arg("--net").args(["sh", "-c", "ip link set lo up && echo up && exec sleep 100000"]);
