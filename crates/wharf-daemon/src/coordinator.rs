@@ -24,6 +24,8 @@ use crate::subscriber::Told;
 
 /// How often leases are expired, the store is mended and idleness is judged.
 const TICK: Duration = Duration::from_secs(2);
+/// How many instances are kept; nobody runs as many servers on one machine.
+const MAX_INSTANCES: usize = 4096;
 /// How many events may wait; whoever sends more waits as well.
 pub(crate) const MAX_EVENTS: usize = 256;
 /// How many notices a slow reader may be behind before it is dropped.
@@ -125,7 +127,7 @@ impl Coordinator {
             Event::Status(reply) => drop(reply.send(Ok(self.status()))),
             Event::Lease(request, reply) => drop(reply.send(self.lease(*request))),
             Event::Release(request, reply) => drop(reply.send(self.release(*request))),
-            Event::PutInstance(instance, reply) => drop(reply.send(Ok(self.put(*instance)))),
+            Event::PutInstance(instance, reply) => drop(reply.send(self.put(*instance))),
             Event::DeleteInstance(id, reply) => drop(reply.send(self.delete(id))),
             Event::Snapshot(reply) => drop(reply.send(Ok(self.snapshot()))),
             Event::Stop(reply) => {
@@ -227,14 +229,19 @@ impl Coordinator {
         Ok(ReleaseReply { schema: SCHEMA, leases })
     }
 
-    fn put(&mut self, mut instance: Instance) -> Done {
+    fn put(&mut self, mut instance: Instance) -> Result<Done, ErrorBody> {
+        let table = self.ledger.table();
+        if table.instance(&instance.id).is_none() && table.instances().count() >= MAX_INSTANCES {
+            let message = format!("{MAX_INSTANCES} instances are the most that are kept");
+            return Err(ErrorBody::new(Code::BadRequest, message));
+        }
         // The last word of a pilot may be read after its end was seen.
         if instance.state.is_live() && !self.owners.watch(&instance.pilot) {
             instance.state = instance.state.ended();
         }
         self.ledger.put_instance(instance.clone(), clock::now());
         self.tell(NoticeKind::Instance { instance: Box::new(instance) });
-        Done { schema: SCHEMA }
+        Ok(Done { schema: SCHEMA })
     }
 
     fn delete(&mut self, id: String) -> Result<Done, ErrorBody> {

@@ -89,7 +89,7 @@ fn on_a_read_only_disk_it_serves_from_memory_and_knows_what_is_written_there() {
     let commands = "mount --bind \"$S\" \"$S\"; mount -o remount,ro,bind \"$S\"";
     let daemon = start_in_namespace(&home, commands);
     assert!(!store(&home).writable);
-    assert_eq!(home.snapshot().leases, [known.clone()]);
+    assert_eq!(home.snapshot().leases, std::slice::from_ref(&known));
     let new = lease(&home, &request("new", None, LeaseKind::Ttl(600)));
     assert_ne!(new.port, known.port);
     assert_eq!(lease(&home, &request("new", None, LeaseKind::Ttl(600))), new);

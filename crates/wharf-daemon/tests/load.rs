@@ -14,6 +14,8 @@ use wharf_control::api::{ReleaseRequest, Released};
 use wharf_model::LeaseKind;
 
 const TASKS: usize = 64;
+/// The search for a free port walks over those that are leased: unoptimised that is most of the test.
+const LEASES: usize = if cfg!(debug_assertions) { 3_000 } else { 10_000 };
 
 #[test]
 fn as_a_daemon() {
@@ -44,13 +46,13 @@ fn figures(what: &str, mut times: Vec<Duration>, whole: Duration) -> Duration {
 }
 
 #[test]
-fn ten_thousand_leases_by_64_at_once_are_ten_thousand_ports() {
+fn thousands_of_leases_by_64_at_once_are_as_many_ports() {
     let home = Home::new();
     let _daemon = home.start();
     let begun = Instant::now();
     let leased = crowd(&home, |client, task| async move {
         let mut leased = Vec::new();
-        for number in (task..10_000).step_by(TASKS) {
+        for number in (task..LEASES).step_by(TASKS) {
             let owner = LeaseKind::Process(own_process());
             let asked = request(&format!("r{number}"), None, owner);
             let begun = Instant::now();
@@ -61,7 +63,7 @@ fn ten_thousand_leases_by_64_at_once_are_ten_thousand_ports() {
     });
     let whole = begun.elapsed();
     let ports: BTreeSet<u16> = leased.iter().map(|(port, _)| port.get()).collect();
-    assert_eq!(ports.len(), 10_000);
+    assert_eq!(ports.len(), LEASES);
     let times = leased.iter().map(|(_, time)| *time).collect();
     let p99 = figures("lease, 64 at once", times, whole);
     // The figure to hit is 1 s for the whole command in a release build; this is a debug build
@@ -77,8 +79,8 @@ fn ten_thousand_leases_by_64_at_once_are_ten_thousand_ports() {
         })
         .collect();
     let whole = times.iter().sum();
-    figures("lease, one by one above 10,000 others", times, whole);
-    assert_eq!(home.snapshot().leases.len(), 10_200);
+    figures(&format!("lease, one by one above {LEASES} others"), times, whole);
+    assert_eq!(home.snapshot().leases.len(), LEASES + 200);
     let strangers: BTreeSet<u16> = ports
         .iter()
         .copied()

@@ -9,7 +9,7 @@ use crate::home::Home;
 use crate::kernel::Kernel;
 use crate::moment::{Deadline, Moment};
 use crate::policy::{Choice, Decision};
-use crate::request::{KeyRequest, MAX_SLOTS, MAX_TTL_S, Refusal, Request};
+use crate::request::{KeyRequest, MAX_SLOTS, MAX_TEXT, MAX_TTL_S, Refusal, Request};
 use crate::table::{Held, Table};
 use crate::view::View;
 
@@ -159,8 +159,8 @@ fn check(request: &Request) -> Result<(), Refusal> {
     if request.slots == 0 || request.slots > MAX_SLOTS {
         return Err(Refusal::Malformed("a request is for 1 to 64 ports"));
     }
-    if request.request_id.is_empty() {
-        return Err(Refusal::Malformed("a request needs an id"));
+    if request.request_id.is_empty() || request.request_id.len() > MAX_TEXT {
+        return Err(Refusal::Malformed("a request needs an id of 1 to 4096 bytes"));
     }
     if let LeaseKind::Ttl(ttl_s) = request.owner
         && !(1..=MAX_TTL_S).contains(&ttl_s)
@@ -170,6 +170,10 @@ fn check(request: &Request) -> Result<(), Refusal> {
     let Some(key) = &request.key else { return Ok(()) };
     if key.service.is_empty() || key.instance == Some(0) {
         return Err(Refusal::Malformed("a key needs a service and an instance from 1"));
+    }
+    let texts = [key.project.as_str(), &key.worktree, &key.service];
+    if texts.iter().any(|text| text.len() > MAX_TEXT) {
+        return Err(Refusal::Malformed("the texts of a key have 4096 bytes at most"));
     }
     Ok(())
 }

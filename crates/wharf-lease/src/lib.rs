@@ -26,6 +26,6 @@ pub use home::{HOME_KEPT_S, Home};
 pub use kernel::{Kernel, Occupancy};
 pub use ledger::{Ended, Ledger, ReleaseError, Selection};
 pub use moment::{Deadline, Moment};
-pub use request::{Busy, KeyRequest, LeaseOwner, MAX_SLOTS, MAX_TTL_S, Refusal, Request};
+pub use request::{Busy, KeyRequest, LeaseOwner, MAX_SLOTS, MAX_TEXT, MAX_TTL_S, Refusal, Request};
 pub use store::{StoreError, StoreStatus};
 pub use table::{Held, Table};

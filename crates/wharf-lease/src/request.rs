@@ -9,6 +9,9 @@ pub const MAX_SLOTS: u16 = 64;
 /// The longest time to live, in seconds (one year): an end, and far from any overflow.
 pub const MAX_TTL_S: u64 = 365 * 86_400;
 
+/// The longest text of a request (an id, a name, a path), in bytes.
+pub const MAX_TEXT: usize = 4096;
+
 /// A service, and perhaps which instance of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyRequest {

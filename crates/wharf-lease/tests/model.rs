@@ -5,7 +5,7 @@ mod world;
 use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
-use wharf_lease::{KeyRequest, Refusal, Selection};
+use wharf_lease::{KeyRequest, Refusal, Request, Selection};
 use wharf_model::{LeaseKind, PortRequest, Why};
 use world::{World, port, process, web, worktree};
 
@@ -75,12 +75,6 @@ fn play(steps: &[Step]) {
     let mut world = World::new();
     let mut next_pid = 1;
     for step in steps {
-        let before: BTreeMap<u16, i64> = world
-            .ledger
-            .table()
-            .leases()
-            .map(|held| (held.lease.port.get(), held.lease.id))
-            .collect();
         match step.clone() {
             Step::Ask { service, tree, instance, request, ttl, slots } => {
                 let mut asked = world.request(key(service, tree, instance), request, next_pid);
@@ -90,36 +84,7 @@ fn play(steps: &[Step]) {
                 } else {
                     next_pid += 1;
                 }
-                match world.ask(&asked) {
-                    Ok(leases) => {
-                        assert_eq!(leases.len(), usize::from(slots));
-                        let first = &leases[0];
-                        if let PortRequest::Exactly(wanted) = request {
-                            assert_eq!(first.port, wanted, "Exactly never gives another port");
-                        }
-                        if let PortRequest::AtLeast(wanted) = request {
-                            assert!(first.port >= wanted);
-                        }
-                        if let (Why::Home { .. }, Some(key)) = (&first.why, &first.key) {
-                            assert_eq!(world.home(key), Some(first.port.get()));
-                        }
-                        for lease in &leases {
-                            let port = lease.port.get();
-                            let renewed = before.get(&port) == Some(&lease.id);
-                            assert!(renewed || !before.contains_key(&port), "{port} was leased");
-                            assert!(
-                                renewed || !world.kernel.taken.contains_key(&port),
-                                "{port} is a stranger's"
-                            );
-                        }
-                        assert_eq!(world.ask(&asked).unwrap(), leases, "idempotent");
-                    }
-                    Err(Refusal::Taken { port, .. }) => {
-                        assert!(matches!(request, PortRequest::Exactly(wanted) if wanted == port));
-                    }
-                    Err(Refusal::InstanceLive { .. }) => assert!(instance.is_some()),
-                    Err(other) => panic!("{other}"),
-                }
+                ask(&mut world, &asked);
             }
             Step::Die(pid) => {
                 world.end(pid);
@@ -131,7 +96,7 @@ fn play(steps: &[Step]) {
                 let _ = world.ledger.release(&selection, None, world.now, &mut world.kernel);
             }
             Step::Stranger(number) => {
-                if !before.contains_key(&number) {
+                if world.ledger.table().lease_on(port(number)).is_none() {
                     world.kernel.taken.insert(number, "stranger");
                 }
             }
@@ -141,22 +106,60 @@ fn play(steps: &[Step]) {
                 world.now.boot_ms += seconds * 1000;
                 world.ledger.expire(world.now);
             }
-            Step::Restart => {
-                let held = |world: &World| -> BTreeSet<(i64, u16)> {
-                    let leases = world.ledger.table().leases();
-                    leases.map(|held| (held.lease.id, held.lease.port.get())).collect()
-                };
-                let homes = |world: &World| -> BTreeSet<u16> {
-                    world.ledger.table().homes(world.now.wall_s).map(|h| h.port.get()).collect()
-                };
-                let (leases_before, homes_before) = (held(&world), homes(&world));
-                world.reopen();
-                assert_eq!(held(&world), leases_before);
-                assert_eq!(homes(&world), homes_before);
-            }
+            Step::Restart => restart(&mut world),
         }
         check_invariants(&world);
     }
+}
+
+/// Asks, and compares the answer with what must hold whatever happened before.
+fn ask(world: &mut World, asked: &Request) {
+    let before: BTreeMap<u16, i64> =
+        world.ledger.table().leases().map(|held| (held.lease.port.get(), held.lease.id)).collect();
+    let wanted = asked.request.wanted();
+    let leases = match world.ask(asked) {
+        Ok(leases) => leases,
+        Err(Refusal::Taken { port, .. }) => {
+            assert_eq!(asked.request, PortRequest::Exactly(port));
+            return;
+        }
+        Err(Refusal::InstanceLive { .. }) => {
+            assert!(asked.key.as_ref().is_some_and(|key| key.instance.is_some()));
+            return;
+        }
+        Err(other) => panic!("{other}"),
+    };
+    assert_eq!(leases.len(), usize::from(asked.slots));
+    let first = &leases[0];
+    match asked.request {
+        PortRequest::Exactly(_) => assert_eq!(first.port, wanted, "never another port"),
+        PortRequest::AtLeast(_) => assert!(first.port >= wanted),
+        PortRequest::Conventional(_) => {}
+    }
+    if let (Why::Home { .. }, Some(key)) = (&first.why, &first.key) {
+        assert_eq!(world.home(key), Some(first.port.get()));
+    }
+    for lease in &leases {
+        let port = lease.port.get();
+        let renewed = before.get(&port) == Some(&lease.id);
+        assert!(renewed || !before.contains_key(&port), "{port} was leased");
+        assert!(renewed || !world.kernel.taken.contains_key(&port), "{port} is a stranger's");
+    }
+    assert_eq!(world.ask(asked).unwrap(), leases, "idempotent");
+}
+
+fn restart(world: &mut World) {
+    let held = |world: &World| -> BTreeSet<(i64, u16)> {
+        let leases = world.ledger.table().leases();
+        leases.map(|held| (held.lease.id, held.lease.port.get())).collect()
+    };
+    let homes = |world: &World| -> BTreeSet<u16> {
+        world.ledger.table().homes(world.now.wall_s).map(|home| home.port.get()).collect()
+    };
+    let (leases_before, homes_before) = (held(world), homes(world));
+    world.reopen();
+    assert_eq!(held(world), leases_before);
+    assert_eq!(homes(world), homes_before);
 }
 
 fn check_invariants(world: &World) {
