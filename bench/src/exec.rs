@@ -37,7 +37,7 @@ pub(crate) fn run(world: &World) -> Result<Vec<Table>, Failure> {
     world.start_daemon()?;
     // The first run of all makes the database and warms the page cache: not counted.
     start(world, world.wharf(&["run"]))?;
-    for round in Rounds::new(5, 25, Duration::from_secs(45)) {
+    for round in Rounds::new(5, 40, Duration::from_secs(45)) {
         table.add(BARE, bare(world)?);
         table.add(WARM, start(world, world.wharf(&["run"]))?);
         table.add(ALONE, start(world, world.wharf(&["run", "--no-daemon"]))?);

@@ -10,10 +10,12 @@ use crate::figures::{Aim, Contender, Table};
 use crate::lease;
 use crate::world::{PATIENCE, Running, World};
 
-const ROUNDS: usize = 3;
+const ROUNDS: usize = 5;
 const LEASES: usize = 100;
 const PORT: u16 = 9160;
 const PEER_PORT: u16 = 9170;
+/// The pause between two looks at something that is about to happen.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(10);
 /// After this long a process that has nothing to do holds what it will go on holding.
 const SETTLED: Duration = Duration::from_millis(700);
 /// The same for the daemon, whose clock ticks every two seconds.
@@ -114,7 +116,7 @@ fn serve(world: &World, command: &mut Command, port: u16) -> Result<Running, Fai
         if Instant::now() > end {
             return Err(format!("nothing came to serve on port {port}").into());
         }
-        std::thread::sleep(Duration::from_millis(10));
+        std::thread::sleep(BETWEEN_LOOKS);
     }
     std::thread::sleep(SETTLED);
     Ok(running)

@@ -39,9 +39,12 @@ fn server(file: &str, delay: u64, close: bool) -> Result<(), Failure> {
     }
 }
 
+/// How long a connection may say nothing.
+const QUESTION_LIMIT: Duration = Duration::from_secs(2);
+
 /// Reads a request's head and answers it. A connection that says nothing is no request.
 fn answer(mut stream: &TcpStream) -> Result<bool, Failure> {
-    stream.set_read_timeout(Some(Duration::from_secs(2)))?;
+    stream.set_read_timeout(Some(QUESTION_LIMIT))?;
     let mut head = Vec::new();
     let mut buffer = [0u8; 1024];
     while !head.windows(4).any(|window| window == b"\r\n\r\n") {

@@ -57,13 +57,14 @@ fn leases() -> Vec<Lease> {
         PortRequest::Exactly(port(1)),
         PortRequest::AtLeast(port(65535)),
         PortRequest::Conventional(port(8000)),
+        PortRequest::Remembered(port(8000)),
     ];
     let kinds = [LeaseKind::Process(process()), LeaseKind::Ttl(60)];
     let lease = |(id, why): (usize, Why)| Lease {
         id: i64::try_from(id).unwrap(),
         port: port(8000),
         key: (id % 2 == 0).then(key),
-        request: requests[id % 3],
+        request: requests[id % requests.len()],
         kind: kinds[id % 2].clone(),
         granted_at: 1,
         why,

@@ -39,6 +39,7 @@ fn some_request() -> impl Strategy<Value = PortRequest> {
             3 => Just(PortRequest::Conventional(number)),
             1 => Just(PortRequest::AtLeast(number)),
             1 => Just(PortRequest::Exactly(number)),
+            1 => Just(PortRequest::Remembered(number)),
         ]
     })
 }
@@ -134,7 +135,7 @@ fn ask(world: &mut World, asked: &Request) {
     match asked.request {
         PortRequest::Exactly(_) => assert_eq!(first.port, wanted, "never another port"),
         PortRequest::AtLeast(_) => assert!(first.port >= wanted),
-        PortRequest::Conventional(_) => {}
+        PortRequest::Conventional(_) | PortRequest::Remembered(_) => {}
     }
     if let (Why::Home { .. }, Some(key)) = (&first.why, &first.key) {
         assert_eq!(world.home(key), Some(first.port.get()));

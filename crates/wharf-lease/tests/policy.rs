@@ -166,6 +166,26 @@ fn at_least_takes_the_next_free_port() {
 }
 
 #[test]
+fn the_remembered_port_comes_before_the_one_that_is_named() {
+    let mut world = World::new();
+    let ask = |world: &mut World, pid| {
+        let request = world.request(Some(web("db")), PortRequest::Remembered(port(8000)), pid);
+        let lease = world.ask(&request).unwrap().remove(0);
+        world.end(pid);
+        lease.port.get()
+    };
+    world.kernel.taken.insert(8000, "nc");
+    assert_eq!(ask(&mut world, 1), 8001);
+    world.kernel.taken.clear();
+    assert_eq!(ask(&mut world, 2), 8000, "a stranger made no home");
+    world.run(web("shop"), 8000, 3);
+    world.kernel.taken.insert(8000, "nc");
+    assert_eq!(ask(&mut world, 4), 8002, "8001 is the home of another");
+    world.kernel.taken.clear();
+    assert_eq!(ask(&mut world, 5), 8000, "the home has not moved");
+}
+
+#[test]
 fn what_the_caller_found_busy_is_given_up_and_not_offered_again() {
     let mut world = World::new();
     let first = world.run(web("shop"), 8000, 1);

@@ -1,5 +1,7 @@
 //! The daemon as commands meet it: started by many at once, killed at any moment, stopped, replaced.
 
+mod sandbox;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::PermissionsExt;
@@ -93,11 +95,7 @@ fn text(bytes: &[u8]) -> String {
 }
 
 fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
-    let deadline = Instant::now() + DEADLINE;
-    while !is_so() {
-        assert!(Instant::now() < deadline, "not within {DEADLINE:?}: {what}");
-        std::thread::sleep(Duration::from_millis(2));
-    }
+    assert!(sandbox::until(|| is_so().then_some(())).is_some(), "never: {what}");
 }
 
 #[test]

@@ -3,11 +3,13 @@
 //! The process is this very test binary, run again with one test selected: [`be_daemon_if_asked`].
 #![allow(dead_code)]
 
+mod deadline;
+
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tempfile::TempDir;
 use wharf_control::api::{KeyRequest, LeaseRequest, Snapshot};
@@ -16,6 +18,8 @@ use wharf_daemon::{Config, serve};
 use wharf_model::{
     Instance, Lease, LeaseKind, PathText, Port, PortRequest, ProcessId, Remap, ServiceKey, State,
 };
+
+pub(crate) use deadline::eventually;
 
 /// How long anything may take before a test fails.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
@@ -179,15 +183,6 @@ pub(crate) fn paths(root: &Path) -> Paths {
 
 pub(crate) fn block_on<T>(work: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work)
-}
-
-/// Asks until it is so, or fails.
-pub(crate) fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
-    let deadline = Instant::now() + DEADLINE;
-    while !is_so() {
-        assert!(Instant::now() < deadline, "not within {DEADLINE:?}: {what}");
-        std::thread::sleep(Duration::from_millis(5));
-    }
 }
 
 /// One exchange as bytes, for what the client would never send: status and body.
