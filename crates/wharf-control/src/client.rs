@@ -80,8 +80,16 @@ impl CallError {
     pub fn is_passing(&self) -> bool {
         match self {
             CallError::NoDaemon { .. } | CallError::Lost(_) => true,
-            // The queue of a listening Unix socket is full: many commands at once.
-            CallError::Connect { source, .. } => source.kind() == io::ErrorKind::WouldBlock,
+            CallError::Connect { source, .. } => matches!(
+                source.kind(),
+                // The queue of the listening socket is full: many commands at once.
+                io::ErrorKind::WouldBlock
+                    // The daemon died with us in its queue.
+                    | io::ErrorKind::ConnectionReset
+                    | io::ErrorKind::ConnectionAborted
+                    | io::ErrorKind::BrokenPipe
+                    | io::ErrorKind::NotConnected
+            ),
             CallError::Refused(body) => body.code.is_passing(),
             _ => false,
         }

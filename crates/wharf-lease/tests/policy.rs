@@ -295,6 +295,19 @@ fn a_lease_with_a_time_to_live_is_renewed_and_then_taken_over() {
 }
 
 #[test]
+fn a_lease_with_a_time_to_live_is_not_taken_over_where_somebody_listens() {
+    let mut world = World::new();
+    let mut timed = world.request(Some(web("shop")), PortRequest::Conventional(port(8000)), 0);
+    timed.owner = LeaseKind::Ttl(60);
+    world.ask(&timed).unwrap();
+    world.kernel.taken.insert(8000, "script");
+    let lease = world.run(web("shop"), 8000, 5);
+    assert_eq!(lease.port.get(), 8001);
+    assert_eq!(displaced(&lease.why), (8000, true, "`script`".into()));
+    assert_eq!(world.ledger.table().lease_count(), 1, "the timed one was given up");
+}
+
+#[test]
 fn leases_with_a_time_to_live_end_by_the_boot_clock_alone() {
     let mut world = World::new();
     let mut timed = world.request(None, PortRequest::AtLeast(port(9000)), 0);

@@ -106,6 +106,7 @@ impl Link {
                     tokio::time::sleep(PAUSE).await;
                     client = self.summoner.summon(deadline).await?;
                 }
+                Err(error @ CallError::Timeout { .. }) => return Err(hanging(error, &client)),
                 Err(error) => return Err(report(error)),
             }
         }

@@ -227,7 +227,7 @@ async fn work(home: &Home, book: &Book, worker: usize) {
                         home.run(&["daemon", "start"]);
                     }
                 }
-                Err(error) => panic!("{error}"),
+                Err(error) => panic!("{error}: {error:?}"),
             }
         };
         book.acknowledged.lock().unwrap().insert(request.request_id, lease);

@@ -33,10 +33,11 @@ const NOT_FOR_THE_DAEMON: [&str; 8] = [
     "NOTIFY_SOCKET",
 ];
 
-/// How a daemon is made: a program in life, a thread in tests.
+/// How a daemon is made: by a program in life, not at all in tests.
 pub(crate) trait Starter {
-    /// Starts one and waits until it says that it is ready, or that another is.
-    fn start(&self, patience: Duration) -> Result<(), Report>;
+    /// Starts one and waits for its first word: whether it is ready, or else another is there that may
+    /// not answer yet.
+    fn start(&self, patience: Duration) -> Result<bool, Report>;
 }
 
 /// Starts this very program as the daemon.
@@ -56,7 +57,7 @@ impl ProgramStarter {
 }
 
 impl Starter for ProgramStarter {
-    fn start(&self, patience: Duration) -> Result<(), Report> {
+    fn start(&self, patience: Duration) -> Result<bool, Report> {
         let failed = |error: &dyn std::error::Error| {
             Report::new(Code::Daemon, "the daemon cannot be started").because(error)
         };
@@ -66,7 +67,7 @@ impl Starter for ProgramStarter {
             .map_err(|error| failed(&error))?;
         let said = String::from_utf8_lossy(&said);
         if said == READY || said == ALREADY_RUNS {
-            return Ok(());
+            return Ok(said == READY);
         }
         let mut report = Report::new(Code::Daemon, "the daemon does not start");
         for line in said.lines() {
@@ -104,9 +105,10 @@ impl<S: Starter> Summoner<S> {
                 }
                 Err(error) if left.is_zero() || !error.is_passing() => return Err(report(error)),
                 Err(CallError::NoDaemon { .. }) => {
-                    self.start(left)?;
-                    // It has said that it is ready: no pause.
-                    continue;
+                    if self.start(left)? {
+                        // It has said that it is ready: no pause.
+                        continue;
+                    }
                 }
                 Err(_) => {}
             }
@@ -142,8 +144,8 @@ impl<S: Starter> Summoner<S> {
         elsewhere.then(|| Client::new(socket).with_timeout(CALL))
     }
 
-    /// Starts a daemon unless somebody else is just doing so: they are waited for.
-    fn start(&self, patience: Duration) -> Result<(), Report> {
+    /// Starts a daemon unless somebody else is just doing so: they are waited for. Whether one is ready.
+    fn start(&self, patience: Duration) -> Result<bool, Report> {
         let begun = Instant::now();
         private_dir::ensure(&self.paths.runtime_dir).map_err(|error| {
             Report::new(Code::Daemon, "the folder for the control socket cannot be used")
@@ -154,9 +156,10 @@ impl<S: Starter> Summoner<S> {
             let what = format!("`{}` cannot be locked", self.paths.start_lock.display());
             Report::new(Code::Daemon, what).because(&error)
         })?;
-        // Whoever held the lock has started it.
-        if lock.is_none() || UnixStream::connect(&self.paths.socket).is_ok() {
-            return Ok(());
+        // Whoever held the lock until now has started it.
+        let reached = UnixStream::connect(&self.paths.socket).is_ok();
+        if lock.is_none() || reached {
+            return Ok(reached);
         }
         self.starter.start(patience.saturating_sub(begun.elapsed()))
     }
@@ -166,4 +169,66 @@ impl<S: Starter> Summoner<S> {
 fn is_older(version: &str) -> bool {
     let own = Version::parse(env!("CARGO_PKG_VERSION"));
     matches!((Version::parse(version), own), (Ok(theirs), Ok(own)) if theirs < own)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use wharf_control::Environment;
+
+    use super::*;
+
+    /// Starts nothing, and says so.
+    #[derive(Default)]
+    struct Idler {
+        calls: Cell<u32>,
+        refuses: bool,
+    }
+
+    impl Starter for Idler {
+        fn start(&self, _: Duration) -> Result<bool, Report> {
+            self.calls.set(self.calls.get() + 1);
+            match self.refuses {
+                true => Err(Report::new(Code::Daemon, "not today")),
+                false => Ok(false),
+            }
+        }
+    }
+
+    fn summon(starter: Idler, patience: Duration) -> (Report, u32) {
+        let folder = tempfile::tempdir().unwrap();
+        let home = Some(folder.path().as_os_str().to_owned());
+        let paths = Paths::new(&Environment { home, ..Environment::default() }).unwrap();
+        let summoner = Summoner::new(paths, starter);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let outcome = runtime.block_on(summoner.summon(Instant::now() + patience));
+        (outcome.unwrap_err(), summoner.starter.calls.get())
+    }
+
+    #[test]
+    fn a_daemon_that_never_comes_is_waited_for_until_patience_ends() {
+        let patience = Duration::from_millis(150);
+        let begun = Instant::now();
+        let (report, calls) = summon(Idler::default(), patience);
+        assert_eq!((report.code, report.what.as_str()), (Code::Daemon, crate::link::NO_DAEMON));
+        assert!(begun.elapsed() >= patience);
+        assert!((2..=20).contains(&calls), "{calls}");
+    }
+
+    #[test]
+    fn why_none_can_be_started_is_said_at_once() {
+        let refusing = Idler { refuses: true, ..Idler::default() };
+        let (report, calls) = summon(refusing, Duration::from_secs(60));
+        assert_eq!((report.what.as_str(), calls), ("not today", 1));
+    }
+
+    #[test]
+    fn only_an_earlier_version_is_older() {
+        assert!(is_older("0.0.9"));
+        assert!(is_older("0.1.0-alpha"));
+        assert!(!is_older(env!("CARGO_PKG_VERSION")));
+        assert!(!is_older("99.0.0"));
+        assert!(!is_older("not a version"));
+    }
 }
