@@ -5,7 +5,7 @@
 //! allocated: with glibc both are safe after a fork.
 
 use std::ffi::CString;
-use std::os::fd::{FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags};
@@ -31,7 +31,6 @@ pub(crate) fn main(image: &Image, channel: RawFd) -> ! {
 }
 
 fn guard(image: &Image, channel: RawFd) -> std::io::Result<()> {
-    keep_only(channel);
     // SAFETY: the descriptor was made for this process; the caller's copy is in another process.
     let channel = unsafe { OwnedFd::from_raw_fd(channel) };
     // What `ps` shows: it is not the caller a second time.
@@ -52,6 +51,8 @@ fn guard(image: &Image, channel: RawFd) -> std::io::Result<()> {
         0 => command(image, guard_pid, &channel),
         pid => pid,
     };
+    // Only now: the command inherits what our caller's caller opened for it, such as `<(…)`.
+    keep_only(channel.as_raw_fd(), signals.as_raw_fd());
     leave_the_terminal();
     tell(&channel, Packet::Message(Message::Started { pid: child.cast_unsigned() }));
     watch(&channel, &signals, child, image.orphan_grace)
@@ -154,15 +155,18 @@ fn tell(channel: &OwnedFd, packet: Packet) {
 }
 
 /// The guard must not keep the caller's sockets, reservations or pipes open.
-fn keep_only(channel: RawFd) {
-    let channel = channel.cast_unsigned();
-    // SAFETY: closes descriptors of this process only, which owns none of them but by inheritance.
-    unsafe {
-        if channel > 3 {
-            libc::close_range(3, channel - 1, 0);
+fn keep_only(one: RawFd, other: RawFd) {
+    let (low, high) = (one.min(other).cast_unsigned(), one.max(other).cast_unsigned());
+    let close = |first: u32, last: u32| {
+        if first <= last {
+            // SAFETY: closes descriptors of this process only, which owns none of them but by
+            // inheritance.
+            unsafe { libc::close_range(first, last, 0) };
         }
-        libc::close_range(channel + 1, u32::MAX, 0);
-    }
+    };
+    close(3, low - 1);
+    close(low + 1, high - 1);
+    close(high + 1, u32::MAX);
 }
 
 /// A session of its own and no terminal: job control's signals pass the guard by, and a closed

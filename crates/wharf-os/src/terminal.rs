@@ -10,6 +10,15 @@ pub fn width() -> Option<u16> {
     (size.ws_col > 0).then_some(size.ws_col)
 }
 
+/// Whether a shell can continue this process after it was stopped: there is a controlling terminal, and
+/// somebody else leads the session.
+pub fn has_job_control() -> bool {
+    let flags = rustix::fs::OFlags::RDWR | rustix::fs::OFlags::NOCTTY;
+    let terminal = rustix::fs::open("/dev/tty", flags, rustix::fs::Mode::empty());
+    let leader = rustix::process::getsid(None);
+    terminal.is_ok() && leader.is_ok_and(|leader| leader != rustix::process::getpgrp())
+}
+
 /// The modes of the terminal on standard input, to be put back after a program that was killed while
 /// it had changed them.
 #[derive(Debug)]

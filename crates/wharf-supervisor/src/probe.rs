@@ -28,7 +28,9 @@ const REST_LIMIT: Duration = Duration::from_millis(20);
 pub enum Outcome {
     /// It serves.
     Answered(Answer),
-    /// Not now: refused, reset or closed without a word. Ask again.
+    /// It took the question and closed without a word: no web server, or one that has just died.
+    Closed,
+    /// Not now: refused or reset, or a web server that said nothing. Ask again.
     NotYet,
 }
 
@@ -47,9 +49,10 @@ pub async fn ask(address: SocketAddr, probe: Probe) -> Outcome {
     };
     match timeout(limit, first_words(&mut stream, address)).await {
         Ok(Some(words)) => judge(&words, probe),
-        // A server that closes without a word, or says nothing at all, does not speak HTTP; one that
-        // is known to speak it is asked again.
-        Ok(None) | Err(_) if probe == Probe::Unknown => Outcome::Answered(Answer::NotHttp),
+        // A server that says nothing waits for its own kind of client; one that is known to speak HTTP
+        // is asked again.
+        Err(_) if probe == Probe::Unknown => Outcome::Answered(Answer::NotHttp),
+        Ok(None) if probe == Probe::Unknown => Outcome::Closed,
         Ok(None) | Err(_) => Outcome::NotYet,
     }
 }
@@ -144,7 +147,7 @@ mod tests {
         assert_eq!(outcome_of(redis, Probe::Unknown).await, Outcome::Answered(Answer::NotHttp));
         assert_eq!(outcome_of(redis, Probe::Http).await, Outcome::NotYet);
         assert_eq!(outcome_of(b"", Probe::Http).await, Outcome::NotYet);
-        assert_eq!(outcome_of(b"", Probe::Unknown).await, Outcome::Answered(Answer::NotHttp));
+        assert_eq!(outcome_of(b"", Probe::Unknown).await, Outcome::Closed);
     }
 
     #[tokio::test]

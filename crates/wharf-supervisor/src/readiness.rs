@@ -1,6 +1,7 @@
 //! From listeners to "it serves": which port is the instance's, and when nothing more is awaited.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
 use std::time::{Duration, Instant};
 
 use wharf_model::{Listener, Port};
@@ -12,7 +13,8 @@ const LIKELY_AFTER: Duration = Duration::from_millis(300);
 /// A listener on any other port is believed after this time without one on the leased port.
 const UNLIKELY_AFTER: Duration = Duration::from_secs(2);
 
-/// A listener on a port of side channels (debuggers, reload sockets) is believed after this time.
+/// A listener on a port of side channels (debuggers, reload sockets, whatever the kernel chose) is
+/// believed after this time.
 const SIDE_CHANNEL_AFTER: Duration = Duration::from_secs(10);
 
 /// Node's inspector, JDWP, LiveReload, Vite's separate HMR socket, cargo-leptos' reload.
@@ -24,6 +26,8 @@ pub struct Expectation {
     leased: u16,
     further: Vec<u16>,
     likely: Vec<u16>,
+    /// Ports that the kernel gives to whoever names none: never a server's own choice.
+    ephemeral: RangeInclusive<u16>,
     /// Where a listener of the tree has been seen without a break, and since when.
     since: BTreeMap<u16, Instant>,
     believed: u16,
@@ -31,12 +35,18 @@ pub struct Expectation {
 
 impl Expectation {
     /// Expects the server on its leased port.
-    pub fn new(leased: Port, further: &[Port], likely: &[Port]) -> Expectation {
+    pub fn new(
+        leased: Port,
+        further: &[Port],
+        likely: &[Port],
+        ephemeral: RangeInclusive<u16>,
+    ) -> Expectation {
         let numbers = |ports: &[Port]| ports.iter().map(|port| port.get()).collect();
         Expectation {
             leased: leased.get(),
             further: numbers(further),
             likely: numbers(likely),
+            ephemeral,
             since: BTreeMap::new(),
             believed: leased.get(),
         }
@@ -85,7 +95,7 @@ impl Expectation {
     fn patience(&self, port: u16) -> Duration {
         if self.likely.contains(&port) {
             LIKELY_AFTER
-        } else if SIDE_CHANNELS.contains(&port) {
+        } else if SIDE_CHANNELS.contains(&port) || self.ephemeral.contains(&port) {
             SIDE_CHANNEL_AFTER
         } else {
             UNLIKELY_AFTER
@@ -105,7 +115,7 @@ mod tests {
 
     fn expectation() -> Expectation {
         let port = |number| Port::new(number).unwrap();
-        Expectation::new(port(8001), &[port(8002)], &[port(8000)])
+        Expectation::new(port(8001), &[port(8002)], &[port(8000)], 32768..=60999)
     }
 
     #[test]

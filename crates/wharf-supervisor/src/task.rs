@@ -27,6 +27,10 @@ const SIGCONT: i32 = 18;
 /// After a refused or empty answer the server is asked again this much later.
 const PROBE_AGAIN: Duration = Duration::from_millis(20);
 
+/// After a question that was closed without a word, and when that is believed to be the server's way.
+const CLOSED_AGAIN: Duration = Duration::from_millis(100);
+const CLOSED_BELIEVED: Duration = Duration::from_millis(500);
+
 /// A reload closes the listener for about a second; longer is an outage.
 const UNREADY_AFTER: Duration = Duration::from_millis(1500);
 
@@ -37,7 +41,10 @@ const WAITING_AFTER: Duration = Duration::from_secs(15);
 const KILL_AGAIN: Duration = Duration::from_millis(20);
 
 /// `Sync` as well, since the loop holds it across its other waits.
-type Question = Pin<Box<dyn Future<Output = (Listener, Outcome)> + Send + Sync>>;
+type Question = Pin<Box<dyn Future<Output = Reply> + Send + Sync>>;
+
+/// What became of a question: of which listener, at which address.
+type Reply = (Listener, SocketAddr, Outcome);
 
 /// Everything about one running instance.
 pub(crate) struct Task {
@@ -58,6 +65,8 @@ pub(crate) struct Task {
     next_scan: Instant,
     question: Option<Question>,
     ask_after: Instant,
+    /// When the server first closed a question without a word.
+    closed_since: Option<Instant>,
     serving: Serving,
     told_waiting: bool,
     told_strangers: BTreeSet<Listener>,
@@ -90,10 +99,16 @@ impl Task {
         updates: mpsc::Sender<Update>,
     ) -> io::Result<Task> {
         let now = Instant::now();
+        let (first, last) = wharf_os::reserve::ephemeral_range();
         Ok(Task {
             sight: Sight::new(guard.pid())?,
             guard: registered(guard)?,
-            expectation: Expectation::new(launch.port, &launch.further, &launch.likely),
+            expectation: Expectation::new(
+                launch.port,
+                &launch.further,
+                &launch.likely,
+                first..=last,
+            ),
             probe: launch.probe,
             grace: launch.grace,
             mark: launch.mark,
@@ -106,6 +121,7 @@ impl Task {
             next_scan: now,
             question: None,
             ask_after: now,
+            closed_since: None,
             serving: Serving::NotYet,
             told_waiting: false,
             told_strangers: BTreeSet::new(),
@@ -133,9 +149,9 @@ impl Task {
                     }
                 }
                 Some(order) = self.orders.recv() => self.obey(order),
-                (listener, outcome) = answer(&mut self.question), if self.question.is_some() => {
+                reply = answer(&mut self.question), if self.question.is_some() => {
                     self.question = None;
-                    self.judge(listener, outcome).await;
+                    self.judge(reply).await;
                 }
                 () = tokio::time::sleep(pause) => self.look().await,
             }
@@ -281,7 +297,10 @@ impl Task {
         }
         self.seen = seen;
         if let Some(port) = self.expectation.consider(&self.seen, now) {
+            // Of the other port nothing is known yet.
             self.question = None;
+            self.serving = Serving::NotYet;
+            self.ask_after = now;
             self.tell(Update::Moved { port }).await;
         }
     }
@@ -303,7 +322,8 @@ impl Task {
             Serving::Yes => {}
             Serving::Missing(_) => self.serving = Serving::Yes,
             Serving::NotYet | Serving::Lost if self.question.is_none() && now >= self.ask_after => {
-                self.question = Some(Box::pin(question(listener, self.probe)));
+                let addresses = addresses(&listener, &on_port.foreign);
+                self.question = Some(Box::pin(question(listener, addresses, self.probe)));
             }
             Serving::NotYet | Serving::Lost => {}
         }
@@ -320,28 +340,38 @@ impl Task {
         }
     }
 
-    /// An answer counts only if the tree still holds a listener where it was asked for: Vite opens and
-    /// closes listeners before its real one, and a stranger may follow.
-    async fn judge(&mut self, listener: Listener, outcome: Outcome) {
-        self.ask_after = Instant::now() + PROBE_AGAIN;
-        let Outcome::Answered(answer) = outcome else { return };
-        let still = self
-            .sight
-            .on_port(listener.port)
-            .is_ok_and(|on_port| on_port.own.iter().any(|other| same_socket(other, &listener)));
-        if !still || self.command.is_none() {
+    /// An answer counts only if the tree still holds a listener where it was asked for, and nobody else
+    /// does: Vite opens and closes listeners before its real one, and a stranger may follow.
+    async fn judge(&mut self, (listener, dialled, outcome): Reply) {
+        let now = Instant::now();
+        self.ask_after = now + PROBE_AGAIN;
+        let Some(answer) = self.believe(outcome, now) else { return };
+        let Ok(on_port) = self.sight.on_port(listener.port) else { return };
+        let still = on_port.own.iter().any(|other| same_socket(other, &listener));
+        let foreign = on_port.foreign.iter().any(|other| serves(other, dialled));
+        if !still || foreign || self.command.is_none() {
             return;
         }
         let again = self.serving == Serving::Lost;
         self.serving = Serving::Yes;
-        self.tell_ready(listener, answer, again).await;
-    }
-
-    async fn tell_ready(&mut self, listener: Listener, answer: Answer, again: bool) {
         let after = self.launched.elapsed();
         let known = self.seen.iter().find(|known| same_socket(known, &listener)).cloned();
         let listener = known.unwrap_or(listener);
-        self.tell(Update::Ready { listener, answer, after, again }).await;
+        self.tell(Update::Ready { listener, dialled, answer, after, again }).await;
+    }
+
+    /// A server that closes without a word may have just died of the question: it is no web server only
+    /// if it does so again later.
+    fn believe(&mut self, outcome: Outcome, now: Instant) -> Option<Answer> {
+        match outcome {
+            Outcome::Answered(answer) => Some(answer),
+            Outcome::NotYet => None,
+            Outcome::Closed => {
+                let since = *self.closed_since.get_or_insert(now);
+                self.ask_after = now + CLOSED_AGAIN;
+                (now.duration_since(since) >= CLOSED_BELIEVED).then_some(Answer::NotHttp)
+            }
+        }
     }
 
     /// The guard has gone. If it was killed, what it left is now ours, and ends.
@@ -403,23 +433,45 @@ fn read_packets(guard: &Guard) -> (Vec<Packet>, Channel) {
     }
 }
 
-async fn answer(question: &mut Option<Question>) -> (Listener, Outcome) {
+async fn answer(question: &mut Option<Question>) -> Reply {
     match question {
         Some(question) => question.await,
         None => std::future::pending().await,
     }
 }
 
-/// Asks over the family that the listener answers on; a `::` may be of either kind, so both are tried.
-async fn question(listener: Listener, probe: Probe) -> (Listener, Outcome) {
-    let first = SocketAddr::new(listener.dial_address(), listener.port);
-    let mut outcome = probe::ask(first, probe).await;
-    let wildcard = listener.address == IpAddr::V6(Ipv6Addr::UNSPECIFIED);
-    if outcome == Outcome::NotYet && wildcard {
-        let second = SocketAddr::new(Ipv6Addr::LOCALHOST.into(), listener.port);
-        outcome = probe::ask(second, probe).await;
+/// Where to dial a listener. A `::` may be of either kind, so both families are tried, but never one
+/// on which somebody else listens: the answer would be theirs.
+fn addresses(listener: &Listener, foreign: &[Listener]) -> Vec<SocketAddr> {
+    let mut hosts = vec![listener.dial_address()];
+    if listener.address == IpAddr::V6(Ipv6Addr::UNSPECIFIED) {
+        hosts.push(Ipv6Addr::LOCALHOST.into());
     }
-    (listener, outcome)
+    hosts
+        .into_iter()
+        .map(|host| SocketAddr::new(host, listener.port))
+        .filter(|address| !foreign.iter().any(|other| serves(other, *address)))
+        .collect()
+}
+
+/// Whether a connection to the address may reach this listener.
+fn serves(listener: &Listener, address: SocketAddr) -> bool {
+    let own = listener.address.to_canonical();
+    listener.port == address.port()
+        && (own == address.ip()
+            || (own.is_unspecified() && (own.is_ipv6() || own.is_ipv4() == address.is_ipv4())))
+}
+
+/// Asks at each address until one gives more than a refusal.
+async fn question(listener: Listener, addresses: Vec<SocketAddr>, probe: Probe) -> Reply {
+    let mut reply = (SocketAddr::new(listener.dial_address(), listener.port), Outcome::NotYet);
+    for address in addresses {
+        reply = (address, probe::ask(address, probe).await);
+        if reply.1 != Outcome::NotYet {
+            break;
+        }
+    }
+    (listener, reply.0, reply.1)
 }
 
 /// The listener to ask: IPv4 first, since every client reaches it.

@@ -1,5 +1,6 @@
 //! What the task tells.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use wharf_model::Listener;
@@ -50,6 +51,8 @@ pub enum Update {
     Ready {
         /// The listener that answered, or that is all there is to see.
         listener: Listener,
+        /// The address that was asked.
+        dialled: SocketAddr,
         /// What it answered.
         answer: Answer,
         /// Since the launch.

@@ -27,12 +27,19 @@ pub(crate) fn short_name(instance: &Instance) -> String {
     }
 }
 
-/// The one instance that a name means.
+/// The one instance that a name or a port means.
 ///
 /// # Errors
 /// None has the name, or several do.
 pub(crate) fn one<'a>(instances: &'a [Instance], wanted: &str) -> Result<&'a Instance, Report> {
     let wanted = wanted.strip_suffix(".localhost").unwrap_or(wanted);
+    if let Some(instance) = wanted
+        .parse()
+        .ok()
+        .and_then(|port: u16| instances.iter().find(|instance| instance.port == port))
+    {
+        return Ok(instance);
+    }
     for kind in 0..3 {
         let found: Vec<&Instance> =
             instances.iter().filter(|instance| names(instance)[kind] == wanted).collect();
@@ -52,7 +59,10 @@ pub(crate) fn one<'a>(instances: &'a [Instance], wanted: &str) -> Result<&'a Ins
 }
 
 fn ambiguous(wanted: &str, found: &[&Instance]) -> Report {
-    let names: Vec<String> = found.iter().map(|instance| short_name(instance)).collect();
+    let names: Vec<String> = found
+        .iter()
+        .map(|instance| format!("{} ({}, {})", instance.port, short_name(instance), instance.root))
+        .collect();
     Report::new(Code::Usage, format!("`{wanted}` is the name of {} instances", found.len()))
-        .help(format!("say which: {}", names.join(", ")))
+        .help(format!("say which by its port: {}", names.join(", ")))
 }

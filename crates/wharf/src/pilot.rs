@@ -96,12 +96,13 @@ impl Run {
             handle,
             reports,
             interrupts: 0,
+            last_interrupt: None,
             exposed: BTreeSet::new(),
             verdict: None,
         };
         let outcome = pilot.stay(&self.orders).await;
         modes.restore();
-        files.remove();
+        drop(files);
         // `stay` has dropped the sender: the reporter sends the last state and ends.
         let _ = tokio::time::timeout(LAST_WORD, reporter).await;
         outcome

@@ -84,6 +84,8 @@ impl Place {
         let mut lines = Vec::new();
         match &self.why {
             Why::NextFree(displaced) => lines.push(fallback(displaced, port)),
+            // Whose home it is while nobody runs there is no news: this service has its own.
+            Why::Home { instead_of: Some(displaced) } if is_idle(&displaced.holder) => {}
             Why::Home { instead_of: Some(displaced) } => lines.push(format!(
                 "port {} is taken by {}; this service has its own, {port}",
                 displaced.wanted, displaced.holder
@@ -100,10 +102,15 @@ impl Place {
     }
 }
 
+/// A wharf service that does not run now.
+fn is_idle(holder: &Holder) -> bool {
+    holder.key.is_some() && holder.pid.is_none()
+}
+
 fn fallback(displaced: &Displaced, port: Port) -> String {
     let Displaced { wanted, holder, foreign } = displaced;
     // A service that does not run keeps its port for its next run, unless somebody insists.
-    if holder.key.is_some() && holder.pid.is_none() {
+    if is_idle(holder) {
         return format!(
             "port {wanted} is the home of {holder}; took {port} instead (`--port {wanted}` takes it)"
         );

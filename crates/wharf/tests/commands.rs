@@ -56,7 +56,7 @@ fn release_gives_ports_back_and_says_what_is_not_leased() {
 fn port_holds_for_a_command_and_fills_its_words() {
     let sandbox = Sandbox::new();
     let script = "echo $PORT $PORT2 {port} {port2}; exit 6";
-    let answer = sandbox.output(&["port", "--count", "2", "--", "sh", "-c", script]);
+    let answer = sandbox.output(&["port", "--", "sh", "-c", script]);
     assert_eq!(answer.code, 6, "{answer:?}");
     assert_eq!(answer.out, "8000 8001 8000 8001\n");
     assert_eq!(answer.err, "", "a command is not a server: nothing is told");

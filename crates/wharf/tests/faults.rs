@@ -332,3 +332,89 @@ fn without_a_daemon_ports_still_do_not_collide() {
     assert_ne!(one, two);
     assert_eq!(sandbox.output(&["daemon", "status"]).code, 7, "none was started");
 }
+
+#[test]
+fn a_strangers_answer_on_the_other_family_is_never_ready() {
+    let sandbox = Sandbox::new();
+    let program = "import os, socket, time\n\
+        open('up', 'w').close()\n\
+        while not os.path.exists('go'): time.sleep(0.01)\n\
+        s = socket.socket(socket.AF_INET6); s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)\n\
+        s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)\n\
+        s.bind(('::', int(os.environ['PORT']))); s.listen(); time.sleep(600)";
+    let mut run = run(&sandbox, &python(program));
+    assert!(until(|| sandbox.project().join("up").exists().then_some(())).is_some());
+    let mut stranger = sandbox.program("python3");
+    stranger.args(["-m", "http.server", "--bind", "127.0.0.1", "8000"]);
+    let mut stranger = stranger.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    run.said("is answered by another process");
+    sandbox.file("go", "");
+    run.event("listening");
+    // The question to [::1] is never answered, and 127.0.0.1 is not asked: silence is not readiness
+    // of HTTP, but of a server that waits for its own kind of client.
+    let ready = run.event("ready");
+    assert_eq!(ready["http_status"], serde_json::Value::Null, "{ready}");
+    assert!(ready["direct_url"].as_str().unwrap().contains("[::1]"), "{ready}");
+    stranger.kill().unwrap();
+    stranger.wait().unwrap();
+}
+
+#[test]
+fn descriptors_that_the_shell_opened_reach_the_command() {
+    let sandbox = Sandbox::new();
+    let mut command = sandbox.program("bash");
+    let script = format!("{} run cat <(echo through)", env!("CARGO_BIN_EXE_wharf"));
+    command.args(["-c", &script]);
+    let answer = answer(command);
+    assert_eq!((answer.code, answer.out.as_str()), (0, "through\n"), "{answer:?}");
+}
+
+#[test]
+fn two_services_inside_wharf_have_ports_of_their_own() {
+    let sandbox = Sandbox::new();
+    for folder in ["api", "site"] {
+        sandbox.file(&format!("{folder}/identity.txt"), folder);
+    }
+    let wharf = env!("CARGO_BIN_EXE_wharf");
+    let script = format!(
+        "(cd api && exec {wharf} run -- python3 -m http.server) & \
+         (cd site && exec {wharf} run -- python3 -m http.server) & wait"
+    );
+    let mut outer = sandbox.run(&["--", "sh", "-c", &script]);
+    outer.event("launched");
+    let both = until(|| {
+        let ls = sandbox.output(&["ls", "--json"]).json();
+        let ready = |name: &str| {
+            ls["instances"].as_array()?.iter().find(|instance| {
+                instance["service"] == name && instance["state"] == "ready"
+            })?["port"].as_u64()
+        };
+        Some((ready("api")?, ready("site")?))
+    });
+    let (api, site) = both.expect("both are ready");
+    assert_ne!(api, site);
+    let get = |port: u64| sandbox.get(&format!("http://127.0.0.1:{port}/identity.txt")).unwrap();
+    assert_eq!((get(api).as_str(), get(site).as_str()), ("api", "site"));
+}
+
+#[test]
+fn a_server_that_dies_of_the_question_is_not_ready() {
+    let sandbox = Sandbox::new();
+    let program = "import os, socket, time\n\
+        s = socket.create_server(('127.0.0.1', int(os.environ['PORT'])))\n\
+        c, _ = s.accept(); c.recv(999); c.close(); time.sleep(0.05); os._exit(1)";
+    let mut run = run(&sandbox, &python(program));
+    assert_eq!(run.code(), 1);
+    assert!(!run.events().iter().any(|event| event["event"] == "ready"), "{:?}", run.events());
+}
+
+#[test]
+fn a_stopped_pilot_can_be_ended() {
+    let sandbox = Sandbox::new();
+    let mut run = run(&sandbox, &python(SERVE));
+    run.event("ready");
+    run.signal("STOP");
+    let stopped = sandbox.output(&["stop", "8000"]);
+    assert_eq!(stopped.code, 0, "{stopped:?}");
+    assert_eq!(run.code(), 143);
+}

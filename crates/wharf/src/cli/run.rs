@@ -92,7 +92,11 @@ async fn go(
     let orders = Orders::take(&caller)?;
     let (link, place) = match outer_place(args, &plan) {
         Some(place) => (None, place),
-        None => take_place(args, &plan).await?,
+        None => tokio::select! {
+            biased;
+            code = orders.ended_by() => return Ok(code),
+            taken = take_place(args, &plan) => taken?,
+        },
     };
     for line in place.story(&plan) {
         narrate::line(&line);
@@ -138,7 +142,8 @@ async fn take_place(args: &Args, plan: &LaunchPlan) -> Result<(Option<link::Link
 fn outer_place(args: &Args, plan: &LaunchPlan) -> Option<Place> {
     let asks = args.port.is_some() || args.name.is_some() || args.instance.is_some();
     let root = std::env::var_os("WHARF_ROOT")?;
-    if asks || plan.root != Path::new(&root) || plan.extra_ports > 0 {
+    let same_service = std::env::var("WHARF_SERVICE").is_ok_and(|name| name == plan.service);
+    if asks || !same_service || plan.root != Path::new(&root) || plan.extra_ports > 0 {
         return None;
     }
     let port = std::env::var("WHARF_PORT").ok()?.parse().ok()?;

@@ -13,6 +13,7 @@ use crate::report::{Code, Report};
 use crate::{choice, facts, narrate};
 
 const SIGTERM: i32 = 15;
+const SIGCONT: i32 = 18;
 
 /// A pilot gives its tree a grace of its own, five seconds by default, and then needs a moment.
 const TIMEOUT_S: u64 = 20;
@@ -69,7 +70,11 @@ fn ask(instance: &Instance) -> Result<Option<Pidfd>, Report> {
         return Ok(None);
     };
     match pilot.signal(SIGTERM) {
-        Ok(()) => Ok(Some(pilot)),
+        Ok(()) => {
+            // A pilot that was stopped with Ctrl-Z acts on it only once it goes on.
+            let _ = pilot.signal(SIGCONT);
+            Ok(Some(pilot))
+        }
         Err(error) if error.raw_os_error() == Some(3) => Ok(None),
         Err(error) => Err(failed(error)),
     }

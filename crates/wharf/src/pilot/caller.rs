@@ -44,6 +44,16 @@ impl Orders {
         Ok(Orders { signals: registered(signals).map_err(failed)? })
     }
 
+    /// The exit code by which a signal ends wharf before there is anything to end.
+    pub(crate) async fn ended_by(&self) -> u8 {
+        loop {
+            let signal = self.next().await.signal;
+            if signal != SIGUSR1 && signal != SIGUSR2 {
+                return u8::try_from(128 + signal).unwrap_or(1);
+            }
+        }
+    }
+
     /// The next one.
     pub(super) async fn next(&self) -> Received {
         loop {

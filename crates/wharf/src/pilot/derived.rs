@@ -37,9 +37,10 @@ impl DerivedFiles {
         }
         Ok(files)
     }
+}
 
-    /// Removes them again.
-    pub(super) fn remove(&self) {
+impl Drop for DerivedFiles {
+    fn drop(&mut self) {
         if self.written {
             // What cannot be removed is a few kilobytes in the state folder.
             let _ = std::fs::remove_dir_all(&self.folder);

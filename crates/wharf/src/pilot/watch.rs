@@ -1,6 +1,7 @@
 //! Staying with an instance to its end: every update becomes a line, an event and a report.
 
 use std::collections::BTreeSet;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
@@ -8,10 +9,11 @@ use wharf_model::{EventKind, Exposure, Instance, LaunchPlan, Listener, State};
 use wharf_os::diag;
 use wharf_os::guard::Exit;
 use wharf_os::signals::{self, Received};
+use wharf_os::terminal;
 use wharf_supervisor::{Answer, Handle, Order, Update};
 
 use super::caller::Orders;
-use super::signal::{SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
+use super::signal::{SIGCONT, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
 use super::{HOST, Kind, likely_ports, named_url};
 use crate::events::Sink;
 use crate::place::Place;
@@ -21,6 +23,9 @@ use crate::{facts, narrate};
 
 /// Ctrl-C as often as this ends a server that does not end by itself.
 const INSISTENCE: u32 = 3;
+
+/// The time within which they count together.
+const INSISTENCE_WINDOW: Duration = Duration::from_secs(5);
 
 /// A run under way.
 pub(super) struct Pilot {
@@ -33,6 +38,7 @@ pub(super) struct Pilot {
     pub(super) handle: Handle,
     pub(super) reports: watch::Sender<Instance>,
     pub(super) interrupts: u32,
+    pub(super) last_interrupt: Option<Instant>,
     pub(super) exposed: BTreeSet<(std::net::IpAddr, u16)>,
     /// Why wharf itself ended the server, where it did.
     pub(super) verdict: Option<Report>,
@@ -64,17 +70,29 @@ impl Pilot {
     fn obey(&mut self, received: Received) {
         match received.signal {
             // The terminal's keys reach the whole foreground group: the server has it already.
-            SIGINT | SIGQUIT if received.from_kernel => {
-                self.interrupts += 1;
-                if self.interrupts == INSISTENCE {
-                    self.stop(SIGTERM);
-                } else if self.interrupts + 1 == INSISTENCE {
-                    narrate::line("the server is still ending; Ctrl-C once more ends it by force");
-                }
-            }
+            SIGINT | SIGQUIT if received.from_kernel => self.interrupted(),
             SIGUSR1 | SIGUSR2 => self.handle.order(Order::Pass { signal: received.signal }),
             signal => self.stop(signal),
         }
+    }
+
+    /// A program may use Ctrl-C for itself (a console, a debugger), so only insistence counts: several
+    /// in a short time.
+    fn interrupted(&mut self) {
+        if !self.recently_interrupted() {
+            self.interrupts = 0;
+        }
+        self.last_interrupt = Some(Instant::now());
+        self.interrupts += 1;
+        if self.interrupts == INSISTENCE {
+            self.stop(SIGTERM);
+        } else if self.interrupts + 1 == INSISTENCE {
+            narrate::line("it has not ended yet; Ctrl-C once more ends it by force");
+        }
+    }
+
+    fn recently_interrupted(&self) -> bool {
+        self.last_interrupt.is_some_and(|last| last.elapsed() < INSISTENCE_WINDOW)
     }
 
     fn stop(&mut self, signal: i32) {
@@ -92,7 +110,13 @@ impl Pilot {
             }
             Update::Refused { folder, errno } => self.refused(folder, errno),
             // Not if a Ctrl-Z for the whole group stopped us too, and `fg` has continued both since.
-            Update::Suspended { .. } if self.command_is_stopped() => signals::stop_self(),
+            Update::Suspended { .. }
+                if terminal::has_job_control() && self.command_is_stopped() =>
+            {
+                signals::stop_self();
+                // Whoever continued us may have meant us alone.
+                self.handle.order(Order::Pass { signal: SIGCONT });
+            }
             Update::Suspended { .. } => {}
             Update::Listening(listener) => self.listening(listener),
             Update::Closed(listener) => {
@@ -103,7 +127,11 @@ impl Pilot {
             Update::Moved { port } => self.moved(port),
             Update::Stranger { listener } => self.stranger(&listener),
             Update::Waiting { since, listens } => self.waiting(since, listens),
-            Update::Ready { listener, answer, again, .. } => self.ready(&listener, answer, again),
+            Update::Ready { listener, dialled, answer, again, .. } => {
+                self.ready(&listener, dialled, answer, again);
+            }
+            // A server that closes its listener on Ctrl-C is on its way out.
+            Update::Unready if self.recently_interrupted() => {}
             Update::Unready => {
                 self.change(|instance| instance.state = instance.state.lost_listener());
                 let port = self.reports.borrow().port;
@@ -175,6 +203,7 @@ impl Pilot {
         let leased = self.place.ports()[0].get();
         self.change(|instance| {
             instance.port = port;
+            instance.state = instance.state.lost_listener();
             instance.url = named_url(&self.plan, &instance.key, port, "http");
             instance.direct_url = format!("http://{HOST}:{port}");
         });
@@ -216,20 +245,20 @@ impl Pilot {
         });
     }
 
-    fn ready(&mut self, listener: &Listener, answer: Answer, again: bool) {
+    fn ready(&mut self, listener: &Listener, dialled: SocketAddr, answer: Answer, again: bool) {
         let (scheme, http_status) = match answer {
             Answer::Http(status) => ("http", Some(status)),
             Answer::Tls => ("https", None),
             Answer::NotHttp => ("tcp", None),
         };
         let ready_ms = u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX);
-        let dial = std::net::SocketAddr::new(listener.dial_address(), listener.port);
-        let direct_url = format!("{scheme}://{dial}");
+        let direct_url = format!("{scheme}://{dialled}");
         let key = self.reports.borrow().key.clone();
-        // A name resolves to loopback; a server that listens on one other address has none.
-        let url = match listener.exposure() {
-            Exposure::Lan => direct_url.clone(),
-            _ => named_url(&self.plan, &key, listener.port, scheme),
+        // A name resolves to 127.0.0.1 and ::1; a server on one other address has none.
+        let named = dialled.ip() == Ipv4Addr::LOCALHOST || dialled.ip() == Ipv6Addr::LOCALHOST;
+        let url = match named {
+            true => named_url(&self.plan, &key, listener.port, scheme),
+            false => direct_url.clone(),
         };
         self.change(|instance| {
             instance.state = instance.state.served();
@@ -273,7 +302,7 @@ impl Pilot {
         let waited = before == State::Starting
             && self.kind == Kind::Server
             && self.verdict.is_none()
-            && self.interrupts == 0;
+            && self.last_interrupt.is_none();
         if waited && left_behind.is_empty() {
             self.never_served(exit);
         }
