@@ -175,12 +175,17 @@ impl Ledger {
     /// Keeps what a pilot reports of its instance, in place of what it reported before and of what
     /// is remembered of earlier, ended instances with its key.
     pub fn put_instance(&mut self, instance: Instance, now: Moment) {
+        // Pilots repeat themselves, in case the daemon has lost its memory; mostly it has not.
+        let claim = self.claimed_again(&instance, now);
+        if claim.is_none() && self.table.instance(&instance.id) == Some(&instance) {
+            return;
+        }
         let succeeds = |old: &&Instance| {
             old.id != instance.id && old.key == instance.key && !old.state.is_live()
         };
         let superseded = self.table.instances().filter(succeeds).map(|old| old.id.clone());
         let mut changes: Vec<Change> = superseded.map(Change::ForgetInstance).collect();
-        changes.extend(self.claimed_again(&instance, now));
+        changes.extend(claim);
         changes.push(Change::Instance(Box::new(instance)));
         self.commit(changes, now);
         self.forget_old_instances(now);

@@ -301,20 +301,24 @@ impl Store {
         schema::version_in_header(&header).filter(|found| *found > schema::VERSION)
     }
 
-    /// What can be read of a file that cannot be used: without locks, without its write-ahead log.
+    /// What can be read of a file that cannot be used: with its write-ahead log, which after a kill may
+    /// hold everything, else without locks and without the log.
     fn salvage(&self, now: Moment, boot_id: &str) -> Loaded {
         let mut uri = String::from("file:");
         for byte in self.path.as_os_str().as_encoded_bytes() {
             uri.push_str(&format!("%{byte:02x}"));
         }
-        uri.push_str("?immutable=1");
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
             | OpenFlags::SQLITE_OPEN_URI
             | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        match Connection::open_with_flags(uri, flags) {
-            Ok(connection) => load(&connection, now, boot_id),
-            Err(_) => Loaded { next_id: 1, ..Loaded::default() },
-        }
+        let read = |query: &str| {
+            let connection = Connection::open_with_flags(format!("{uri}{query}"), flags).ok()?;
+            Some(load(&connection, now, boot_id))
+        };
+        read("?mode=ro")
+            .filter(|loaded| loaded.unreadable == 0)
+            .or_else(|| read("?immutable=1"))
+            .unwrap_or_else(|| Loaded { next_id: 1, ..Loaded::default() })
     }
 }
 

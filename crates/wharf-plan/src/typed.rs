@@ -262,6 +262,8 @@ fn said_in(text: &str, expands: bool) -> (Said, Range<usize>) {
     let start = match at {
         Some(at) => at,
         None if text[scheme..end].bytes().all(|b| b.is_ascii_digit()) => scheme,
+        // What another variable holds is not known, so nothing is added to it.
+        None if expands && text.contains(['$', '`']) => return (Said::Other, end..end),
         None => {
             return (if end > scheme { Said::Absent } else { Said::Other }, end..end);
         }
@@ -321,7 +323,7 @@ mod tests {
         assert_eq!(said("localhost"), (Said::Absent, ""));
         assert_eq!(said("[::1]").0, Said::Absent);
         assert_eq!(said("99999").0, Said::Other);
-        assert_eq!(said("$PORTS").0, Said::Absent);
+        assert_eq!(said("$PORTS").0, Said::Other);
         assert_eq!(said("").0, Said::Other);
     }
 }

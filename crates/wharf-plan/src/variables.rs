@@ -38,7 +38,9 @@ impl Variables {
         env: Env<'_>,
         steps: &mut Vec<Step>,
     ) {
-        match framework.filter(|framework| !framework.inject.port_variable) {
+        // A command that hands the variable on itself (`-b 0.0.0.0:$PORT`) needs it, whoever reads it.
+        let handed_on = matches!(typed.port, Some(TypedPort { said: Said::Variable(_), .. }));
+        match framework.filter(|framework| !framework.inject.port_variable && !handed_on) {
             None => self.set("PORT", "{port}"),
             Some(framework) => {
                 let found =
@@ -52,8 +54,8 @@ impl Variables {
                 self.set(name, template);
             }
             // Flags that were typed win over those in a variable, or add a second listener to them.
-            let is_typed =
-                matches!(typed.port, Some(TypedPort { said: Said::Port(_) | Said::Absent, .. }));
+            let is_typed = handed_on
+                || matches!(typed.port, Some(TypedPort { said: Said::Port(_) | Said::Absent, .. }));
             for (name, template) in inject.env_append {
                 if !(is_typed && template.contains("{port}")) {
                     steps.extend(self.append(name, template, env));

@@ -12,6 +12,8 @@ use wharf_os::{holders, process};
 pub struct Sight {
     /// The guard: the root of the tree, itself no part of it.
     root: u32,
+    /// What tells this instance's processes from those of another instance that runs inside its tree.
+    mark: (&'static str, String),
     watch: Watch,
     /// Sockets of which it is known that the tree holds them. A socket keeps its inode for life, so
     /// an answer need not be asked for twice.
@@ -32,8 +34,8 @@ impl Sight {
     ///
     /// # Errors
     /// The kernel's socket diagnosis cannot be opened, nor `/proc/net/tcp` read.
-    pub fn new(root: u32) -> io::Result<Sight> {
-        Ok(Sight { root, watch: Watch::open()?, own: HashSet::new() })
+    pub fn new(root: u32, mark: (&'static str, String)) -> io::Result<Sight> {
+        Ok(Sight { root, mark, watch: Watch::open()?, own: HashSet::new() })
     }
 
     /// The processes of the tree, without the guard.
@@ -72,10 +74,22 @@ impl Sight {
         Ok(held)
     }
 
+    /// Whether the process is of another instance, whose pilot watches it itself. One whose environment
+    /// may not be read is ours: it is in our tree.
+    fn is_of_another(&self, pid: u32) -> bool {
+        let (name, value) = &self.mark;
+        match process::environment_value(pid, name) {
+            Ok(Some(found)) => found != value.as_str(),
+            Ok(None) | Err(_) => false,
+        }
+    }
+
     /// Finds which of the sockets the tree holds.
     fn learn(&mut self, sockets: &[Socket]) -> BTreeSet<Listener> {
         let inodes: Vec<u64> = sockets.iter().map(|socket| socket.inode).collect();
-        let found = holders::in_tree(&self.members(), &inodes);
+        let mut members = self.members();
+        members.retain(|pid| !self.is_of_another(*pid));
+        let found = holders::in_tree(&members, &inodes);
         let mut held = BTreeSet::new();
         for socket in sockets {
             if let Some(pids) = found.by_inode.get(&socket.inode) {

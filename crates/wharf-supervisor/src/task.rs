@@ -101,7 +101,7 @@ impl Task {
         let now = Instant::now();
         let (first, last) = wharf_os::reserve::ephemeral_range();
         Ok(Task {
-            sight: Sight::new(guard.pid())?,
+            sight: Sight::new(guard.pid(), launch.mark.clone())?,
             guard: registered(guard)?,
             expectation: Expectation::new(
                 launch.port,

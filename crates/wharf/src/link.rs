@@ -23,6 +23,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const CALL: Duration = Duration::from_secs(4);
 /// What is said where none runs and none was to be started.
 pub(crate) const NO_DAEMON: &str = "no daemon runs";
+/// What the kernel says of a bind that is forbidden.
+const EACCES: i32 = 13;
 /// The pause before a call that found no daemon is made again.
 const PAUSE: Duration = Duration::from_millis(20);
 
@@ -187,6 +189,9 @@ fn refusal(body: ErrorBody) -> Report {
         (body.code, body.port.and_then(Port::new), &body.holder)
     {
         return crate::place::taken(port, holder);
+    }
+    if let (Refusal::PermissionDenied, Some(port)) = (body.code, body.port.and_then(Port::new)) {
+        return crate::place::denied(port, &std::io::Error::from_raw_os_error(EACCES));
     }
     let code = match body.code.exit_code() {
         3 => Code::NotFound,

@@ -147,7 +147,10 @@ fn describe(plan: &LaunchPlan, place: &Place) -> Instance {
     let pilot = crate::facts::own_process();
     let port = place.ports()[0].get();
     Instance {
-        id: format!("{}-{:x}", pilot.pid, pilot.start_ticks),
+        id: match place.outer() {
+            Some(outer) => outer.to_owned(),
+            None => format!("{}-{:x}", pilot.pid, pilot.start_ticks),
+        },
         url: named_url(plan, &key, port, "http"),
         direct_url: format!("http://{HOST}:{port}"),
         key,

@@ -39,6 +39,8 @@ pub(crate) struct Place {
     instance: u32,
     why: Why,
     reservations: Vec<Reservation>,
+    /// The name of the outer execution whose port this is.
+    outer: Option<String>,
 }
 
 impl Place {
@@ -54,8 +56,14 @@ impl Place {
     }
 
     /// The ports of an outer wharf, inside which this one runs.
-    pub(crate) fn of_outer(port: Port, instance: u32) -> Place {
-        Place { ports: vec![port], instance, why: Why::Asked, reservations: Vec::new() }
+    pub(crate) fn of_outer(port: Port, instance: u32, id: String) -> Place {
+        let outer = Some(id);
+        Place { ports: vec![port], instance, why: Why::Asked, reservations: Vec::new(), outer }
+    }
+
+    /// The name of the outer execution that this one is a part of.
+    pub(crate) fn outer(&self) -> Option<&str> {
+        self.outer.as_deref()
     }
 
     /// The leased ports, the service's own first.
@@ -140,7 +148,7 @@ async fn leased(link: &Link, wanted: &Wanted) -> Result<Place, Report> {
         match reserve_all(&ports, wanted.reserve) {
             Ok(reservations) => {
                 let instance = first.key.map_or(1, |key| key.instance);
-                return Ok(Place { ports, instance, why: first.why, reservations });
+                return Ok(Place { ports, instance, why: first.why, reservations, outer: None });
             }
             Err((port, occupancy)) => {
                 let holder = Some(blame(port, occupancy)?);
@@ -182,7 +190,7 @@ fn blame(port: Port, occupancy: Occupancy) -> Result<Holder, Report> {
 }
 
 /// The system forbids the bind: not the same as a port that is taken.
-fn denied(port: Port, error: &std::io::Error) -> Report {
+pub(crate) fn denied(port: Port, error: &std::io::Error) -> Report {
     let report =
         Report::new(Code::Permission, format!("port {port} may not be bound")).because(error);
     let start = reserve::unprivileged_start();
@@ -230,7 +238,7 @@ fn alone(wanted: &Wanted) -> Result<Place, Report> {
                 (None, _) => Why::Asked,
             };
             let instance = wanted.key.as_ref().and_then(|key| key.instance).unwrap_or(1);
-            return Ok(Place { ports, instance, why, reservations });
+            return Ok(Place { ports, instance, why, reservations, outer: None });
         }
     }
     Err(Report::new(Code::Conflict, format!("no free port was found from {start} on"))

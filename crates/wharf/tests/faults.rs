@@ -372,6 +372,7 @@ fn descriptors_that_the_shell_opened_reach_the_command() {
 #[test]
 fn two_services_inside_wharf_have_ports_of_their_own() {
     let sandbox = Sandbox::new();
+    sandbox.file("package.json", "{}");
     for folder in ["api", "site"] {
         sandbox.file(&format!("{folder}/identity.txt"), folder);
     }
@@ -395,6 +396,11 @@ fn two_services_inside_wharf_have_ports_of_their_own() {
     assert_ne!(api, site);
     let get = |port: u64| sandbox.get(&format!("http://127.0.0.1:{port}/identity.txt")).unwrap();
     assert_eq!((get(api).as_str(), get(site).as_str()), ("api", "site"));
+    assert!(
+        !outer.err().contains("ignored it"),
+        "another instance's port is not taken: {}",
+        outer.err()
+    );
 }
 
 #[test]

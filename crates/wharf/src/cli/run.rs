@@ -148,8 +148,9 @@ fn outer_place(args: &Args, plan: &LaunchPlan) -> Option<Place> {
     }
     let port = std::env::var("WHARF_PORT").ok()?.parse().ok()?;
     let instance = std::env::var("WHARF_INSTANCE").ok()?.parse().ok()?;
+    let id = std::env::var("WHARF_ID").ok()?;
     narrate::line(&format!("inside another wharf: this runs on its port {port}"));
-    Some(Place::of_outer(port, instance))
+    Some(Place::of_outer(port, instance, id))
 }
 
 /// A pilot without a daemon still runs its server, and says what is missing.

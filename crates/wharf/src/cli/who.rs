@@ -11,7 +11,7 @@ use super::Outcome;
 use crate::link::Link;
 use crate::render::who::{Document, Elsewhere, Listener, Process};
 use crate::report::{Code, Report};
-use crate::{choice, facts, render};
+use crate::{choice, facts, narrate, render};
 
 /// Show who holds a port.
 ///
@@ -29,8 +29,7 @@ pub(crate) struct Args {
 
 /// Prints who holds it.
 pub(crate) fn run(args: &Args) -> Outcome {
-    let known = Known::ask();
-    let port = port(&args.target, &known)?;
+    let (port, known) = target(&args.target)?;
     let document = survey(port, &known)?;
     let found = document.is_held();
     if args.json {
@@ -41,7 +40,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
     Ok(if found { ExitCode::SUCCESS } else { ExitCode::from(Code::NotFound.number()) })
 }
 
-/// What the daemon knows. Without one nothing is leased: it is not started for a question.
+/// What the daemon knows.
 #[derive(Default)]
 struct Known {
     instances: Vec<Instance>,
@@ -49,24 +48,31 @@ struct Known {
 }
 
 impl Known {
-    fn ask() -> Known {
-        let asked = super::block_on(async { Link::open_running().await?.snapshot().await });
-        match asked {
-            Ok(Ok(snapshot)) => Known { instances: snapshot.instances, leases: snapshot.leases },
-            _ => Known::default(),
-        }
+    /// Starts the daemon if need be: what it knows is in its database.
+    fn ask() -> Result<Known, Report> {
+        let asked = super::block_on(async { Link::open().await?.snapshot().await })?;
+        asked.map(|snapshot| Known { instances: snapshot.instances, leases: snapshot.leases })
+    }
+
+    /// For a port the kernel's answer is enough, if the rest is said to be missing.
+    fn ask_or_say() -> Known {
+        Known::ask().unwrap_or_else(|report| {
+            narrate::warning(&format!("wharf's own leases are not known: {}", report.what));
+            Known::default()
+        })
     }
 }
 
-fn port(target: &str, known: &Known) -> Result<Port, Report> {
+/// The port that is meant, and what the daemon knows.
+fn target(target: &str) -> Result<(Port, Known), Report> {
     match target.parse::<Port>() {
-        Ok(port) => Ok(port),
+        Ok(port) => Ok((port, Known::ask_or_say())),
         Err(PortError::NotANumber(_)) => {
-            let live: Vec<Instance> =
-                known.instances.iter().filter(|i| i.state.is_live()).cloned().collect();
-            let instance = choice::one(&live, target)?;
-            Port::try_from(instance.port)
-                .map_err(|error| Report::bug("an instance without a port", &error))
+            let mut known = Known::ask()?;
+            known.instances.retain(|instance| instance.state.is_live());
+            let port = choice::one(&known.instances, target)?.port;
+            let bug = |error| Report::bug("an instance without a port", &error);
+            Ok((Port::try_from(port).map_err(bug)?, known))
         }
         Err(error) => Err(Report::new(Code::Usage, error.to_string())),
     }

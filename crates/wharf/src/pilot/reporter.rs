@@ -7,6 +7,10 @@ use wharf_model::Instance;
 
 use crate::link::Link;
 
+/// After this time without a change the daemon is told again, in case it has lost its memory (a damaged
+/// database, a full disk) and with it the lease.
+const REMIND_AFTER: Duration = Duration::from_secs(10);
+
 /// How long a daemon that is away is left alone before it is tried again.
 const AGAIN_AFTER: Duration = Duration::from_secs(1);
 
@@ -17,12 +21,8 @@ pub(super) async fn report_changes(link: Option<Link>, mut changes: watch::Recei
     loop {
         let instance = changes.borrow_and_update().clone();
         let sent = link.report(&instance).await.is_ok();
-        let changed = changes.changed();
-        if sent {
-            if changed.await.is_err() {
-                break;
-            }
-        } else if let Ok(Err(_)) = tokio::time::timeout(AGAIN_AFTER, changed).await {
+        let pause = if sent { REMIND_AFTER } else { AGAIN_AFTER };
+        if let Ok(Err(_)) = tokio::time::timeout(pause, changes.changed()).await {
             break;
         }
     }

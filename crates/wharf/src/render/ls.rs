@@ -52,7 +52,9 @@ impl Document {
 
     /// Whether the lease's port stands in an instance's row already.
     fn is_shown(&self, lease: &Lease) -> bool {
-        self.instances.iter().any(|instance| instance.port == lease.port.get())
+        self.instances
+            .iter()
+            .any(|instance| instance.state.is_live() && instance.port == lease.port.get())
     }
 }
 
