@@ -21,7 +21,7 @@ const HTTP_LIMIT: Duration = Duration::from_secs(60);
 const UNKNOWN_LIMIT: Duration = Duration::from_millis(1500);
 
 /// How long the rest of the answer's head is waited for.
-const REST_LIMIT: Duration = Duration::from_millis(20);
+const REST_LIMIT: Duration = Duration::from_millis(200);
 
 /// What became of one question.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,7 +48,10 @@ pub async fn ask(address: SocketAddr, probe: Probe) -> Outcome {
         return Outcome::NotYet;
     };
     match timeout(limit, first_words(&mut stream, address)).await {
-        Ok(Some(words)) => judge(&words, probe),
+        Ok(Some(words)) => {
+            tokio::spawn(read_away(stream));
+            judge(&words, probe)
+        }
         // A server that says nothing waits for its own kind of client; one that is known to speak HTTP
         // is asked again.
         Err(_) if probe == Probe::Unknown => Outcome::Answered(Answer::NotHttp),
@@ -72,11 +75,17 @@ async fn first_words(stream: &mut TcpStream, address: SocketAddr) -> Option<Vec<
             Ok(length) => words.extend_from_slice(&buffer[..length]),
         }
     }
-    // What is left of the head is read away: a close with unread bytes is a reset, which some servers
-    // log as an error.
-    let mut rest = [0u8; 4096];
-    let _ = timeout(REST_LIMIT, stream.read(&mut rest)).await;
     (!words.is_empty()).then_some(words)
+}
+
+/// Reads what is left of the head, which nobody waits for: a close with unread bytes is a reset, which
+/// some servers log as an error.
+async fn read_away(mut stream: TcpStream) {
+    let mut rest = [0u8; 1024];
+    let _ = timeout(REST_LIMIT, async {
+        while let Ok(1..) = stream.read(&mut rest).await {}
+    })
+    .await;
 }
 
 /// `HTTP/1.1 200`
