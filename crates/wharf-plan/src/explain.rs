@@ -197,8 +197,18 @@ fn kernel(port: Port, ephemeral: PortRange) -> Vec<Sourced> {
 pub fn framework(name: &str) -> Option<FrameworkExplanation> {
     let framework = catalog::by_id(name).or_else(|| {
         catalog::all().iter().find(|framework| framework.name.eq_ignore_ascii_case(name))
-    })?;
+    });
+    let framework = framework.or_else(|| of_package(name))?;
     Some(of_framework(framework))
+}
+
+/// The framework that a package's name (`django`, `next`) stands for: of several the one that wharf's
+/// tests start.
+fn of_package(name: &str) -> Option<&'static Framework> {
+    let named = |framework: &&Framework| framework.detect.deps.contains(&name);
+    let is_run = |framework: &&Framework| framework.proof == Proof::Run;
+    let all = || catalog::all().iter().filter(named);
+    all().find(is_run).or_else(|| all().next())
 }
 
 /// Ids that a misspelt name may have meant: those that begin or go on with it.

@@ -82,10 +82,8 @@ async fn first_words(stream: &mut TcpStream, address: SocketAddr) -> Option<Vec<
 /// some servers log as an error.
 async fn read_away(mut stream: TcpStream) {
     let mut rest = [0u8; 1024];
-    let _ = timeout(REST_LIMIT, async {
-        while let Ok(1..) = stream.read(&mut rest).await {}
-    })
-    .await;
+    let _ =
+        timeout(REST_LIMIT, async { while let Ok(1..) = stream.read(&mut rest).await {} }).await;
 }
 
 /// `HTTP/1.1 200`
