@@ -117,10 +117,14 @@ impl Injector<'_> {
         }
     }
 
-    /// Of a program that the catalog does not know, only the variable `PORT` is understood.
+    /// Of a program that the catalog does not know, the variable `PORT` and the flag `--port` are
+    /// understood.
     fn unknown_typed(&self) -> Typed {
         let mut typed = Typed::default();
         typed::port_variable(&self.s.command, &mut typed);
+        if typed.port.is_none() {
+            typed::plain_port_flag(&self.s.command, &mut typed);
+        }
         typed
     }
 

@@ -111,6 +111,22 @@ pub(crate) fn port_variable(command: &Command, typed: &mut Typed) {
     typed.port = last.map(assigned);
 }
 
+/// Reads `--port N` for a program that the catalog does not know: the one spelling that nearly all
+/// programs share. The port of a database is more likely one to connect to.
+pub(crate) fn plain_port_flag(command: &Command, typed: &mut Typed) {
+    for index in 1..command.words.len() {
+        let text = command.words[index].text.as_str();
+        if text == "--" {
+            return;
+        }
+        let Some(value) = value_of(&command.words, index, &["--port"]) else { continue };
+        let port = taken(value, Form::Flag, text);
+        if matches!(port.said, Said::Port(number) if !number.is_well_known_service()) {
+            typed.port = Some(port);
+        }
+    }
+}
+
 fn assigned(assignment: &Assignment) -> TypedPort {
     let head = assignment.name.len() + 1;
     let word = format!("{}={}", assignment.name, assignment.value);

@@ -424,3 +424,15 @@ fn a_stopped_pilot_can_be_ended() {
     assert_eq!(stopped.code, 0, "{stopped:?}");
     assert_eq!(run.code(), 143);
 }
+
+#[test]
+fn a_port_typed_for_an_unknown_program_is_the_request() {
+    let sandbox = Sandbox::new();
+    let program = SERVE.replace("int(os.environ['PORT'])", "int(__import__('sys').argv[-1])");
+    sandbox.file("own.py", &program);
+    let mut run = sandbox.run(&["--", "python3", "own.py", "--port", "9003"]);
+    assert_eq!(run.event("ready")["port"], 9003);
+    assert_eq!(run.event("leased")["port"], 9003);
+    let taken = sandbox.output(&["run", "--", "python3", "own.py", "--port=9003"]);
+    assert_eq!(taken.code, 4, "{taken:?}");
+}
