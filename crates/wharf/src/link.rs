@@ -54,7 +54,7 @@ impl Link {
         let summoner = Summoner::new(paths()?, ProgramStarter::new()?);
         match summoner.running().await {
             Ok((client, _)) => Ok(Link { client, summoner }),
-            Err(error) => Err(report(error)),
+            Err(error) => Err(failure(error, &summoner.client())),
         }
     }
 
@@ -79,12 +79,13 @@ impl Link {
 
     /// How the daemon is: this one, without a second try.
     pub(crate) async fn status(&self) -> Result<Status, Report> {
-        self.client.status().await.map_err(report)
+        self.client.status().await.map_err(|error| failure(error, &self.client))
     }
 
     /// Asks the daemon to end; gives its process number.
     pub(crate) async fn stop(&self) -> Result<u32, Report> {
-        Ok(self.client.stop().await.map_err(report)?.pid)
+        let stopping = self.client.stop().await;
+        Ok(stopping.map_err(|error| failure(error, &self.client))?.pid)
     }
 
     /// Tells the daemon how an instance is: once, and only a daemon that runs. Whoever stopped it
@@ -108,8 +109,7 @@ impl Link {
                     tokio::time::sleep(PAUSE).await;
                     client = self.summoner.summon(deadline).await?;
                 }
-                Err(error @ CallError::Timeout { .. }) => return Err(hanging(error, &client)),
-                Err(error) => return Err(report(error)),
+                Err(error) => return Err(failure(error, &client)),
             }
         }
     }
@@ -163,6 +163,14 @@ pub(crate) fn report(error: CallError) -> Report {
             daemon.help("see `daemon.log` in wharf's state folder for its last words")
         }
         _ => daemon.help("`wharf daemon status` tells more"),
+    }
+}
+
+/// What a person should know of a call that failed at this client.
+fn failure(error: CallError, client: &Client) -> Report {
+    match error {
+        error @ CallError::Timeout { .. } => hanging(error, client),
+        error => report(error),
     }
 }
 

@@ -263,3 +263,18 @@ fn a_step_of_a_pipeline_ends_although_the_daemon_lives_on() {
     assert_eq!(sandbox.output(&["daemon", "stop"]).code, 0);
     assert_eq!(sandbox.output(&["daemon", "stop"]).code, 0, "twice is no error");
 }
+
+#[test]
+fn a_daemon_that_hangs_is_named_with_the_way_out() {
+    let sandbox = Sandbox::new();
+    sandbox.output(&["port"]);
+    let pid =
+        sandbox.output(&["daemon", "status", "--json"]).json()["pid"].as_u64().unwrap() as u32;
+    sandbox::signal(pid, "STOP");
+    for args in [&["daemon", "status"][..], &["ls"]] {
+        let answer = sandbox.output(args);
+        assert_eq!(answer.code, 6, "{answer:?}");
+        assert!(answer.err.contains(&format!("kill -CONT {pid}")), "{answer:?}");
+    }
+    sandbox::signal(pid, "CONT");
+}

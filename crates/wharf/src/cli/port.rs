@@ -60,7 +60,7 @@ pub(crate) struct Args {
 
 /// Leases the ports and prints them, or runs the command on them.
 pub(crate) fn run(args: Args) -> Outcome {
-    refuse_blocked(args.near.map(PortArgument::AtLeast))?;
+    refuse_blocked(args.near.map(PortArgument::AtLeast), "--near")?;
     let dir = current_dir()?;
     let key = args.service.as_ref().map(|service| {
         let project = project(&dir);

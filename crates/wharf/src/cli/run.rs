@@ -75,7 +75,7 @@ pub(crate) fn run(args: Args) -> Outcome {
     let events = Sink::open(args.events.as_deref())?;
     let dir = current_dir()?;
     let plan = plan(&args, &dir)?;
-    refuse_blocked(args.port)?;
+    refuse_blocked(args.port, "--port")?;
     find_program(&plan)?;
     let code = super::block_on(go(&args, plan, caller, events, begun))??;
     Ok(ExitCode::from(code))
@@ -202,7 +202,7 @@ fn find_program(plan: &LaunchPlan) -> Result<(), Report> {
 
 /// A browser would refuse the URL that wharf prints, so the number cannot be what was meant. A blocked
 /// port that stands in the command itself is the user's business; `Place::story` warns of it.
-pub(super) fn refuse_blocked(port: Option<PortArgument>) -> Result<(), Report> {
+pub(super) fn refuse_blocked(port: Option<PortArgument>, option: &str) -> Result<(), Report> {
     let Some(PortArgument::Exactly(port) | PortArgument::AtLeast(port)) = port else {
         return Ok(());
     };
@@ -214,5 +214,5 @@ pub(super) fn refuse_blocked(port: Option<PortArgument>) -> Result<(), Report> {
     let other = other.map_or_else(|| "8000".to_owned(), |port| port.to_string());
     Err(Report::new(Code::Usage, format!("port {port} cannot be opened in a browser"))
         .why("it is on the Fetch standard's list of blocked ports, so every browser refuses it")
-        .help(format!("choose another, such as `--port {other}`")))
+        .help(format!("choose another, such as `{option} {other}`")))
 }

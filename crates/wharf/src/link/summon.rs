@@ -13,7 +13,7 @@ use wharf_os::detached;
 use wharf_os::lock::FileLock;
 use wharf_os::private_dir;
 
-use super::{CALL, PAUSE, hanging, report};
+use super::{CALL, PAUSE, failure, report};
 use crate::report::{Code, Report};
 
 /// What a new daemon says first on its standard output.
@@ -101,7 +101,7 @@ impl<S: Starter> Summoner<S> {
                 // What it knows is in the store, for its successor; who it serves, keeps serving.
                 Ok((client, _)) => drop(client.stop().await),
                 Err(error @ CallError::Timeout { .. }) => {
-                    return Err(hanging(error, &self.client()));
+                    return Err(failure(error, &self.client()));
                 }
                 Err(error) if left.is_zero() || !error.is_passing() => return Err(report(error)),
                 Err(CallError::NoDaemon { .. }) => {
@@ -133,7 +133,7 @@ impl<S: Starter> Summoner<S> {
         }
     }
 
-    fn client(&self) -> Client {
+    pub(super) fn client(&self) -> Client {
         Client::new(&self.paths.socket).with_timeout(CALL)
     }
 
