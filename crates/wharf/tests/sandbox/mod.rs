@@ -55,7 +55,9 @@ impl Sandbox {
     pub fn program(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new("nsenter");
         command.arg(format!("--net=/proc/{}/ns/net", self.network.id()));
-        command.arg("--").arg(program);
+        // Whoever runs the tests may ignore some signals (`nohup`, a job in the background), which
+        // every program here would inherit.
+        command.args(["--", "env", "--default-signal=HUP,INT,QUIT,TERM"]).arg(program);
         self.settle(&mut command);
         command
     }
