@@ -10,7 +10,9 @@ const SIZE: &str = "stty rows 40 cols 120";
 /// The command that runs `argv` in a terminal and passes on its exit code.
 pub fn around(argv: &[String]) -> Vec<String> {
     let words: Vec<String> = argv.iter().map(|word| quoted(word)).collect();
-    let inside = format!("{SIZE} && exec {}", words.join(" "));
+    // A runner in the background of a script has Ctrl-C ignored, which a person's terminal has not.
+    let inside =
+        format!("{SIZE} && exec env --default-signal=HUP,INT,QUIT,TERM {}", words.join(" "));
     let words = ["script", "--quiet", "--return", "--command", &inside, "/dev/null"];
     words.map(str::to_owned).to_vec()
 }
