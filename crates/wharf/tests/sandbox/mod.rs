@@ -3,7 +3,7 @@
 
 #![allow(dead_code, unreachable_pub, reason = "each test file uses the part that it needs")]
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 use std::io::Read;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
@@ -84,17 +84,6 @@ impl Sandbox {
     /// Runs wharf to its end.
     pub fn output(&self, args: &[&str]) -> Answer {
         answer(self.wharf(args))
-    }
-
-    /// Starts wharf and leaves it running.
-    pub fn start(&self, args: &[&str]) -> Running {
-        running(self.wharf(args), &self.dir.path().join(format!("events-{}", unique())))
-    }
-
-    /// As `start`, of a command that the test has prepared. `--events` is set by the environment of
-    /// the sandbox, so the arguments must hold `EVENTS` where its file goes.
-    pub fn start_command(&self, command: Command) -> Running {
-        running(command, &self.dir.path().join(format!("events-{}", unique())))
     }
 
     /// `wharf run --events … ARGS`
@@ -245,13 +234,6 @@ impl Running {
         signal(self.pid(), name);
     }
 
-    /// Sends a signal to the whole group, as the terminal does.
-    pub fn signal_group(&self, name: &str) {
-        let status =
-            Command::new("kill").args(["-s", name, "--"]).arg(format!("-{}", self.pid())).status();
-        assert!(status.expect("kill is there").success());
-    }
-
     /// Waits for the end and gives the exit code.
     pub fn code(&mut self) -> i32 {
         let status = until(|| self.child.try_wait().expect("it can be waited for"));
@@ -327,9 +309,4 @@ pub fn mode(path: &Path, mode: u32) {
 fn unique() -> usize {
     static NEXT: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
     NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed)
-}
-
-/// The words of a path, for arguments.
-pub fn word(path: &Path) -> OsString {
-    path.as_os_str().to_owned()
 }
