@@ -14,4 +14,5 @@ pub mod paths;
 
 pub use client::{CallError, Client};
 pub use error::{Code, ErrorBody};
+pub use event_stream::EventStream;
 pub use paths::{Environment, Paths, PathsError};

@@ -11,7 +11,7 @@ use wharf_control::{Code, ErrorBody};
 use wharf_model::lease::Displaced;
 use wharf_model::{
     Holder, Instance, Lease, LeaseKind, Listener, PathText, Port, PortRequest, ProcessId, Remap,
-    ServiceKey, State, Why,
+    Remapped, ServiceKey, State, Why,
 };
 
 fn port(number: u16) -> Port {
@@ -84,6 +84,7 @@ fn instance(state: State) -> Instance {
         requested_port: 8000,
         listeners: vec![listener("::1"), listener("0.0.0.0")],
         remap: Remap::Cooperative,
+        remapped: vec![Remapped { named: 8000, port: 8001 }],
         url: "http://shop.localhost:8000".into(),
         direct_url: "http://127.0.0.1:8000".into(),
         pid: Some(8),

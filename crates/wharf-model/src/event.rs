@@ -66,6 +66,33 @@ pub enum EventKind {
         /// The port that it really took.
         port: u16,
     },
+    /// A socket was bound: exact, and only where ports are remapped.
+    Bound {
+        /// The port that the program named.
+        named: u16,
+        /// The address on which it is bound.
+        address: std::net::IpAddr,
+        /// The port on which it is bound.
+        port: u16,
+        /// The thread that bound it.
+        pid: u32,
+    },
+    /// A bind was left as the program made it, although ports are remapped.
+    Unmapped {
+        /// The port that the program named.
+        named: u16,
+        /// The thread that named it.
+        pid: u32,
+        /// Why, in a sentence.
+        why: String,
+    },
+    /// A listener has gone: before the ready event, one that was a trial.
+    Closed {
+        /// The address.
+        address: std::net::IpAddr,
+        /// The port.
+        port: u16,
+    },
     /// The instance serves.
     Ready {
         /// The port that it serves on.

@@ -97,10 +97,25 @@ impl fmt::Display for State {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Remap {
+    /// A port that the program names is remapped, on duplicates of its sockets.
+    Dup,
+    /// The same, by changing the address in the program's memory.
+    Rewrite,
+    /// The same, on sockets of wharf's own that take the place of the program's.
+    Inject,
     /// By hints alone: environment, flags, arguments.
     Cooperative,
     /// Not even hints.
     Off,
+}
+
+/// A port that a program named, and the one that it has in its place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Remapped {
+    /// The port that the program named.
+    pub named: u16,
+    /// The port that it has.
+    pub port: u16,
 }
 
 /// One instance, as its pilot reports it.
@@ -125,6 +140,9 @@ pub struct Instance {
     pub listeners: Vec<Listener>,
     /// How a hard-coded port is handled.
     pub remap: Remap,
+    /// The ports that the program named, and those that it has in their place.
+    #[serde(default)]
+    pub remapped: Vec<Remapped>,
     /// The URL by name.
     pub url: String,
     /// The URL by address.

@@ -21,7 +21,7 @@ pub mod request;
 
 pub use event::{Event, EventKind};
 pub use holder::Holder;
-pub use instance::{Instance, Remap, State};
+pub use instance::{Instance, Remap, Remapped, State};
 pub use key::ServiceKey;
 pub use lease::{Grant, Lease, LeaseKind, Why};
 pub use listener::{Exposure, Listener};

@@ -33,6 +33,13 @@ impl PortRequest {
     }
 }
 
+impl PortRequest {
+    /// Whether no other port will do.
+    pub fn is_exact(self) -> bool {
+        matches!(self, PortRequest::Exactly(_))
+    }
+}
+
 impl fmt::Display for PortRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

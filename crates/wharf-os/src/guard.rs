@@ -21,7 +21,9 @@ use std::time::Duration;
 
 use crate::guard_process;
 use crate::limits::CallerLimits;
+use crate::passing;
 use crate::program::{self, ProgramError};
+use crate::remap::{Calls, Notifier, Program};
 use crate::signals::CallerSignals;
 
 /// How often the guard tries again to end processes that do not end, when nobody is left to decide.
@@ -44,6 +46,8 @@ pub struct Command {
     pub limits: CallerLimits,
     /// How long the tree has between SIGTERM and SIGKILL when the caller has died.
     pub orphan_grace: Duration,
+    /// Which of the tree's calls the caller answers, if any: see [`crate::remap`].
+    pub filter: Option<Calls>,
 }
 
 /// Why a command did not start.
@@ -157,15 +161,9 @@ impl Guard {
     /// # Errors
     /// `UnexpectedEof` when the guard has gone: the tree has ended, or the guard was killed.
     pub fn next(&self) -> io::Result<Option<Packet>> {
-        let mut buffer = [0u8; Packet::SIZE];
-        let flags = rustix::net::RecvFlags::DONTWAIT;
-        match rustix::net::recv(&self.channel, &mut buffer, flags) {
-            Ok((0, _)) => Err(io::ErrorKind::UnexpectedEof.into()),
-            Ok((length, _)) => Ok(Packet::decode(&buffer[..length])),
-            Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => Ok(None),
-            Err(rustix::io::Errno::CONNRESET) => Err(io::ErrorKind::UnexpectedEof.into()),
-            Err(error) => Err(error.into()),
-        }
+        let mut buffer = [0u8; Word::SIZE];
+        let received = passing::receive(self.channel.as_fd(), &mut buffer)?;
+        Ok(received.and_then(|(length, fd)| Packet::new(Word::decode(&buffer[..length])?, fd)))
     }
 
     /// Takes the guard off the process table once it has gone; harmless before and after.
@@ -189,7 +187,7 @@ impl AsRawFd for Guard {
 }
 
 /// One packet of the channel.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub enum Packet {
     /// News of the command.
     Message(Message),
@@ -200,36 +198,68 @@ pub enum Packet {
         /// The `errno`.
         errno: i32,
     },
+    /// The filter is installed: by this its calls are answered, and until then they wait.
+    Filtered(Notifier),
+    /// The filter was refused; the command runs without it.
+    NotFiltered {
+        /// The `errno`.
+        errno: i32,
+    },
 }
 
 impl Packet {
+    /// A filter without its descriptor was lost on the way (descriptors used up): its calls fail.
+    fn new(word: Word, fd: Option<OwnedFd>) -> Option<Packet> {
+        Some(match word {
+            Word::Message(message) => Packet::Message(message),
+            Word::Refused { folder, errno } => Packet::Refused { folder, errno },
+            Word::Filtered => Packet::Filtered(Notifier::new(fd?)),
+            Word::NotFiltered { errno } => Packet::NotFiltered { errno },
+        })
+    }
+}
+
+/// What a packet says, beside the descriptor that it may carry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Word {
+    Message(Message),
+    Refused { folder: bool, errno: i32 },
+    Filtered,
+    NotFiltered { errno: i32 },
+}
+
+impl Word {
     pub(crate) const SIZE: usize = 8;
 
-    pub(crate) fn encode(self) -> [u8; Packet::SIZE] {
+    pub(crate) fn encode(self) -> [u8; Word::SIZE] {
         let (tag, value): (u8, i32) = match self {
-            Packet::Message(Message::Started { pid }) => (1, pid.cast_signed()),
-            Packet::Message(Message::Stopped { signal }) => (2, signal),
-            Packet::Message(Message::Exited(Exit::Code(code))) => (3, code),
-            Packet::Message(Message::Exited(Exit::Signal(signal))) => (4, signal),
-            Packet::Refused { folder: true, errno } => (5, errno),
-            Packet::Refused { folder: false, errno } => (6, errno),
+            Word::Message(Message::Started { pid }) => (1, pid.cast_signed()),
+            Word::Message(Message::Stopped { signal }) => (2, signal),
+            Word::Message(Message::Exited(Exit::Code(code))) => (3, code),
+            Word::Message(Message::Exited(Exit::Signal(signal))) => (4, signal),
+            Word::Refused { folder: true, errno } => (5, errno),
+            Word::Refused { folder: false, errno } => (6, errno),
+            Word::Filtered => (7, 0),
+            Word::NotFiltered { errno } => (8, errno),
         };
-        let mut bytes = [0u8; Packet::SIZE];
+        let mut bytes = [0u8; Word::SIZE];
         bytes[0] = tag;
         bytes[4..].copy_from_slice(&value.to_ne_bytes());
         bytes
     }
 
-    /// A packet of the wrong length or tag is no packet: `None`, as if nothing had come.
-    fn decode(bytes: &[u8]) -> Option<Packet> {
+    /// Bytes of the wrong length or tag say nothing: `None`, as if nothing had come.
+    fn decode(bytes: &[u8]) -> Option<Word> {
         let value = i32::from_ne_bytes(bytes.get(4..8)?.try_into().ok()?);
         Some(match bytes[0] {
-            1 => Packet::Message(Message::Started { pid: value.cast_unsigned() }),
-            2 => Packet::Message(Message::Stopped { signal: value }),
-            3 => Packet::Message(Message::Exited(Exit::Code(value))),
-            4 => Packet::Message(Message::Exited(Exit::Signal(value))),
-            5 => Packet::Refused { folder: true, errno: value },
-            6 => Packet::Refused { folder: false, errno: value },
+            1 => Word::Message(Message::Started { pid: value.cast_unsigned() }),
+            2 => Word::Message(Message::Stopped { signal: value }),
+            3 => Word::Message(Message::Exited(Exit::Code(value))),
+            4 => Word::Message(Message::Exited(Exit::Signal(value))),
+            5 => Word::Refused { folder: true, errno: value },
+            6 => Word::Refused { folder: false, errno: value },
+            7 => Word::Filtered,
+            8 => Word::NotFiltered { errno: value },
             _ => return None,
         })
     }
@@ -247,6 +277,7 @@ pub(crate) struct Image {
     pub(crate) ignored: Vec<i32>,
     pub(crate) limits: CallerLimits,
     pub(crate) orphan_grace: Duration,
+    pub(crate) filter: Option<Program>,
 }
 
 impl Image {
@@ -269,11 +300,13 @@ impl Image {
             ignored: command.ignored.clone(),
             limits: command.limits,
             orphan_grace: command.orphan_grace,
+            filter: command.filter.map(Program::new),
         })
     }
 }
 
-fn channel() -> io::Result<(OwnedFd, OwnedFd)> {
+/// Two ends of a line of packets, closed on exec.
+pub(crate) fn channel() -> io::Result<(OwnedFd, OwnedFd)> {
     let mut ends: [RawFd; 2] = [-1, -1];
     let kind = libc::SOCK_SEQPACKET | libc::SOCK_CLOEXEC;
     // SAFETY: `ends` has room for the two descriptors.

@@ -5,14 +5,16 @@
 //! allocated: with glibc both are safe after a fork.
 
 use std::ffi::CString;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags};
 use rustix::process::{Pid, Signal, WaitOptions, WaitStatus};
 
 use crate::descendants;
-use crate::guard::{Exit, Image, Message, Packet, SWEEP_INTERVAL};
+use crate::guard::{Exit, Image, Message, SWEEP_INTERVAL, Word};
+use crate::passing;
+use crate::remap::Program;
 use crate::signals::{self, SignalFd};
 
 /// How often SIGKILL is tried before the guard gives up on what the kernel does not let it end (a
@@ -45,7 +47,7 @@ fn guard(image: &Image, channel: RawFd) -> std::io::Result<()> {
     let child = match unsafe { libc::fork() } {
         -1 => {
             let errno = std::io::Error::last_os_error().raw_os_error().unwrap_or(libc::EAGAIN);
-            tell(&channel, Packet::Refused { folder: false, errno });
+            tell(&channel, Word::Refused { folder: false, errno });
             return Ok(());
         }
         0 => command(image, guard_pid, &channel),
@@ -54,7 +56,7 @@ fn guard(image: &Image, channel: RawFd) -> std::io::Result<()> {
     // Only now: the command inherits what our caller's caller opened for it, such as `<(…)`.
     keep_only(channel.as_raw_fd(), signals.as_raw_fd());
     leave_the_terminal();
-    tell(&channel, Packet::Message(Message::Started { pid: child.cast_unsigned() }));
+    tell(&channel, Word::Message(Message::Started { pid: child.cast_unsigned() }));
     watch(&channel, &signals, child, image.orphan_grace)
 }
 
@@ -96,7 +98,7 @@ fn reap(channel: &OwnedFd, child: i32) -> Tree {
         match rustix::process::wait(options) {
             Ok(Some((pid, status))) if pid.as_raw_nonzero().get() == child => {
                 if let Some(message) = news(status) {
-                    tell(channel, Packet::Message(message));
+                    tell(channel, Word::Message(message));
                 }
             }
             Ok(Some(_)) | Err(rustix::io::Errno::INTR) => {}
@@ -148,10 +150,10 @@ fn collect() -> Tree {
     }
 }
 
-fn tell(channel: &OwnedFd, packet: Packet) {
+fn tell(channel: &OwnedFd, word: Word) {
     // A caller that has gone is noticed by `watch`; until then there is nobody to tell. NOSIGNAL,
     // since SIGPIPE would end the guard and with it the tree.
-    let _ = rustix::net::send(channel, &packet.encode(), rustix::net::SendFlags::NOSIGNAL);
+    let _ = passing::send(channel.as_fd(), &word.encode(), None);
 }
 
 /// The guard must not keep the caller's sockets, reservations or pipes open.
@@ -183,13 +185,13 @@ fn leave_the_terminal() {
 
 /// The command, between fork and exec. Never returns.
 fn command(image: &Image, guard: Pid, channel: &OwnedFd) -> ! {
-    let refused = become_the_command(image, guard);
+    let refused = become_the_command(image, guard, channel);
     tell(channel, refused);
     // SAFETY: as in `main`.
     unsafe { libc::_exit(127) }
 }
 
-fn become_the_command(image: &Image, guard: Pid) -> Packet {
+fn become_the_command(image: &Image, guard: Pid, channel: &OwnedFd) -> Word {
     let _ = rustix::process::set_parent_process_death_signal(Some(Signal::KILL));
     // The guard may have died before the line above took effect.
     if rustix::process::getppid() != Some(guard) {
@@ -197,16 +199,29 @@ fn become_the_command(image: &Image, guard: Pid) -> Packet {
         unsafe { libc::_exit(127) }
     }
     if let Err(error) = rustix::process::chdir(image.dir.as_c_str()) {
-        return Packet::Refused { folder: true, errno: error.raw_os_error() };
+        return Word::Refused { folder: true, errno: error.raw_os_error() };
     }
     image.limits.restore();
     signals::default_dispositions(&image.ignored);
     image.signals.restore();
+    if let Some(filter) = &image.filter {
+        install(filter, channel);
+    }
     let mut error = execute(&image.file, &image.argv, &image.env);
     if error == libc::ENOEXEC {
         error = execute(c"/bin/sh", &image.script_argv, &image.env);
     }
-    Packet::Refused { folder: false, errno: error }
+    Word::Refused { folder: false, errno: error }
+}
+
+/// Last of all before exec: what comes before is never stopped by the filter. A command whose filter is
+/// refused runs all the same.
+fn install(filter: &Program, channel: &OwnedFd) {
+    let (word, notifier) = match filter.install() {
+        Ok(notifier) => (Word::Filtered, Some(notifier)),
+        Err(error) => (Word::NotFiltered { errno: error.raw_os_error().unwrap_or_default() }, None),
+    };
+    let _ = passing::send(channel.as_fd(), &word.encode(), notifier.as_ref().map(AsFd::as_fd));
 }
 
 /// Returns only when the system refused, with its number.

@@ -25,6 +25,7 @@ fn command(words: &[&str], dir: &Path) -> Command {
         ignored: Vec::new(),
         limits: CallerLimits::current(),
         orphan_grace: Duration::from_millis(200),
+        filter: None,
     }
 }
 

@@ -1,10 +1,11 @@
 //! A running instance is a handle to its task.
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use wharf_os::guard::{Guard, SpawnError};
 
 use crate::launch::{Launch, Order};
-use crate::task::Task;
+use crate::remap::{Answering, Asks, Group, PortAsk, Remapping};
+use crate::task::{Lines, Task};
 use crate::update::Update;
 
 /// Updates that nobody has read yet; when they are full the task waits, and the server does not.
@@ -19,20 +20,36 @@ pub struct Handle {
     guard: u32,
     orders: mpsc::Sender<Order>,
     updates: mpsc::Receiver<Update>,
+    asks: Asks,
+    regroup: watch::Sender<Group>,
     task: tokio::task::JoinHandle<()>,
+}
+
+/// What comes from an instance.
+#[derive(Debug)]
+pub enum News {
+    /// Something happened.
+    Update(Update),
+    /// The program wants a port, and waits.
+    Ask(PortAsk),
 }
 
 /// Launches the command and starts its task on the current runtime.
 ///
 /// # Errors
 /// The command cannot be found, or the system refuses a process.
-pub fn start(launch: Launch) -> Result<Handle, SpawnError> {
+pub fn start(mut launch: Launch) -> Result<Handle, SpawnError> {
+    launch.command.filter = launch.remapping.as_ref().map(Remapping::calls);
     let guard = Guard::spawn(&launch.command)?;
     let root = guard.pid();
     let (orders, orders_in) = mpsc::channel(ORDERS_MAX);
     let (updates_out, updates) = mpsc::channel(UPDATES_MAX);
-    let task = Task::new(launch, guard, orders_in, updates_out).map_err(SpawnError::Fork)?;
-    Ok(Handle { guard: root, orders, updates, task: tokio::spawn(task.run()) })
+    let (asks_out, asks) = Answering::questions();
+    let group = launch.remapping.as_ref().map(|remapping| remapping.group.clone());
+    let (regroup, groups) = watch::channel(group.unwrap_or_default());
+    let lines = Lines { orders: orders_in, updates: updates_out, asks: asks_out, groups };
+    let task = Task::new(launch, guard, lines).map_err(SpawnError::Fork)?;
+    Ok(Handle { guard: root, orders, updates, asks, regroup, task: tokio::spawn(task.run()) })
 }
 
 impl Handle {
@@ -44,6 +61,24 @@ impl Handle {
     /// The next update; `None` after [`Update::Gone`].
     pub async fn next(&mut self) -> Option<Update> {
         self.updates.recv().await
+    }
+
+    /// The next update or question, whichever comes first; `None` after [`Update::Gone`].
+    pub async fn next_news(&mut self) -> Option<News> {
+        tokio::select! {
+            biased;
+            Some(ask) = self.asks.recv() => Some(News::Ask(ask)),
+            update = self.updates.recv() => update.map(News::Update),
+        }
+    }
+
+    /// Tells which ports the other members of the group stand for.
+    pub fn regroup(&self, group: Group) {
+        self.regroup.send_if_modified(|known| {
+            let changed = *known != group;
+            *known = group;
+            changed
+        });
     }
 
     /// Gives an order. An instance that has ended takes none, which is no error: it wanted to end.

@@ -6,6 +6,8 @@ use wharf_model::{Port, Probe};
 use wharf_os::guard::Command;
 use wharf_os::reserve::Reservation;
 
+use crate::remap::Remapping;
+
 /// Everything that the task needs to know of one instance.
 #[derive(Debug)]
 pub struct Launch {
@@ -26,6 +28,8 @@ pub struct Launch {
     pub grace: Duration,
     /// The sockets that keep the leased ports from others; held until the tree has ended.
     pub reservations: Vec<Reservation>,
+    /// How ports that the program names itself are remapped, if they are.
+    pub remapping: Option<Remapping>,
 }
 
 /// What the owner of an instance may ask of it.

@@ -5,14 +5,16 @@
 
 #![forbid(unsafe_code)]
 
+mod answers;
 pub mod handle;
 pub mod launch;
 pub mod probe;
 pub mod readiness;
+pub mod remap;
 pub mod sight;
 mod task;
 pub mod update;
 
-pub use handle::{Handle, start};
+pub use handle::{Handle, News, start};
 pub use launch::{Launch, Order};
 pub use update::{Answer, Update};

@@ -57,6 +57,13 @@ impl Expectation {
         self.believed
     }
 
+    /// Takes in that a port was leased for one that the program named: it is believed soon.
+    pub fn expect(&mut self, port: u16) {
+        if port != self.leased && !self.likely.contains(&port) {
+            self.likely.push(port);
+        }
+    }
+
     /// Takes in what the tree listens on. Returns the port when the belief has just changed.
     pub fn consider(&mut self, seen: &BTreeSet<Listener>, now: Instant) -> Option<u16> {
         let ports: BTreeSet<u16> = seen.iter().map(|listener| listener.port).collect();

@@ -8,15 +8,17 @@ use std::pin::Pin;
 use std::time::{Duration, Instant};
 
 use tokio::io::unix::AsyncFd;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use wharf_model::{Listener, Probe};
 use wharf_os::guard::{Exit, Guard, Message, Packet};
 use wharf_os::reserve::Reservation;
 use wharf_os::{descendants, process};
 
+use crate::answers::Answers;
 use crate::launch::{Launch, Order};
 use crate::probe::{self, Outcome};
 use crate::readiness::Expectation;
+use crate::remap::{Group, PortAsk, Seen};
 use crate::sight::{OnPort, Sight};
 use crate::update::{Answer, Update};
 
@@ -40,6 +42,9 @@ const WAITING_AFTER: Duration = Duration::from_secs(15);
 /// How often SIGKILL is sent again to what is left: a process may fork between the look and the signal.
 const KILL_AGAIN: Duration = Duration::from_millis(20);
 
+/// How long the last processes of a tree may take to leave their filter before it is worth a word.
+const LINGER_AFTER: Duration = Duration::from_secs(1);
+
 /// `Sync` as well, since the loop holds it across its other waits.
 type Question = Pin<Box<dyn Future<Output = Reply> + Send + Sync>>;
 
@@ -54,10 +59,10 @@ pub(crate) struct Task {
     probe: Probe,
     grace: Duration,
     mark: (&'static str, String),
-    /// Held, not read: the sockets that keep the ports.
-    _reservations: Vec<Reservation>,
-    orders: mpsc::Receiver<Order>,
-    updates: mpsc::Sender<Update>,
+    /// The sockets that keep the ports, until the answering thread takes them.
+    reservations: Vec<Reservation>,
+    lines: Lines,
+    answers: Answers,
 
     launched: Instant,
     command: Option<u32>,
@@ -71,6 +76,14 @@ pub(crate) struct Task {
     told_waiting: bool,
     told_strangers: BTreeSet<Listener>,
     ending: Option<Ending>,
+}
+
+/// How the task is connected to the handle.
+pub(crate) struct Lines {
+    pub(crate) orders: mpsc::Receiver<Order>,
+    pub(crate) updates: mpsc::Sender<Update>,
+    pub(crate) asks: mpsc::Sender<PortAsk>,
+    pub(crate) groups: watch::Receiver<Group>,
 }
 
 /// Whether the instance serves.
@@ -92,15 +105,11 @@ struct Ending {
 }
 
 impl Task {
-    pub(crate) fn new(
-        launch: Launch,
-        guard: Guard,
-        orders: mpsc::Receiver<Order>,
-        updates: mpsc::Sender<Update>,
-    ) -> io::Result<Task> {
+    pub(crate) fn new(launch: Launch, guard: Guard, lines: Lines) -> io::Result<Task> {
         let now = Instant::now();
         let (first, last) = wharf_os::reserve::ephemeral_range();
         Ok(Task {
+            answers: Answers::new(&launch),
             sight: Sight::new(guard.pid(), launch.mark.clone())?,
             guard: registered(guard)?,
             expectation: Expectation::new(
@@ -112,9 +121,8 @@ impl Task {
             probe: launch.probe,
             grace: launch.grace,
             mark: launch.mark,
-            _reservations: launch.reservations,
-            orders,
-            updates,
+            reservations: launch.reservations,
+            lines,
             launched: now,
             command: None,
             seen: BTreeSet::new(),
@@ -148,7 +156,11 @@ impl Task {
                         break;
                     }
                 }
-                Some(order) = self.orders.recv() => self.obey(order),
+                Some(order) = self.lines.orders.recv() => self.obey(order),
+                Some(seen) = self.answers.next() => self.note(seen).await,
+                Ok(()) = self.lines.groups.changed() => {
+                    self.answers.regroup(self.lines.groups.borrow_and_update().clone());
+                }
                 reply = answer(&mut self.question), if self.question.is_some() => {
                     self.question = None;
                     self.judge(reply).await;
@@ -169,6 +181,8 @@ impl Task {
         match self.serving {
             Serving::Yes => Duration::from_millis(500),
             Serving::Missing(_) | Serving::Lost => Duration::from_millis(50),
+            // A call to `listen` is told as it happens; this is for what comes after it.
+            Serving::NotYet if self.answers.are_exact() => Duration::from_millis(20),
             Serving::NotYet if age < Duration::from_secs(30) => Duration::from_millis(2),
             Serving::NotYet if age < Duration::from_secs(300) => Duration::from_millis(20),
             Serving::NotYet => Duration::from_millis(100),
@@ -197,6 +211,38 @@ impl Task {
             }
             Packet::Message(Message::Exited(exit)) => self.exited(exit).await,
             Packet::Refused { folder, errno } => self.tell(Update::Refused { folder, errno }).await,
+            Packet::Filtered(notifier) => {
+                let reservations = std::mem::take(&mut self.reservations);
+                let asks = self.lines.asks.clone();
+                if let Err(error) = self.answers.start(notifier, reservations, asks) {
+                    let errno = error.raw_os_error().unwrap_or_default();
+                    self.tell(Update::NotFiltered { errno }).await;
+                }
+            }
+            Packet::NotFiltered { errno } => {
+                // The program binds by itself, over the reservations.
+                for reservation in &self.reservations {
+                    let _ = reservation.share(true);
+                }
+                self.tell(Update::NotFiltered { errno }).await;
+            }
+        }
+    }
+
+    /// Takes in what was seen of the tree's calls.
+    async fn note(&mut self, seen: Seen) {
+        match seen {
+            Seen::Bound { named, address, pid } => {
+                self.expectation.expect(address.port());
+                self.tell(Update::Bound { named, address, pid }).await;
+            }
+            Seen::Listening { .. } => {
+                self.next_scan = Instant::now();
+                self.look().await;
+            }
+            Seen::Unmapped { named, pid, why } => {
+                self.tell(Update::Unmapped { named, pid, why }).await;
+            }
         }
     }
 
@@ -385,23 +431,49 @@ impl Task {
             descendants::signal(child, SIGKILL);
             descendants::signal_one(std::process::id(), child, SIGKILL);
         }
+        self.linger().await;
         self.tell(Update::Gone).await;
+    }
+
+    /// Processes under the filter that could not be ended (another user's) still need their calls
+    /// answered: without us each further one would fail.
+    async fn linger(&mut self) {
+        let mut told = false;
+        while let Ok(seen) = tokio::time::timeout(LINGER_AFTER, self.answers.next()).await {
+            if seen.is_none() {
+                return;
+            }
+        }
+        while !self.answers.are_over() {
+            if !told {
+                told = true;
+                let (name, value) = self.mark.clone();
+                let pids = process::all().unwrap_or_default();
+                let marked = |pid: &u32| is_marked(*pid, name, &value);
+                let pids = pids.into_iter().filter(marked).collect();
+                self.tell(Update::Lingering { pids }).await;
+            }
+            self.answers.next().await;
+        }
     }
 
     /// Children of ours that a killed guard left to us. Other instances' guards are our children too.
     fn orphans(&self) -> Vec<u32> {
         let (name, value) = &self.mark;
-        let is_marked = |pid: &u32| {
-            process::environment_value(*pid, name)
-                .is_ok_and(|found| found.as_deref() == Some(value.as_ref()))
-        };
-        process::children(std::process::id()).into_iter().filter(is_marked).collect()
+        let children = process::children(std::process::id()).into_iter();
+        children.filter(|pid| is_marked(*pid, name, value)).collect()
     }
 
     /// Nobody listening to updates any more is the same as an order to end: the guard follows.
     async fn tell(&self, update: Update) {
-        let _ = self.updates.send(update).await;
+        let _ = self.lines.updates.send(update).await;
     }
+}
+
+/// Whether the process was started with this variable.
+fn is_marked(pid: u32, name: &str, value: &str) -> bool {
+    process::environment_value(pid, name)
+        .is_ok_and(|found| found.as_deref() == Some(value.as_ref()))
 }
 
 #[expect(

@@ -6,6 +6,8 @@ use std::time::Duration;
 use wharf_model::Listener;
 use wharf_os::guard::Exit;
 
+use crate::remap::Unmapped;
+
 /// News of an instance, in the order in which it happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Update {
@@ -34,6 +36,34 @@ pub enum Update {
     Moved {
         /// Where it really is.
         port: u16,
+    },
+    /// A socket was bound, under remapping.
+    Bound {
+        /// The port that the program named.
+        named: u16,
+        /// Where it is bound.
+        address: SocketAddr,
+        /// The thread that bound it.
+        pid: u32,
+    },
+    /// A bind was left as it was; told once for each port and reason.
+    Unmapped {
+        /// The port that was named.
+        named: u16,
+        /// Who named it.
+        pid: u32,
+        /// Why.
+        why: Unmapped,
+    },
+    /// The filter was refused: the program runs without remapping.
+    NotFiltered {
+        /// The system's `errno`.
+        errno: i32,
+    },
+    /// The tree has ended, but for processes that cannot be ended and still need this one.
+    Lingering {
+        /// Those that can be seen.
+        pids: Vec<u32>,
     },
     /// Another process listens on the port: its answers are not this instance's.
     Stranger {

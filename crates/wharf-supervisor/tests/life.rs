@@ -42,10 +42,20 @@ fn python(program: &str, probe: Probe, grace: Duration, likely: Vec<Port>) -> In
         ignored: Vec::new(),
         limits: CallerLimits::current(),
         orphan_grace: Duration::from_millis(200),
+        filter: None,
     };
     let reservations = vec![reservation];
-    let launch =
-        Launch { command, mark, port, further: Vec::new(), likely, probe, grace, reservations };
+    let launch = Launch {
+        command,
+        mark,
+        port,
+        further: Vec::new(),
+        likely,
+        probe,
+        grace,
+        reservations,
+        remapping: None,
+    };
     Instance { handle: start(launch).expect("python3 is there"), port, _dir: dir }
 }
 

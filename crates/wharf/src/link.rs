@@ -8,7 +8,9 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use wharf_control::api::{LeaseRequest, ReleaseRequest, Snapshot, Status};
-use wharf_control::{CallError, Client, Code as Refusal, Environment, ErrorBody, Paths};
+use wharf_control::{
+    CallError, Client, Code as Refusal, Environment, ErrorBody, EventStream, Paths,
+};
 use wharf_model::{Instance, Lease, Port};
 use wharf_os::{peer, private_dir, process, user};
 
@@ -75,6 +77,16 @@ impl Link {
     /// Everything that the daemon knows.
     pub(crate) async fn snapshot(&self) -> Result<Snapshot, Report> {
         self.call(async |client| client.snapshot().await).await
+    }
+
+    /// Everything that the daemon knows: this one, without a second try.
+    pub(crate) async fn snapshot_now(&self) -> Result<Snapshot, Report> {
+        self.client.snapshot().await.map_err(report)
+    }
+
+    /// What happens at the daemon from now on: this one, without a second try.
+    pub(crate) async fn events(&self) -> Result<EventStream, Report> {
+        self.client.events().await.map_err(report)
     }
 
     /// How the daemon is: this one, without a second try.

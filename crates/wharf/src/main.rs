@@ -14,6 +14,7 @@ mod link;
 mod narrate;
 mod pilot;
 mod place;
+mod remap;
 mod render;
 mod report;
 

@@ -4,19 +4,25 @@
 mod caller;
 mod derived;
 mod environment;
+mod group;
+mod lend;
 mod reporter;
 mod signal;
 mod watch;
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use tokio::sync::mpsc;
 use wharf_model::plan::Values;
-use wharf_model::{EventKind, Instance, LaunchPlan, PathText, Remap, State, name};
+use wharf_model::{EventKind, Instance, LaunchPlan, PathText, State, name};
 use wharf_os::guard::Command;
+use wharf_os::remap::Mode;
 use wharf_os::terminal::Modes;
 use wharf_supervisor::Launch;
+use wharf_supervisor::remap::Remapping;
 
 pub(crate) use caller::{Caller, Orders};
 use derived::DerivedFiles;
@@ -34,6 +40,9 @@ pub(crate) const HOST: &str = "127.0.0.1";
 
 /// How long the last word to the daemon may take: nobody waits for it.
 const LAST_WORD: Duration = Duration::from_millis(500);
+
+/// How many states of the group may lie unread.
+const GROUPS_MAX: usize = 4;
 
 /// How long a tree that lost its pilot has between SIGTERM and SIGKILL, at most.
 const ORPHAN_GRACE: Duration = Duration::from_secs(2);
@@ -60,12 +69,14 @@ pub(crate) struct Run {
     pub(crate) grace: Duration,
     pub(crate) loopback_only: bool,
     pub(crate) kind: Kind,
+    /// How ports that the program names itself are remapped, if they are.
+    pub(crate) mode: Option<Mode>,
 }
 
 impl Run {
     /// Launches the command and stays with it until nothing of it is left. Gives its exit code.
     pub(crate) async fn until_the_end(mut self) -> Result<u8, Report> {
-        let mut instance = describe(&self.plan, &self.place);
+        let mut instance = describe(&self.plan, &self.place, self.mode);
         let files = DerivedFiles::write(&self.plan, &self.place, &instance.id)?;
         let values = Values {
             host: HOST.to_owned(),
@@ -81,11 +92,20 @@ impl Run {
             why: self.place.why().clone(),
         });
         let env = environment(&self.plan, &values, &instance);
+        let link = self.link.take().map(Rc::new);
+        let remapping = self.remapping(link.as_deref(), &instance).await;
+        let follows = remapping.as_ref().is_some_and(|remapping| remapping.connect);
+        let (groups_out, groups) = mpsc::channel(GROUPS_MAX);
         let modes = Modes::save();
-        let handle = wharf_supervisor::start(self.launch(argv, env, instance.id.clone()))?;
+        let launch = self.launch(argv, env, instance.id.clone(), remapping);
+        let handle = wharf_supervisor::start(launch)?;
         instance.state = instance.state.leased().launched();
         let (reports, reports_in) = tokio::sync::watch::channel(instance);
-        let reporter = tokio::spawn(report_changes(self.link.take(), reports_in));
+        let reporter = tokio::task::spawn_local(report_changes(link.clone(), reports_in));
+        if let Some(link) = link.clone().filter(|_| follows) {
+            let key = reports.borrow().key.clone();
+            tokio::task::spawn_local(async move { group::follow(&link, key, groups_out).await });
+        }
         let pilot = Pilot {
             plan: self.plan,
             place: self.place,
@@ -94,7 +114,11 @@ impl Run {
             loopback_only: self.loopback_only,
             kind: self.kind,
             handle,
+            link,
+            groups,
             reports,
+            named: BTreeSet::new(),
+            lingers: false,
             interrupts: 0,
             last_interrupt: None,
             exposed: BTreeSet::new(),
@@ -108,11 +132,29 @@ impl Run {
         outcome
     }
 
+    /// How the calls of the program are answered, and what its group looks like now.
+    async fn remapping(&self, link: Option<&Link>, instance: &Instance) -> Option<Remapping> {
+        let mode = self.mode?;
+        // A daemon that does not answer now costs the group, not the run.
+        let snapshot = match link {
+            Some(link) => link.snapshot_now().await.ok(),
+            None => None,
+        };
+        let group = snapshot.as_ref().map(|snapshot| group::of(snapshot, &instance.key));
+        Some(Remapping {
+            mode,
+            connect: group::needs_connect(snapshot.as_ref(), instance),
+            loopback: self.loopback_only,
+            group: group.unwrap_or_default(),
+        })
+    }
+
     fn launch(
         &mut self,
         argv: Vec<OsString>,
         env: Vec<(OsString, OsString)>,
         id: String,
+        remapping: Option<Remapping>,
     ) -> Launch {
         let ports = self.place.ports();
         Launch {
@@ -124,6 +166,8 @@ impl Run {
                 ignored: self.caller.ignored.clone(),
                 limits: self.caller.limits,
                 orphan_grace: self.grace.min(ORPHAN_GRACE),
+                // The supervisor's to say.
+                filter: None,
             },
             mark: (ID_VARIABLE, id),
             port: ports[0],
@@ -132,6 +176,7 @@ impl Run {
             probe: self.plan.probe,
             grace: self.grace,
             reservations: self.place.take_reservations(),
+            remapping,
         }
     }
 }
@@ -142,7 +187,7 @@ fn likely_ports(plan: &LaunchPlan) -> Vec<wharf_model::Port> {
     std::iter::once(plan.request.wanted()).chain(conventional).collect()
 }
 
-fn describe(plan: &LaunchPlan, place: &Place) -> Instance {
+fn describe(plan: &LaunchPlan, place: &Place, mode: Option<Mode>) -> Instance {
     let key = plan.key(place.instance());
     let pilot = crate::facts::own_process();
     let port = place.ports()[0].get();
@@ -160,7 +205,8 @@ fn describe(plan: &LaunchPlan, place: &Place) -> Instance {
         port,
         requested_port: plan.request.wanted().get(),
         listeners: Vec::new(),
-        remap: Remap::Cooperative,
+        remap: crate::remap::shown(mode),
+        remapped: Vec::new(),
         pid: None,
         pilot_pid: pilot.pid,
         pilot,

@@ -28,8 +28,19 @@ pub(crate) struct Wanted {
     pub(crate) request: PortRequest,
     /// How many ports; the first is the one that was asked for.
     pub(crate) count: usize,
-    /// Whether to keep the ports by sockets.
-    pub(crate) reserve: bool,
+    /// How to keep the ports by sockets, if at all.
+    pub(crate) keep: Keep,
+}
+
+/// How a port is kept from others until the server binds it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Keep {
+    /// Not at all: for programs that bind without `SO_REUSEADDR`.
+    Not,
+    /// Over the socket a server may bind by itself.
+    Shared,
+    /// Nobody may bind it until whoever answers the server's calls lets it.
+    Alone,
 }
 
 /// Ports that are held.
@@ -145,7 +156,7 @@ async fn leased(link: &Link, wanted: &Wanted) -> Result<Place, Report> {
         let Some(first) = leases.into_iter().next() else {
             return Err(Report::new(Code::Daemon, "the daemon granted nothing"));
         };
-        match reserve_all(&ports, wanted.reserve) {
+        match reserve_all(&ports, wanted.keep) {
             Ok(reservations) => {
                 let instance = first.key.map_or(1, |key| key.instance);
                 return Ok(Place { ports, instance, why: first.why, reservations, outer: None });
@@ -162,14 +173,19 @@ async fn leased(link: &Link, wanted: &Wanted) -> Result<Place, Report> {
 }
 
 /// Holds every port or none.
-fn reserve_all(ports: &[Port], really: bool) -> Result<Vec<Reservation>, (Port, Occupancy)> {
-    if !really {
+fn reserve_all(ports: &[Port], keep: Keep) -> Result<Vec<Reservation>, (Port, Occupancy)> {
+    if keep == Keep::Not {
         return Ok(Vec::new());
     }
-    ports
-        .iter()
-        .map(|port| Reservation::take(port.get()).map_err(|occupancy| (*port, occupancy)))
-        .collect()
+    let reserve = |port: &Port| reserve(*port, keep).map_err(|occupancy| (*port, occupancy));
+    ports.iter().map(reserve).collect()
+}
+
+fn reserve(port: Port, keep: Keep) -> Result<Reservation, Occupancy> {
+    match keep {
+        Keep::Alone => Reservation::take_exclusive(port.get()),
+        Keep::Shared | Keep::Not => Reservation::take(port.get()),
+    }
 }
 
 /// Who is in the way; a port that may not be bound at all is an error at once.
@@ -215,13 +231,14 @@ fn alone(wanted: &Wanted) -> Result<Place, Report> {
     let mut reservations = Vec::new();
     let candidates = std::iter::once(start).chain(fallback_ports(start, ephemeral)).take(TRIES);
     for port in candidates {
-        match Reservation::take(port.get()) {
+        match reserve(port, wanted.keep) {
             Ok(reservation) => {
                 ports.push(port);
-                if wanted.reserve {
+                if wanted.keep != Keep::Not {
                     reservations.push(reservation);
                 }
             }
+            Err(Occupancy::Denied(_)) if privileged(port) && !wanted.request.is_exact() => {}
             Err(occupancy) if port == start => {
                 let holder = blame(port, occupancy)?;
                 if let PortRequest::Exactly(port) = wanted.request {
@@ -243,6 +260,11 @@ fn alone(wanted: &Wanted) -> Result<Place, Report> {
     }
     Err(Report::new(Code::Conflict, format!("no free port was found from {start} on"))
         .why(format!("{TRIES} ports were tried")))
+}
+
+/// Whether the port may be refused for want of a privilege alone, which others do not need.
+fn privileged(port: Port) -> bool {
+    port.get() < reserve::unprivileged_start()
 }
 
 /// The very port that was asked for is taken.

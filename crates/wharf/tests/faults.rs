@@ -16,6 +16,13 @@ fn python(program: &str) -> Vec<String> {
     ["--", "python3", "-c", program].map(str::to_owned).to_vec()
 }
 
+/// The same where a port that the program names itself stays as it is.
+fn unmapped(program: &str) -> Vec<String> {
+    let mut words = vec!["--remap".to_owned(), "off".to_owned()];
+    words.extend(python(program));
+    words
+}
+
 fn run(sandbox: &Sandbox, args: &[String]) -> sandbox::Running {
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     sandbox.run(&args)
@@ -121,7 +128,7 @@ fn a_flood_of_output_passes_untouched() {
 fn a_server_that_ignores_its_port_gets_a_true_sentence() {
     let sandbox = Sandbox::new();
     let program = SERVE.replace("int(os.environ['PORT'])", "7777");
-    let mut run = run(&sandbox, &python(&program));
+    let mut run = run(&sandbox, &unmapped(&program));
     let ready = run.event("ready");
     assert_eq!(ready["port"], 7777);
     let moved = run.event("moved");
@@ -141,7 +148,7 @@ fn a_server_that_binds_everything_is_said_to_be_open() {
     open.said("port 8000 is open to the LAN (all interfaces)");
     drop(open);
     let mut args = vec!["--loopback".to_owned()];
-    args.extend(python(&program));
+    args.extend(unmapped(&program));
     let mut refused = run(&sandbox, &args);
     assert_eq!(refused.code(), 5);
     refused.said("--loopback forbids that");
@@ -150,7 +157,7 @@ fn a_server_that_binds_everything_is_said_to_be_open() {
 #[test]
 fn a_strangers_answer_on_the_leased_port_is_never_ready() {
     let sandbox = Sandbox::new();
-    let mut run = run(&sandbox, &python("import time; time.sleep(600)"));
+    let mut run = run(&sandbox, &unmapped("import time; time.sleep(600)"));
     run.event("launched");
     let mut stranger = sandbox.program("python3");
     stranger.args(["-m", "http.server", "8000"]).stdout(Stdio::null()).stderr(Stdio::null());
@@ -342,7 +349,7 @@ fn a_strangers_answer_on_the_other_family_is_never_ready() {
         s = socket.socket(socket.AF_INET6); s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)\n\
         s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)\n\
         s.bind(('::', int(os.environ['PORT']))); s.listen(); time.sleep(600)";
-    let mut run = run(&sandbox, &python(program));
+    let mut run = run(&sandbox, &unmapped(program));
     assert!(until(|| sandbox.project().join("up").exists().then_some(())).is_some());
     let mut stranger = sandbox.program("python3");
     stranger.args(["-m", "http.server", "--bind", "127.0.0.1", "8000"]);

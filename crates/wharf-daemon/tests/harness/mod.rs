@@ -255,6 +255,7 @@ pub(crate) fn instance(id: &str, port: u16, pilot: ProcessId, state: State) -> I
         requested_port: port,
         listeners: Vec::new(),
         remap: Remap::Cooperative,
+        remapped: Vec::new(),
         url: String::new(),
         direct_url: String::new(),
         pid: None,

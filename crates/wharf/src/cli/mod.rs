@@ -2,6 +2,7 @@
 
 mod completions;
 mod daemon;
+mod doctor;
 mod explain;
 mod ls;
 mod man;
@@ -51,6 +52,8 @@ enum Command {
     Stop(stop::Args),
     /// Explain a port, a framework, or what wharf would do here
     Explain(explain::Args),
+    /// Check whether what wharf is built on works here
+    Doctor(doctor::Args),
     /// Run, ask or stop the daemon that keeps the leases
     Daemon(daemon::Args),
     /// Print the completion script of a shell
@@ -73,6 +76,7 @@ pub(crate) fn main() -> Outcome {
         Command::Who(args) => who::run(&args),
         Command::Stop(args) => stop::run(args),
         Command::Explain(args) => explain::run(&args),
+        Command::Doctor(args) => doctor::run(&args),
         Command::Daemon(args) => daemon::run(args),
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),
@@ -96,5 +100,6 @@ fn usage(error: &clap::Error) -> Outcome {
 fn block_on<T>(work: impl Future<Output = T>) -> Result<T, Report> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Report::bug("the event loop does not start", &error))?;
-    Ok(runtime.block_on(work))
+    // A pilot's own tasks share what it has.
+    Ok(tokio::task::LocalSet::new().block_on(&runtime, work))
 }

@@ -16,7 +16,7 @@ use super::run::{current_dir, link_or_say, refuse_blocked, service_name};
 use crate::events::Sink;
 use crate::link::{self, Link};
 use crate::pilot::{Caller, Kind, Orders, Run};
-use crate::place::{Place, Wanted};
+use crate::place::{Keep, Place, Wanted};
 use crate::render;
 
 /// Where the search begins when nobody says: the conventional port of most web servers.
@@ -119,7 +119,7 @@ async fn hold_for_command(args: &Args, key: Option<KeyRequest>, dir: PathBuf) ->
     let link = link_or_say(Link::open().await);
     let anonymous = key.is_none();
     let wanted =
-        Wanted { key, request: request(args), count: usize::from(args.count), reserve: true };
+        Wanted { key, request: request(args), count: usize::from(args.count), keep: Keep::Shared };
     let place = Place::take(link.as_ref(), &wanted).await?;
     let run = Run {
         plan: plan(args, &dir),
@@ -133,6 +133,7 @@ async fn hold_for_command(args: &Args, key: Option<KeyRequest>, dir: PathBuf) ->
         grace: GRACE,
         loopback_only: false,
         kind: Kind::Command,
+        mode: None,
     };
     Ok(ExitCode::from(run.until_the_end().await?))
 }

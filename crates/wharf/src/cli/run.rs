@@ -10,11 +10,13 @@ use wharf_model::LaunchPlan;
 use wharf_model::plan::Arg;
 use wharf_model::request::PortArgument;
 use wharf_os::guard::SpawnError;
+use wharf_os::remap::Mode;
 
 use super::Outcome;
 use crate::events::Sink;
 use crate::pilot::{self, Caller, Kind, Orders};
-use crate::place::{Place, Wanted};
+use crate::place::{Keep, Place, Wanted};
+use crate::remap::{self, Wish};
 use crate::report::{Code, Report};
 use crate::{link, narrate};
 
@@ -45,6 +47,9 @@ pub(crate) struct Args {
     /// Do not hold the port with a socket of wharf's own, for programs that bind without SO_REUSEADDR
     #[arg(long)]
     no_reserve: bool,
+    /// How a port that the program names itself is remapped
+    #[arg(long, value_name = "MODE", value_enum, default_value_t)]
+    remap: Wish,
     /// Write wharf's events as one JSON document a line to a file, or to an open descriptor by number
     #[arg(long, value_name = "FILE|FD")]
     events: Option<PathBuf>,
@@ -77,13 +82,16 @@ pub(crate) fn run(args: Args) -> Outcome {
     let plan = plan(&args, &dir)?;
     refuse_blocked(args.port, "--port")?;
     find_program(&plan)?;
-    let code = super::block_on(go(&args, plan, caller, events, begun))??;
+    // Before there is a runtime: the test forks.
+    let mode = remap::choose(args.remap)?;
+    let code = super::block_on(go(&args, plan, mode, caller, events, begun))??;
     Ok(ExitCode::from(code))
 }
 
 async fn go(
     args: &Args,
     plan: LaunchPlan,
+    mode: Option<Mode>,
     caller: Caller,
     events: Sink,
     begun: Instant,
@@ -95,7 +103,7 @@ async fn go(
         None => tokio::select! {
             biased;
             code = orders.ended_by() => return Ok(code),
-            taken = take_place(args, &plan) => taken?,
+            taken = take_place(args, &plan, mode) => taken?,
         },
     };
     for line in place.story(&plan) {
@@ -112,11 +120,16 @@ async fn go(
         grace: Duration::from_secs(args.grace),
         loopback_only: args.loopback,
         kind: Kind::Server,
+        mode,
     };
     run.until_the_end().await
 }
 
-async fn take_place(args: &Args, plan: &LaunchPlan) -> Result<(Option<link::Link>, Place), Report> {
+async fn take_place(
+    args: &Args,
+    plan: &LaunchPlan,
+    mode: Option<Mode>,
+) -> Result<(Option<link::Link>, Place), Report> {
     let link = match args.no_daemon {
         true => None,
         false => link_or_say(link::Link::open().await),
@@ -130,7 +143,11 @@ async fn take_place(args: &Args, plan: &LaunchPlan) -> Result<(Option<link::Link
         }),
         request: plan.request,
         count: 1 + plan.extra_ports,
-        reserve: !args.no_reserve,
+        keep: match (args.no_reserve, mode) {
+            (true, _) => Keep::Not,
+            (false, None) => Keep::Shared,
+            (false, Some(_)) => Keep::Alone,
+        },
     };
     let place = Place::take(link.as_ref(), &wanted).await?;
     Ok((link, place))

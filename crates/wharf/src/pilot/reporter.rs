@@ -1,5 +1,6 @@
 //! Telling the daemon how the instance is.
 
+use std::rc::Rc;
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -16,7 +17,7 @@ const AGAIN_AFTER: Duration = Duration::from_secs(1);
 
 /// Sends each change to the daemon, the newest only, until the pilot ends. A daemon that is away is
 /// tried again: the server never waits for it.
-pub(super) async fn report_changes(link: Option<Link>, mut changes: watch::Receiver<Instance>) {
+pub(super) async fn report_changes(link: Option<Rc<Link>>, mut changes: watch::Receiver<Instance>) {
     let Some(link) = link else { return };
     loop {
         let instance = changes.borrow_and_update().clone();

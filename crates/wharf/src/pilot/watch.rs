@@ -2,20 +2,23 @@
 
 use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use wharf_model::{EventKind, Exposure, Instance, LaunchPlan, Listener, State};
 use wharf_os::diag;
 use wharf_os::guard::Exit;
 use wharf_os::signals::{self, Received};
 use wharf_os::terminal;
-use wharf_supervisor::{Answer, Handle, Order, Update};
+use wharf_supervisor::remap::Group;
+use wharf_supervisor::{Answer, Handle, News, Order, Update};
 
 use super::caller::Orders;
 use super::signal::{SIGCONT, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
 use super::{HOST, Kind, likely_ports, named_url};
 use crate::events::Sink;
+use crate::link::Link;
 use crate::place::Place;
 use crate::render::printable;
 use crate::report::{Code, Report};
@@ -36,10 +39,17 @@ pub(super) struct Pilot {
     pub(super) loopback_only: bool,
     pub(super) kind: Kind,
     pub(super) handle: Handle,
+    pub(super) link: Option<Rc<Link>>,
+    /// What the group stands for, whenever that changes.
+    pub(super) groups: mpsc::Receiver<Group>,
     pub(super) reports: watch::Sender<Instance>,
     pub(super) interrupts: u32,
     pub(super) last_interrupt: Option<Instant>,
     pub(super) exposed: BTreeSet<(std::net::IpAddr, u16)>,
+    /// Pairs that were told: the port that the program named, the port that it has.
+    pub(super) named: BTreeSet<(u16, u16)>,
+    /// Whether all has ended but for processes that cannot be ended.
+    pub(super) lingers: bool,
     /// Why wharf itself ended the server, where it did.
     pub(super) verdict: Option<Report>,
 }
@@ -50,15 +60,22 @@ impl Pilot {
         let mut exit = Exit::Code(0);
         loop {
             tokio::select! {
-                update = self.handle.next() => match update {
-                    Some(Update::Exited { exit: how, left_behind }) => {
+                news = self.handle.next_news() => match news {
+                    Some(News::Update(Update::Exited { exit: how, left_behind })) => {
                         exit = how;
                         self.exited(how, &left_behind);
                     }
-                    Some(Update::Gone) | None => break,
-                    Some(update) => self.take(update),
+                    Some(News::Update(Update::Gone)) | None => break,
+                    Some(News::Update(update)) => self.take(update),
+                    Some(News::Ask(ask)) => self.lend(ask),
                 },
-                received = orders.next() => self.obey(received),
+                Some(group) = self.groups.recv() => self.handle.regroup(group),
+                received = orders.next() => {
+                    if self.lingers {
+                        break;
+                    }
+                    self.obey(received);
+                }
             }
         }
         if let Some(verdict) = self.verdict {
@@ -120,9 +137,22 @@ impl Pilot {
             Update::Suspended { .. } => {}
             Update::Listening(listener) => self.listening(listener),
             Update::Closed(listener) => {
+                let (address, port) = (listener.address, listener.port);
+                self.events.write(EventKind::Closed { address, port });
                 self.change(|instance| {
                     instance.listeners.retain(|other| other != &listener);
                 });
+            }
+            Update::Bound { named, address, pid } => self.bound(named, address, pid),
+            Update::Unmapped { named, pid, why } => self.unmapped(named, pid, why),
+            Update::NotFiltered { errno } => self.not_filtered(errno),
+            Update::Lingering { pids } => {
+                self.lingers = true;
+                narrate::warning(&format!(
+                    "{} could not be ended and still needs wharf to answer its calls; wharf waits \
+                     for it (Ctrl-C: wharf ends, and what it binds from then on fails)",
+                    pids_text(&pids)
+                ));
             }
             Update::Moved { port } => self.moved(port),
             Update::Stranger { listener } => self.stranger(&listener),
@@ -215,6 +245,12 @@ impl Pilot {
             return;
         }
         self.events.write(EventKind::Moved { leased, port });
+        if self.named.iter().any(|(_, has)| *has == port) {
+            narrate::line(&format!(
+                "it serves on port {port}, which it names itself, not on {leased}"
+            ));
+            return;
+        }
         narrate::warning(&format!(
             "the server was given port {leased} and ignored it: it listens on {port}. Two copies of \
              it would collide there"
@@ -322,8 +358,8 @@ impl Pilot {
         }
         if let Some(listener) = self.rival() {
             narrate::line(&format!(
-                "  if it names its port itself: {} is taken by {}, and a port that stands in the \
-                 program cannot be moved yet",
+                "  if it names its port itself: {} is taken by {}, and remapping is off here \
+                 (`wharf doctor remap`)",
                 listener.port,
                 facts::holder_of(&listener)
             ));
@@ -348,7 +384,7 @@ impl Pilot {
         Some(Listener { address: socket.address, port: socket.port, pid: None })
     }
 
-    fn change(&self, change: impl FnOnce(&mut Instance)) {
+    pub(super) fn change(&self, change: impl FnOnce(&mut Instance)) {
         self.reports.send_modify(change);
     }
 }

@@ -1,5 +1,6 @@
 //! Answers: the only place that writes to stdout.
 
+pub(crate) mod doctor;
 pub(crate) mod explain;
 pub(crate) mod ls;
 pub(crate) mod port;

@@ -1,0 +1,147 @@
+//! A socket of another process, duplicated.
+
+use std::ffi::CString;
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use rustix::fs::OFlags;
+use rustix::net::{AddressFamily, SocketType, sockopt};
+
+/// The protocols whose ports are told apart here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    /// TCP and Multipath TCP, over either family.
+    Tcp,
+    /// UDP, over either family.
+    Udp,
+    /// All else.
+    Other,
+}
+
+/// `IPPROTO_MPTCP`: what Go's `net.Listen` asks for since 1.24.
+const MULTIPATH_TCP: u32 = 262;
+
+/// A duplicate: it shares everything with the other process's socket, its flags included.
+#[derive(Debug)]
+pub struct Socket {
+    fd: OwnedFd,
+}
+
+impl Socket {
+    pub(super) fn new(fd: OwnedFd) -> Socket {
+        Socket { fd }
+    }
+
+    /// What it speaks.
+    pub fn protocol(&self) -> Protocol {
+        let family = sockopt::socket_domain(&self.fd);
+        if !matches!(family, Ok(AddressFamily::INET | AddressFamily::INET6)) {
+            return Protocol::Other;
+        }
+        let number = sockopt::socket_protocol(&self.fd).ok().flatten().map(|p| p.as_raw().get());
+        match sockopt::socket_type(&self.fd) {
+            Ok(SocketType::STREAM) => match number {
+                Some(number) if i64::from(number) == i64::from(libc::IPPROTO_TCP) => Protocol::Tcp,
+                Some(MULTIPATH_TCP) => Protocol::Tcp,
+                _ => Protocol::Other,
+            },
+            Ok(SocketType::DGRAM) => Protocol::Udp,
+            _ => Protocol::Other,
+        }
+    }
+
+    /// Whether it is of IPv6's family.
+    pub fn is_v6(&self) -> bool {
+        sockopt::socket_domain(&self.fd).is_ok_and(|family| family == AddressFamily::INET6)
+    }
+
+    /// Whether an IPv6 socket takes no IPv4.
+    pub fn is_v6_only(&self) -> bool {
+        sockopt::ipv6_v6only(&self.fd).unwrap_or(false)
+    }
+
+    /// Lets an IPv6 socket take IPv4, or not.
+    ///
+    /// # Errors
+    /// It is bound already.
+    pub fn set_v6_only(&self, only: bool) -> io::Result<()> {
+        Ok(sockopt::set_ipv6_v6only(&self.fd, only)?)
+    }
+
+    /// Whether its calls return at once. A shared flag: it is the other process's as well.
+    pub fn is_nonblocking(&self) -> bool {
+        rustix::fs::fcntl_getfl(&self.fd).is_ok_and(|flags| flags.contains(OFlags::NONBLOCK))
+    }
+
+    /// Where it is bound; port 0 when it is not.
+    ///
+    /// # Errors
+    /// It is no socket of a family with ports.
+    pub fn local(&self) -> io::Result<SocketAddr> {
+        Ok(SocketAddr::try_from(rustix::net::getsockname(&self.fd)?)?)
+    }
+
+    /// The kernel's number for the socket, by which socket lists name it.
+    pub fn inode(&self) -> Option<u64> {
+        rustix::fs::fstat(&self.fd).ok().map(|stat| stat.st_ino)
+    }
+
+    /// Lets it bind where a reservation or connections of an earlier server are.
+    ///
+    /// # Errors
+    /// Those of `setsockopt(2)`, none of which is to be expected.
+    pub fn share_address(&self) -> io::Result<()> {
+        Ok(sockopt::set_socket_reuseaddr(&self.fd, true)?)
+    }
+
+    /// `bind(2)`
+    ///
+    /// # Errors
+    /// As the call's.
+    pub fn bind(&self, address: SocketAddr) -> io::Result<()> {
+        Ok(rustix::net::bind(&self.fd, &address)?)
+    }
+
+    /// `listen(2)`
+    ///
+    /// # Errors
+    /// As the call's.
+    pub fn listen(&self, backlog: i32) -> io::Result<()> {
+        Ok(rustix::net::listen(&self.fd, backlog)?)
+    }
+
+    /// `connect(2)`: as long as it takes, or at once, as the socket is.
+    ///
+    /// # Errors
+    /// As the call's: `EINPROGRESS` of a non-blocking socket included.
+    pub fn connect(&self, address: SocketAddr) -> io::Result<()> {
+        Ok(rustix::net::connect(&self.fd, &address)?)
+    }
+}
+
+impl AsFd for Socket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}
+
+/// What a descriptor of another process speaks, by the name that the kernel gives of every socket.
+/// Nothing is duplicated, so it works where that is refused.
+pub(super) fn protocol_of(pid: u32, fd: i32) -> Option<Protocol> {
+    let path = CString::new(format!("/proc/{pid}/fd/{fd}")).ok()?;
+    let mut name = [0u8; 32];
+    // The name ends with a zero byte.
+    let length = rustix::fs::getxattr(path, c"system.sockprotoname", &mut name[..]).ok()?;
+    let name = std::str::from_utf8(name.get(..length)?).ok()?;
+    Some(protocol_by_name(name.trim_end_matches('\0')))
+}
+
+/// What the kernel's name of a protocol (`/proc/net/protocols`) means.
+pub fn protocol_by_name(name: &str) -> Protocol {
+    match name {
+        "TCP" | "TCPv6" | "MPTCP" | "MPTCPv6" => Protocol::Tcp,
+        "UDP" | "UDPv6" | "UDP-Lite" | "UDPLITE" | "UDPLITEv6" => Protocol::Udp,
+        _ => Protocol::Other,
+    }
+}

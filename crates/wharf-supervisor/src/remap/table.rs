@@ -1,0 +1,160 @@
+//! Which port stands for which, in one instance.
+
+use std::collections::BTreeMap;
+
+use super::Group;
+
+/// The most ports that one instance is lent beside those of its launch. A program that binds more is
+/// looking for a free one, not serving.
+const LENT_MAX: usize = 32;
+
+/// What becomes of a bind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Course {
+    /// It is done on this port.
+    On(u16),
+    /// A port has to be leased for it first.
+    Ask,
+    /// Enough ports are lent already.
+    TooMany,
+}
+
+/// The ports of one instance.
+#[derive(Debug)]
+pub(crate) struct Table {
+    /// The port that was leased for the instance at launch, and of which the program was told.
+    leased: u16,
+    /// The port that the program named when it bound there.
+    named: Option<u16>,
+    /// Further ports of which the program was told.
+    further: Vec<u16>,
+    /// Ports that the program is known to name instead of the leased one.
+    likely: Vec<u16>,
+    /// Ports that were leased because they were named.
+    lent: BTreeMap<u16, u16>,
+    group: Group,
+}
+
+impl Table {
+    /// The table of an instance that has bound nothing yet.
+    pub(crate) fn new(leased: u16, further: Vec<u16>, likely: Vec<u16>, group: Group) -> Table {
+        Table { leased, named: None, further, likely, lent: BTreeMap::new(), group }
+    }
+
+    /// Where a bind of the port `named` goes. `is_bound` says whether the tree has a socket on a port.
+    pub(super) fn bind(&mut self, named: u16, is_bound: impl Fn(u16) -> bool) -> Course {
+        if let Some(port) = self.lent.get(&named) {
+            return Course::On(*port);
+        }
+        if self.further.contains(&named) {
+            return Course::On(named);
+        }
+        let is_the_leased_one = named == self.leased || self.likely.contains(&named);
+        // A program may first try its usual port and then take the one that it was told: the leased
+        // port stands for whichever it keeps.
+        let other = self.named.filter(|other| *other != named);
+        if is_the_leased_one && (other.is_none() || !is_bound(self.leased)) {
+            self.named = Some(named);
+            return Course::On(self.leased);
+        }
+        // A program that learned its own port from the kernel names that.
+        if self.lent.values().any(|port| *port == named) && !is_bound(named) {
+            return Course::On(named);
+        }
+        if self.lent.len() >= LENT_MAX { Course::TooMany } else { Course::Ask }
+    }
+
+    /// Takes in that a port was leased for the one that is named.
+    pub(super) fn lend(&mut self, named: u16, port: u16) {
+        self.lent.insert(named, port);
+    }
+
+    /// Takes in what the other members of the group stand for.
+    pub(super) fn regroup(&mut self, group: Group) {
+        self.group = group;
+    }
+
+    /// Where a connect to the port `named` goes; `None` where it is left as it is.
+    ///
+    /// What this program bound itself comes first, then what another of the group has, then the port
+    /// that this program would name: it has not bound it, so nobody else's is meant.
+    pub(super) fn connect(&self, named: u16) -> Option<u16> {
+        let own = (self.named == Some(named)).then_some(self.leased);
+        let likely = || self.likely.contains(&named).then_some(self.leased);
+        let port = self
+            .lent
+            .get(&named)
+            .copied()
+            .or(own)
+            .or_else(|| self.group.port(named))
+            .or_else(likely)?;
+        (port != named).then_some(port)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table() -> Table {
+        Table::new(8001, vec![8002], vec![8000], Group::new([(5000, 5001), (3000, 3000)]))
+    }
+
+    fn nothing(_: u16) -> bool {
+        false
+    }
+
+    #[test]
+    fn the_usual_port_and_the_one_that_was_told_are_the_leased_one() {
+        assert_eq!(table().bind(8000, nothing), Course::On(8001));
+        assert_eq!(table().bind(8001, nothing), Course::On(8001));
+        assert_eq!(table().bind(8002, nothing), Course::On(8002));
+    }
+
+    #[test]
+    fn a_probe_of_the_usual_port_does_not_take_the_leased_one_away() {
+        let mut table = table();
+        assert_eq!(table.bind(8000, nothing), Course::On(8001));
+        assert_eq!(table.bind(8001, nothing), Course::On(8001), "the probe was closed");
+        assert_eq!(table.bind(8001, |port| port == 8001), Course::On(8001), "again, by a worker");
+        assert_eq!(table.bind(8000, |port| port == 8001), Course::Ask, "a second server");
+    }
+
+    #[test]
+    fn any_other_port_is_asked_for_once() {
+        let mut table = table();
+        assert_eq!(table.bind(9229, nothing), Course::Ask);
+        table.lend(9229, 9230);
+        assert_eq!(table.bind(9229, nothing), Course::On(9230));
+        assert_eq!(table.bind(9230, nothing), Course::On(9230));
+        assert_eq!(table.bind(9230, |port| port == 9230), Course::Ask, "its own second port");
+    }
+
+    #[test]
+    fn one_instance_is_lent_so_many_and_no_more() {
+        let mut table = table();
+        for step in 0..LENT_MAX {
+            let named = 10_000 + u16::try_from(step).unwrap();
+            assert_eq!(table.bind(named, nothing), Course::Ask);
+            table.lend(named, named + 1000);
+        }
+        assert_eq!(table.bind(20_000, nothing), Course::TooMany);
+        assert_eq!(table.bind(10_000, nothing), Course::On(11_000));
+    }
+
+    #[test]
+    fn connects_reach_what_is_meant() {
+        let mut table = table();
+        assert_eq!(table.connect(8000), Some(8001), "its own, bound or not");
+        assert_eq!(table.connect(5000), Some(5001), "another of the group");
+        assert_eq!(table.connect(3000), None, "it has its own port");
+        assert_eq!(table.connect(5432), None, "a database of the machine");
+        assert_eq!(table.connect(8001), None);
+        table.lend(9229, 9230);
+        assert_eq!(table.connect(9229), Some(9230));
+        table.regroup(Group::new([(8000, 8005)]));
+        assert_eq!(table.connect(8000), Some(8005), "another of the group has it");
+        assert_eq!(table.bind(8000, nothing), Course::On(8001));
+        assert_eq!(table.connect(8000), Some(8001), "now this one has bound it itself");
+    }
+}

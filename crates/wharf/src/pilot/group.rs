@@ -1,0 +1,105 @@
+//! What the other services of a worktree stand for, as the daemon knows it.
+
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use wharf_control::api::{NoticeKind, Snapshot};
+use wharf_model::{Instance, Lease, ServiceKey};
+use wharf_supervisor::remap::Group;
+
+use crate::link::Link;
+
+/// How long a daemon that is away is left alone before it is asked again.
+const AGAIN_AFTER: Duration = Duration::from_secs(1);
+
+/// The ports that the others of this instance's worktree name, and those that they have. Of several
+/// that name the same port the one with this instance's number is meant, else the first.
+pub(super) fn of(snapshot: &Snapshot, own: &ServiceKey) -> Group {
+    let mut members: Vec<(u16, u16, bool, u32)> =
+        snapshot.leases.iter().filter_map(|lease| member(lease, own)).collect();
+    // The last of a port's pairs is the one that stays.
+    members.sort_by_key(|(named, _, same, instance)| (*named, *same, std::cmp::Reverse(*instance)));
+    Group::new(members.into_iter().map(|(named, port, ..)| (named, port)))
+}
+
+fn member(lease: &Lease, own: &ServiceKey) -> Option<(u16, u16, bool, u32)> {
+    let key = lease.key.as_ref().filter(|key| is_of_the_group(key, own))?;
+    let named = lease.request.wanted().get();
+    Some((named, lease.port.get(), key.instance == own.instance, key.instance))
+}
+
+/// Another instance or service of the same checkout.
+fn is_of_the_group(key: &ServiceKey, own: &ServiceKey) -> bool {
+    let same_place = key.project == own.project && key.worktree == own.worktree;
+    let same_instance = key.instance == own.instance
+        && (key.service == own.service || key.service.starts_with(&further(&own.service)));
+    same_place && !same_instance
+}
+
+/// How the ports are called that a service names itself: `web/bind9229`.
+pub(super) fn further(service: &str) -> String {
+    format!("{service}/bind")
+}
+
+/// Whether a connect may have to be answered: see `docs/remapping.md`, which states the rule.
+///
+/// It is decided before the launch, since a filter cannot be changed in a running process.
+pub(super) fn needs_connect(snapshot: Option<&Snapshot>, own: &Instance) -> bool {
+    let displaced = own.port != own.requested_port;
+    let not_the_first = !own.key.worktree.is_empty() || own.key.instance > 1;
+    let Some(snapshot) = snapshot else { return displaced || not_the_first };
+    let elsewhere =
+        |key: &ServiceKey| key.project != own.key.project || key.worktree != own.key.worktree;
+    // Somebody else's service may be on a port that this group names.
+    let others_live =
+        snapshot.instances.iter().any(|other| other.state.is_live() && elsewhere(&other.key));
+    let moved_lease = snapshot.leases.iter().any(|lease| {
+        lease.key.as_ref().is_some_and(|key| !elsewhere(key))
+            && lease.port != lease.request.wanted()
+    });
+    let moved_home = snapshot.homes.iter().any(|home| {
+        !elsewhere(&home.key)
+            && named_by(&home.key.service).is_some_and(|named| named != home.port.get())
+    });
+    displaced || not_the_first || others_live || moved_lease || moved_home
+}
+
+/// The port that a further port's name tells: 9229 of `web/bind9229`.
+fn named_by(service: &str) -> Option<u16> {
+    service.rsplit_once("/bind")?.1.parse().ok()
+}
+
+/// Tells the group whenever it changes, until nobody listens.
+pub(super) async fn follow(link: &Link, own: ServiceKey, groups: mpsc::Sender<Group>) {
+    while !groups.is_closed() {
+        // An end of the stream is the daemon's: the next one is asked.
+        let _ = follow_once(link, &own, &groups).await;
+        tokio::time::sleep(AGAIN_AFTER).await;
+    }
+}
+
+async fn follow_once(
+    link: &Link,
+    own: &ServiceKey,
+    groups: &mpsc::Sender<Group>,
+) -> Result<(), crate::report::Report> {
+    let mut events = link.events().await?;
+    loop {
+        // First of all what happened before the stream began.
+        let group = of(&link.snapshot_now().await?, own);
+        if groups.send(group).await.is_err() {
+            return Ok(());
+        }
+        loop {
+            let notice = events.next().await.map_err(crate::link::report)?;
+            let Some(notice) = notice else { return Ok(()) };
+            let lease = match notice.kind {
+                NoticeKind::LeaseGranted { lease } | NoticeKind::LeaseReleased { lease } => lease,
+                _ => continue,
+            };
+            if lease.key.as_ref().is_some_and(|key| is_of_the_group(key, own)) {
+                break;
+            }
+        }
+    }
+}

@@ -1,0 +1,252 @@
+//! Ports that a program names itself: each copy gets its own, and inside each copy the named port is
+//! that copy's.
+
+mod sandbox;
+
+use std::process::Stdio;
+
+use sandbox::{Sandbox, answer, until};
+
+/// A server on port 8123 of an address, whatever it is told, that answers with a text.
+fn server(address: &str, text: &str) -> String {
+    format!(
+        "import http.server, socket\n\
+         class Server(http.server.HTTPServer):\n\
+         \x20   address_family = socket.AF_INET6 if ':' in '{address}' else socket.AF_INET\n\
+         class Handler(http.server.BaseHTTPRequestHandler):\n\
+         \x20   def do_GET(self):\n\
+         \x20       self.send_response(200)\n\
+         \x20       self.end_headers()\n\
+         \x20       self.wfile.write(b'{text}')\n\
+         \x20   def log_message(self, *rest): pass\n\
+         Server(('{address}', 8123), Handler).serve_forever()\n"
+    )
+}
+
+/// A second and third checkout beside the sandbox's project.
+fn checkout(sandbox: &Sandbox, name: &str) -> std::path::PathBuf {
+    let folder = sandbox.dir().join(name);
+    std::fs::create_dir_all(folder.join(".git")).expect("a folder");
+    folder
+}
+
+fn run_in(sandbox: &Sandbox, folder: &std::path::Path, args: &[&str]) -> sandbox::Running {
+    sandbox.run_in(folder, args)
+}
+
+#[test]
+fn copies_of_a_program_that_names_its_port_run_side_by_side() {
+    let sandbox = Sandbox::new();
+    for address in ["127.0.0.1", "0.0.0.0", "::1", "::"] {
+        let mut runs: Vec<_> = ["one", "two", "three"]
+            .iter()
+            .map(|name| {
+                let folder = checkout(&sandbox, name);
+                let program = server(address, name);
+                run_in(&sandbox, &folder, &["--", "python3", "-c", &program])
+            })
+            .collect();
+        let ports: Vec<u64> =
+            runs.iter_mut().map(|run| run.event("ready")["port"].as_u64().unwrap()).collect();
+        assert_eq!(ports[0].min(ports[1]).min(ports[2]), 8123, "{address}: {ports:?}");
+        let host = if address == "::1" { "[::1]" } else { "127.0.0.1" };
+        for (port, name) in ports.iter().zip(["one", "two", "three"]) {
+            let body = sandbox.get(&format!("http://{host}:{port}/"));
+            assert_eq!(body.as_deref(), Ok(name), "{address}");
+        }
+        let bound = runs[1].event("bound");
+        assert_eq!(bound["named"], 8123);
+        for run in &mut runs {
+            run.signal("TERM");
+            assert_eq!(run.code(), 143);
+        }
+    }
+}
+
+#[test]
+fn a_port_that_was_given_once_is_given_again() {
+    let sandbox = Sandbox::new();
+    let (one, two) = (checkout(&sandbox, "one"), checkout(&sandbox, "two"));
+    let start = |folder: &std::path::Path| {
+        run_in(&sandbox, folder, &["--", "python3", "-c", &server("127.0.0.1", "x")])
+    };
+    let mut first = start(&one);
+    assert_eq!(first.event("ready")["port"], 8123);
+    let mut second = start(&two);
+    assert_eq!(second.event("ready")["port"], 8124);
+    for mut run in [first, second] {
+        run.signal("TERM");
+        run.code();
+    }
+    // Alone, and first: its home is still its own, and 8123 the other's.
+    assert_eq!(start(&two).event("ready")["port"], 8124);
+    assert_eq!(start(&one).event("ready")["port"], 8123);
+}
+
+#[test]
+fn a_second_port_of_the_same_tree_is_leased_as_well() {
+    let sandbox = Sandbox::new();
+    let program = "import socket, threading, http.server, os\n\
+                   side = socket.create_server(('127.0.0.1', 9876))\n\
+                   address = ('127.0.0.1', int(os.environ['PORT']))\n\
+                   http.server.HTTPServer(address, http.server.SimpleHTTPRequestHandler).serve_forever()\n";
+    let start =
+        |name: &str| run_in(&sandbox, &checkout(&sandbox, name), &["--", "python3", "-c", program]);
+    let (mut one, mut two) = (start("one"), start("two"));
+    let (first, second) = (one.event("ready")["port"].clone(), two.event("ready")["port"].clone());
+    assert_ne!(first, second, "the server is where it was told to be");
+    let ls = sandbox.output(&["ls", "--json"]).json();
+    let mut held: Vec<u64> = ls["leases"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|lease| lease["key"]["service"].as_str().is_some_and(|s| s.ends_with("/bind9876")))
+        .map(|lease| lease["port"].as_u64().unwrap())
+        .collect();
+    held.sort_unstable();
+    assert_eq!(held, [9876, 9877], "{ls}");
+}
+
+#[test]
+fn nobody_takes_the_port_while_the_server_starts() {
+    let sandbox = Sandbox::new();
+    let mut run = sandbox.run(&["--", "python3", "-c", "import time; time.sleep(600)"]);
+    run.event("launched");
+    // It binds with SO_REUSEADDR, which a reservation would let pass if it were shared.
+    let mut stranger = sandbox.program("python3");
+    stranger.args(["-m", "http.server", "8000"]);
+    let stranger = answer(stranger);
+    assert!(stranger.err.contains("Address already in use"), "{stranger:?}");
+}
+
+/// A front that asks the named port for its text, and an API on it.
+const FRONT: &str = "\
+import http.server, os, urllib.request
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        host = self.path.strip('/') or 'localhost'
+        body = urllib.request.urlopen('http://' + host + ':8123/', timeout=10).read()
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b'front of ' + body)
+    def log_message(self, *rest): pass
+http.server.HTTPServer(('127.0.0.1', 3456), Handler).serve_forever()
+";
+
+#[test]
+fn each_worktree_reaches_its_own_services_by_the_port_that_stands_in_the_program() {
+    let sandbox = Sandbox::new();
+    let folders = [checkout(&sandbox, "one"), checkout(&sandbox, "two")];
+    for (address, hosts) in [
+        ("127.0.0.1", &["localhost", "127.0.0.1"][..]),
+        ("::", &["localhost", "127.0.0.1", "[::1]"][..]),
+    ] {
+        let mut runs = Vec::new();
+        let mut fronts = Vec::new();
+        for (folder, name) in folders.iter().zip(["one", "two"]) {
+            let api = server(address, name);
+            let mut api = run_in(&sandbox, folder, &["--name", "api", "--", "python3", "-c", &api]);
+            api.event("ready");
+            let args = ["--name", "front", "--", "python3", "-c", FRONT];
+            let mut front = run_in(&sandbox, folder, &args);
+            fronts.push(front.event("ready")["port"].as_u64().unwrap());
+            runs.extend([api, front]);
+        }
+        assert_ne!(fronts[0], fronts[1]);
+        for (port, name) in fronts.iter().zip(["one", "two"]) {
+            for host in hosts {
+                let body = sandbox.get(&format!("http://127.0.0.1:{port}/{host}"));
+                assert_eq!(body, Ok(format!("front of {name}")), "{address} by {host}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_server_of_the_machine_is_reached_from_inside_as_before() {
+    let sandbox = Sandbox::new();
+    let mut database = sandbox.program("python3");
+    database.args(["-c", &server("127.0.0.1", "database").replace("8123", "5432")]);
+    let mut database = database.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    until(|| sandbox.get("http://127.0.0.1:5432/").ok()).expect("it answers");
+    let program = FRONT.replace("8123", "5432");
+    // The second one is displaced, so its connects are answered by wharf.
+    let mut runs = Vec::new();
+    for name in ["one", "two"] {
+        let folder = checkout(&sandbox, name);
+        let mut front = run_in(&sandbox, &folder, &["--", "python3", "-c", &program]);
+        let port = front.event("ready")["port"].clone();
+        let body = sandbox.get(&format!("http://127.0.0.1:{port}/"));
+        assert_eq!(body.as_deref(), Ok("front of database"));
+        runs.push(front);
+    }
+    database.kill().unwrap();
+    database.wait().unwrap();
+}
+
+#[test]
+fn with_loopback_a_wildcard_is_this_machine_alone() {
+    let sandbox = Sandbox::new();
+    for address in ["0.0.0.0", "::"] {
+        let program = server(address, "here");
+        let args = ["--loopback", "--", "python3", "-c", &program];
+        let mut run = run_in(&sandbox, &checkout(&sandbox, "one"), &args);
+        let port = run.event("ready")["port"].clone();
+        assert_eq!(sandbox.get(&format!("http://127.0.0.1:{port}/")).as_deref(), Ok("here"));
+        let who = sandbox.output(&["who", &port.to_string(), "--json"]).json();
+        let open: Vec<&serde_json::Value> = who["listeners"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|listener| listener["listening"] != false)
+            .collect();
+        assert!(open.iter().all(|listener| listener["exposure"] == "loopback"), "{who}");
+        assert!(!run.events().iter().any(|event| event["event"] == "exposed"));
+    }
+}
+
+#[test]
+fn a_wharf_inside_a_wharf_is_left_alone() {
+    let sandbox = Sandbox::new();
+    let wharf = env!("CARGO_BIN_EXE_wharf");
+    let inner = checkout(&sandbox, "inner");
+    let script = format!("cd {} && exec {wharf} run -- python3 -m http.server", inner.display());
+    let outer = sandbox.run(&["--name", "outer", "--", "sh", "-c", &script]);
+    outer.said("ready in");
+    let ls = sandbox.output(&["ls", "--json"]).json();
+    let instances = ls["instances"].as_array().unwrap();
+    let inner = instances.iter().find(|i| i["root"].as_str().unwrap().ends_with("/inner"));
+    let inner = inner.unwrap_or_else(|| panic!("{ls}"));
+    assert_eq!(inner["remap"], "cooperative", "one notifier in a chain: the outer one");
+    let port = inner["port"].as_u64().unwrap();
+    let body = sandbox.get(&format!("http://127.0.0.1:{port}/"));
+    assert!(body.is_ok_and(|body| body.contains("Directory listing")));
+}
+
+#[test]
+fn the_modes_can_be_asked_for_and_are_told() {
+    let sandbox = Sandbox::new();
+    let doctor = sandbox.output(&["doctor", "remap", "--json"]).json();
+    assert_eq!(doctor["used"], "dup", "{doctor}");
+    assert!(doctor["modes"].as_array().unwrap().iter().all(|mode| mode["works"] == true));
+    assert!(sandbox.output(&["doctor", "remap"]).out.contains("dup          works, and is used"));
+    for mode in ["dup", "rewrite", "inject"] {
+        let mut runs: Vec<_> = ["one", "two"]
+            .iter()
+            .map(|name| {
+                let folder = checkout(&sandbox, name);
+                let program = server("127.0.0.1", name);
+                let args = ["--remap", mode, "--", "python3", "-c", &program];
+                run_in(&sandbox, &folder, &args)
+            })
+            .collect();
+        for (run, name) in runs.iter_mut().zip(["one", "two"]) {
+            let port = run.event("ready")["port"].clone();
+            let body = sandbox.get(&format!("http://127.0.0.1:{port}/"));
+            assert_eq!(body.as_deref(), Ok(name), "{mode}");
+        }
+        let ls = sandbox.output(&["ls", "--json"]).json();
+        assert!(ls["instances"].as_array().unwrap().iter().all(|i| i["remap"] == mode), "{ls}");
+    }
+    assert_eq!(sandbox.output(&["run", "--remap", "magic", "--", "true"]).code, 2);
+}
