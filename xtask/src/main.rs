@@ -15,7 +15,7 @@ const USAGE: &str = "\
 cargo xtask tidy        check the house rules
 cargo xtask licences    check the licences and the number of the dependencies
 cargo xtask readme      write the tables of frameworks in the documents
-cargo xtask real …      start real frameworks, two copies each; `--list` names the runs";
+cargo xtask real …      start real frameworks, some copies each; `--list` names the runs";
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();

@@ -1,15 +1,17 @@
 //! `cargo xtask real`: the proof with real frameworks. For every entry of `tests/real/runs.toml`, two
 //! copies of a project are started at once under wharf, from unchanged files, in a network of their
-//! own; each must answer its own text on its own port, and leave nothing behind.
+//! own; each must answer its own text on its own port, and leave nothing behind. With `--hard-coded`,
+//! three copies of each entry of `tests/real/hard-coded.toml`, which all name the same port.
 
 mod control;
+mod copies;
 mod copy;
 mod daemon;
 mod environment;
 mod events;
 mod hard_coded;
 mod http;
-mod pair;
+mod own_ports;
 mod parts;
 mod place;
 mod processes;
@@ -19,8 +21,8 @@ mod sockets;
 mod spec;
 mod started;
 mod terminal;
-mod two_copies;
 mod wait;
+mod worktrees;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -31,23 +33,25 @@ use std::thread;
 use std::time::Instant;
 
 use place::Place;
-use spec::{Book, Expect, Run};
+use spec::{Book, By, Expect, Run, Stage};
 
 use crate::repo;
 
 const USAGE: &str = "\
-usage: cargo xtask real [NAME…] [--list] [--jobs N] [--control] [--keep]
-  NAME…      only these runs
-  --list     the runs, and what each of them starts
-  --jobs N   so many runs at once (2)
-  --control  each project once and without wharf: where does it listen by itself?
-  --keep     leave the folders of the runs where they are
+usage: cargo xtask real [NAME…] [--hard-coded] [--list] [--jobs N] [--control] [--keep]
+  NAME…         only these runs
+  --hard-coded  the runs of programs with a literal port, three copies each
+  --list        the runs, and what each of them starts
+  --jobs N      so many runs at once (2)
+  --control     each project once and without wharf: where does it listen by itself?
+  --keep        leave the folders of the runs where they are
 The parts come from script/parts; WHARF_PARTS says where they are, WHARF_BIN which wharf is tested.";
 
 /// What the caller wants.
 #[derive(Debug, Default)]
 struct Wanted {
     names: Vec<String>,
+    stage: Stage,
     jobs: usize,
     list: bool,
     control: bool,
@@ -63,7 +67,7 @@ pub fn run(args: &[String]) -> Result<(), String> {
     }
     let wanted = read(args)?;
     let book = Book::read(&repo::root()?)?;
-    let runs = book.select(&wanted.names)?;
+    let runs = book.select(&wanted.names, wanted.stage)?;
     if wanted.list {
         list(&runs);
         return Ok(());
@@ -80,8 +84,12 @@ pub fn run(args: &[String]) -> Result<(), String> {
     } else {
         let _ = fs::remove_dir_all(&place.root);
     }
-    println!("framework runs: {} passed, {failed} failed", runs.len() - failed);
-    if failed == 0 { Ok(()) } else { Err(format!("{failed} of the framework runs failed")) }
+    let kind = match wanted.stage {
+        Stage::Frameworks => "framework",
+        Stage::HardCoded => "hard-coded",
+    };
+    println!("{kind} runs: {} passed, {failed} failed", runs.len() - failed);
+    if failed == 0 { Ok(()) } else { Err(format!("{failed} of the {kind} runs failed")) }
 }
 
 fn read(args: &[String]) -> Result<Wanted, String> {
@@ -89,6 +97,7 @@ fn read(args: &[String]) -> Result<Wanted, String> {
     let mut args = args.iter();
     while let Some(arg) = args.next() {
         match arg.as_str() {
+            "--hard-coded" => wanted.stage = Stage::HardCoded,
             "--list" => wanted.list = true,
             "--control" => wanted.control = true,
             "--keep" => wanted.keep = true,
@@ -169,14 +178,18 @@ fn one(
 
 /// The part that runs in the sandbox: its report goes to stdout, and its exit says how it went.
 fn inside(mode: &str, name: &str, root: PathBuf, wharf: PathBuf) -> Result<(), String> {
-    let place = Place { root, wharf, ..Place::find(false)? };
+    let mut place = Place { root, wharf, ..Place::find(false)? };
     let book = Book::read(&place.repo)?;
     let run = book.find(name)?;
+    if run.by == By::Ordinary {
+        place = place.for_ordinary()?;
+    }
     environment::make_home(&place)?;
     let proof = match (mode, run.expect) {
         ("--inside-control", _) => control::look(&book, run, &place),
         (_, Expect::HardCoded) => hard_coded::prove(&book, run, &place),
-        (_, Expect::Ready | Expect::Remapped) => two_copies::prove(&book, run, &place),
+        (_, Expect::Ready | Expect::Remapped) => own_ports::prove(&book, run, &place),
+        (_, Expect::Worktrees | Expect::BrowserInside) => worktrees::prove(&book, run, &place),
     };
     match proof {
         Ok(said) => println!("{said}"),

@@ -10,9 +10,9 @@ use super::place::Place;
 use super::spec::{Dep, Run};
 
 /// One copy and the files beside it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Copy {
-    /// `a` or `b`.
+    /// `a`, `b` and so on.
     pub letter: char,
     /// What its processes carry in their environment.
     pub mark: String,
@@ -36,19 +36,22 @@ impl Copy {
             letter,
             mark: format!("{}-{letter}", run.name),
             folder: base.join(&run.project),
-            identity: identity(&run.project, letter)?,
+            identity: identity(&run.name, letter)?,
             stdout: base.join("stdout"),
             stderr: base.join("stderr"),
             events: base.join("events"),
         };
-        fs::create_dir_all(&base)
-            .map_err(|error| format!("cannot make {}: {error}", base.display()))?;
+        // A project may lie in a folder of projects.
+        let above = copy.folder.parent().unwrap_or(&base);
+        fs::create_dir_all(above)
+            .map_err(|error| format!("cannot make {}: {error}", above.display()))?;
         let project = place.repo.join("tests/real/projects").join(&run.project);
         copy_tree(&project, &copy.folder, &["-R"])?;
         for dep in &run.deps {
             copy.add(dep, place)?;
         }
         copy.identify(run)?;
+        place.hand_over(&base)?;
         Ok(copy)
     }
 
@@ -64,7 +67,34 @@ impl Copy {
         })
     }
 
-    fn identify(&self, run: &Run) -> Result<(), String> {
+    /// A copy of another letter that somebody else makes, such as git.
+    pub fn elsewhere(&self, run: &Run, place: &Place, letter: char) -> Result<Copy, String> {
+        let base = place.root.join(letter.to_string());
+        fs::create_dir_all(&base)
+            .map_err(|error| format!("cannot make {}: {error}", base.display()))?;
+        Ok(Copy {
+            letter,
+            mark: format!("{}-{letter}", run.name),
+            folder: base.join("worktree"),
+            identity: identity(&run.name, letter)?,
+            ..self.clone()
+        }
+        .with_files_in(&base, ""))
+    }
+
+    /// The same copy, for one of several programs that run in it.
+    pub fn output_of(&self, name: &str) -> Copy {
+        let base = self.stdout.parent().unwrap_or(&self.folder);
+        self.clone().with_files_in(base, &format!("{name}-"))
+    }
+
+    fn with_files_in(self, base: &Path, prefix: &str) -> Copy {
+        let file = |name: &str| base.join(format!("{prefix}{name}"));
+        Copy { stdout: file("stdout"), stderr: file("stderr"), events: file("events"), ..self }
+    }
+
+    /// Writes the one file that says which copy it is.
+    pub fn identify(&self, run: &Run) -> Result<(), String> {
         let file = self.folder.join(&run.identity);
         let folder = file.parent().unwrap_or(&self.folder);
         fs::create_dir_all(folder)
@@ -87,11 +117,11 @@ impl Copy {
 }
 
 /// Text that no page holds by chance, of characters that no page escapes.
-fn identity(project: &str, letter: char) -> Result<String, String> {
+fn identity(name: &str, letter: char) -> Result<String, String> {
     let now = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .map_err(|error| format!("the clock is before 1970: {error}"))?;
-    Ok(format!("identity-{project}-{letter}-{:x}", now.as_nanos()))
+    Ok(format!("identity-{name}-{letter}-{:x}", now.as_nanos()))
 }
 
 /// What a server adds of its own is no change; what the user has written is.

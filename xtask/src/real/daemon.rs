@@ -50,7 +50,9 @@ pub fn stop(place: &Place) -> Result<(), String> {
 }
 
 fn wharf(place: &Place, arguments: &[&str]) -> Result<Output, String> {
-    Command::new(&place.wharf)
+    let command = place.wharf_command();
+    Command::new(&command[0])
+        .args(&command[1..])
         .args(arguments)
         .current_dir(&place.root)
         .env_clear()

@@ -39,6 +39,7 @@ pub fn make_home(place: &Place) -> Result<(), String> {
             .create(&path)
             .and_then(|()| fs::set_permissions(&path, fs::Permissions::from_mode(mode)))
             .map_err(|error| format!("cannot make {}: {error}", path.display()))?;
+        place.hand_over(&path)?;
     }
     Ok(())
 }

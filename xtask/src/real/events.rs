@@ -12,8 +12,10 @@ pub struct Event {
     pub event: String,
     /// The version of the format.
     pub schema: u32,
-    /// Of `leased`, `listening`, `exposed` and `ready`.
+    /// Of `leased`, `bound`, `listening`, `exposed` and `ready`.
     pub port: Option<u16>,
+    /// Of `bound`: the port that the program named.
+    pub named: Option<u16>,
     /// Of `leased`: the port that was wanted.
     pub requested_port: Option<u16>,
     /// Of `ready`: where to reach the server without the proxy.

@@ -1,10 +1,15 @@
 //! Where everything is: the repository, the parts, the binary under test, and the folder of one run.
 
 use std::env;
+use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::SystemTime;
 
 use crate::repo;
+
+/// Where the sandbox of an ordinary user's run shows the parts, seen from the folder of the run.
+pub const PARTS: &str = "parts";
 
 /// The places that every run has in common.
 #[derive(Clone, Debug)]
@@ -18,7 +23,12 @@ pub struct Place {
     /// A fresh folder for the copies. Outside of the repository, since a project inside of it would
     /// be taken for a part of it, and short, since sockets lie in it.
     pub root: PathBuf,
+    /// Whether wharf is started by a user without any capability.
+    pub ordinary: bool,
 }
+
+/// The user and the group that own nothing on any machine.
+const ORDINARY: &str = "65534";
 
 impl Place {
     /// Finds the places; `with_wharf` says whether a binary is needed at all.
@@ -27,7 +37,44 @@ impl Place {
         let parts = env::var_os("WHARF_PARTS").map_or(repo.join("target/parts"), PathBuf::from);
         let wharf = if with_wharf { binary()? } else { PathBuf::new() };
         let root = env::temp_dir().join(format!("wharf-real-{}", std::process::id()));
-        Ok(Place { repo, parts: absolute(&parts)?, wharf, root })
+        Ok(Place { repo, parts: absolute(&parts)?, wharf, root, ordinary: false })
+    }
+
+    /// This place for an ordinary user, who may not reach the caller's folders: the sandbox shows the
+    /// parts in the folder of the run, and the binary is copied there.
+    pub fn for_ordinary(self) -> Result<Place, String> {
+        let wharf = self.root.join("wharf");
+        fs::copy(&self.wharf, &wharf)
+            .map_err(|error| format!("cannot copy {}: {error}", self.wharf.display()))?;
+        Ok(Place { parts: self.root.join(PARTS), wharf, ordinary: true, ..self })
+    }
+
+    /// What is typed to start wharf.
+    pub fn wharf_command(&self) -> Vec<String> {
+        let wharf = self.wharf.to_string_lossy().into_owned();
+        if !self.ordinary {
+            return vec![wharf];
+        }
+        let user = [format!("--reuid={ORDINARY}"), format!("--regid={ORDINARY}")];
+        let nothing = ["--clear-groups", "--inh-caps=-all", "--bounding-set=-all"];
+        let mut command = vec!["setpriv".to_owned()];
+        command.extend(user);
+        command.extend(nothing.map(str::to_owned));
+        command.push(wharf);
+        command
+    }
+
+    /// Makes a folder and all in it the property of whoever starts wharf.
+    pub fn hand_over(&self, folder: &Path) -> Result<(), String> {
+        if !self.ordinary {
+            return Ok(());
+        }
+        let done = Command::new("chown")
+            .args(["-R", &format!("{ORDINARY}:{ORDINARY}"), "--"])
+            .arg(folder)
+            .status()
+            .map_err(|error| format!("cannot run chown: {error}"))?;
+        if done.success() { Ok(()) } else { Err(format!("cannot hand over {}", folder.display())) }
     }
 }
 

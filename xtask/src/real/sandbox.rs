@@ -3,13 +3,14 @@
 //! it is left everything in it is gone.
 
 use std::env;
+use std::ffi::OsString;
 use std::fs::{self, File};
 use std::path::Path;
 use std::process::{Command, ExitStatus, Stdio};
 use std::time::Instant;
 
-use super::place::Place;
-use super::spec::Run;
+use super::place::{PARTS, Place};
+use super::spec::{By, Run};
 use super::wait;
 
 /// The names that every Debian and every macOS has: with the second line, `localhost` is [::1] first
@@ -17,9 +18,10 @@ use super::wait;
 const HOSTS: &str = "127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n";
 
 /// What the first process of the sandbox does. It stays the parent, since the first process collects
-/// the orphans.
-const ENTER: &str =
-    "ip link set lo up && mount --bind \"$0/hosts\" /etc/hosts && { \"$@\"; exit $?; }";
+/// the orphans. The parts may lie where an ordinary user may not go.
+const ENTER: &str = "ip link set lo up && mount --bind \"$0/hosts\" /etc/hosts &&
+    if [ -n \"$PARTS_AT\" ]; then mkdir -p \"$PARTS_AT\" && mount --bind \"$PARTS_FROM\" \"$PARTS_AT\"; fi &&
+    { \"$@\"; exit $?; }";
 
 /// How many seconds a run may take beyond the time that it gives its copies.
 const MARGIN: u64 = 240;
@@ -63,7 +65,16 @@ pub fn enter(run: &Run, place: &Place, mode: &str) -> Result<(ExitStatus, String
         .map_err(|error| format!("cannot write in {}: {error}", place.root.display()))?;
     let report = place.root.join("report");
     let own = env::current_exe().map_err(|error| format!("cannot find this program: {error}"))?;
+    let parts_at = match run.by {
+        By::Ordinary if !is_root() => {
+            return Err("  - only root can start it as another user\n".to_owned());
+        }
+        By::Ordinary => place.root.join(PARTS).into_os_string(),
+        By::Caller | By::Both => OsString::new(),
+    };
     let mut child = Command::new("unshare")
+        .env("PARTS_FROM", &place.parts)
+        .env("PARTS_AT", parts_at)
         .args(flags())
         .args(["sh", "-c", ENTER])
         .arg(&place.root)

@@ -1,4 +1,5 @@
-//! The table of runs, `tests/real/runs.toml`: what is started, and what it must answer.
+//! The tables of runs, `tests/real/runs.toml` and `tests/real/hard-coded.toml`: what is started, and
+//! what it must answer.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -10,8 +11,22 @@ use serde::Deserialize;
 /// Where the catalog is, one file per framework.
 const CATALOG: &str = "crates/wharf-plan/catalog";
 
-/// The whole table.
-#[derive(Debug, Deserialize)]
+/// Where the tables are, by stage.
+const TABLES: [(Stage, &str); 2] =
+    [(Stage::Frameworks, "tests/real/runs.toml"), (Stage::HardCoded, "tests/real/hard-coded.toml")];
+
+/// Which of the two proofs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Stage {
+    /// Frameworks as their users start them, which wharf hands a port.
+    #[default]
+    Frameworks,
+    /// Programs with a literal port, which wharf remaps.
+    HardCoded,
+}
+
+/// The tables of both stages.
+#[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Book {
     /// Variables of every run.
@@ -21,6 +36,7 @@ pub struct Book {
     #[serde(default)]
     pub part: BTreeMap<String, Part>,
     /// The runs, in the order in which they are started.
+    #[serde(default)]
     pub run: Vec<Run>,
 }
 
@@ -36,10 +52,13 @@ pub struct Part {
     pub env: BTreeMap<String, String>,
 }
 
-/// One proof: two copies of a project, started at once.
-#[derive(Debug, Deserialize)]
+/// One proof: some copies of a project, started at once.
+#[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Run {
+    /// The table that it stands in.
+    #[serde(skip)]
+    pub stage: Stage,
     /// How the run is called.
     pub name: String,
     /// The catalog's name of what is started; none for a program that the catalog cannot know.
@@ -52,12 +71,21 @@ pub struct Run {
     /// What the user types after `wharf run`; nothing for `wharf run` alone.
     #[serde(default)]
     pub command: Vec<String>,
+    /// How many copies.
+    #[serde(default = "two")]
+    pub copies: usize,
+    /// Who starts them.
+    #[serde(default)]
+    pub by: By,
     /// The conventional port, or the literal one of a hard-coded program.
     pub port: u16,
     /// The address that the server is reached at: `127.0.0.1`, or `localhost` for either family,
     /// where the user has typed that.
     #[serde(default = "loopback")]
     pub host: String,
+    /// Further addresses at which each copy must answer on the same port.
+    #[serde(default)]
+    pub also_at: Vec<IpAddr>,
     /// What is asked for over HTTP.
     pub path: String,
     /// The file of the copy whose text must come back.
@@ -72,7 +100,7 @@ pub struct Run {
     /// What of the parts goes into each copy.
     #[serde(default)]
     pub deps: Vec<Dep>,
-    /// Seconds until both copies must be ready.
+    /// Seconds until all copies must be ready.
     #[serde(default = "ready_seconds")]
     pub timeout: u64,
     /// Seconds until a stopped copy must be gone.
@@ -81,13 +109,13 @@ pub struct Run {
     /// What listens beyond loopback whatever the server is handed; wharf must then say it.
     #[serde(default)]
     pub exposed: Exposed,
-    /// What must come of the two copies.
+    /// What must come of the copies.
     #[serde(default)]
     pub expect: Expect,
 }
 
 /// A folder of the parts that goes into each copy.
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Dep {
     /// The folder, seen from the parts.
@@ -99,7 +127,7 @@ pub struct Dep {
     pub private: bool,
 }
 
-/// What must come of the two copies.
+/// What must come of the copies.
 #[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "kebab-case")]
 pub enum Expect {
@@ -108,8 +136,25 @@ pub enum Expect {
     Ready,
     /// The program takes one literal port: the second copy cannot, and must not be called ready.
     HardCoded,
-    /// The program takes one literal port, and wharf gives the second copy another one.
+    /// The program takes one literal port, and wharf gives all copies but one another.
     Remapped,
+    /// Two worktrees of a front and an API with literal ports; a browser shows each front.
+    Worktrees,
+    /// The same, and the browser is in the group itself.
+    BrowserInside,
+}
+
+/// Who starts the copies.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub enum By {
+    /// Whoever runs the proof.
+    #[default]
+    Caller,
+    /// A user without any capability.
+    Ordinary,
+    /// Two runs, one of each.
+    Both,
 }
 
 /// What listens beyond loopback, by the program's own code or configuration.
@@ -133,6 +178,10 @@ fn loopback() -> String {
     "127.0.0.1".to_owned()
 }
 
+fn two() -> usize {
+    2
+}
+
 fn ready_seconds() -> u64 {
     60
 }
@@ -142,15 +191,26 @@ fn stop_seconds() -> u64 {
 }
 
 impl Book {
-    /// Reads and checks the table of `repo`.
+    /// Reads and checks the tables of `repo`.
     pub fn read(repo: &Path) -> Result<Book, String> {
-        let file = repo.join("tests/real/runs.toml");
-        let text = std::fs::read_to_string(&file)
-            .map_err(|error| format!("cannot read {}: {error}", file.display()))?;
-        let book: Book =
-            toml::from_str(&text).map_err(|error| format!("{}: {error}", file.display()))?;
-        book.check(repo).map_err(|why| format!("{}: {why}", file.display()))?;
+        let mut book = Book::default();
+        for (stage, path) in TABLES {
+            let file = repo.join(path);
+            let text = std::fs::read_to_string(&file)
+                .map_err(|error| format!("cannot read {}: {error}", file.display()))?;
+            let table: Book =
+                toml::from_str(&text).map_err(|error| format!("{}: {error}", file.display()))?;
+            table.check(repo).map_err(|why| format!("{}: {why}", file.display()))?;
+            book.add(table, stage);
+        }
         Ok(book)
+    }
+
+    fn add(&mut self, table: Book, stage: Stage) {
+        self.env.extend(table.env);
+        self.part.extend(table.part);
+        let runs = table.run.into_iter().flat_map(Run::by_each);
+        self.run.extend(runs.map(|run| Run { stage, ..run }));
     }
 
     fn check(&self, repo: &Path) -> Result<(), String> {
@@ -164,10 +224,10 @@ impl Book {
         Ok(())
     }
 
-    /// The runs of these names, or all of them.
-    pub fn select(&self, names: &[String]) -> Result<Vec<&Run>, String> {
+    /// The runs of these names, or all of the stage.
+    pub fn select(&self, names: &[String], stage: Stage) -> Result<Vec<&Run>, String> {
         if names.is_empty() {
-            return Ok(self.run.iter().collect());
+            return Ok(self.run.iter().filter(|run| run.stage == stage).collect());
         }
         names.iter().map(|name| self.find(name)).collect()
     }
@@ -181,6 +241,15 @@ impl Book {
 }
 
 impl Run {
+    /// One run for each of those who start it.
+    fn by_each(self) -> Vec<Run> {
+        if self.by != By::Both {
+            return vec![self];
+        }
+        let name = format!("{}-user", self.name);
+        vec![Run { by: By::Caller, ..self.clone() }, Run { name, by: By::Ordinary, ..self }]
+    }
+
     /// Whether what the entry names is there.
     fn check(&self, repo: &Path) -> Result<(), String> {
         let project = repo.join("tests/real/projects").join(&self.project);
@@ -205,7 +274,7 @@ impl Run {
         }
     }
 
-    /// How long both copies may take to be ready.
+    /// How long all copies may take to be ready.
     pub fn ready_within(&self) -> Duration {
         Duration::from_secs(self.timeout)
     }

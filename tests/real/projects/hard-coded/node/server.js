@@ -7,4 +7,6 @@ const server = http.createServer((request, response) => {
   response.end(fs.readFileSync(path.join(__dirname, 'identity.txt')))
 })
 
-server.listen(3000, () => console.log('listening on port 3000'))
+const address = process.argv[2] // without one: all of both families
+
+server.listen(3000, address, () => console.log('listening on port 3000'))

@@ -1,4 +1,4 @@
-//! Two copies of one project under wharf, started at once: what every proof needs of them.
+//! Some copies of one project under wharf, started at once: what every proof needs of them.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::time::{Duration, Instant};
@@ -19,29 +19,31 @@ const SETTLED_WITHIN: Duration = Duration::from_secs(2);
 /// What went wrong, one line each.
 pub type Problems = Vec<String>;
 
-/// The two copies and the daemon between them.
-pub struct Pair<'a> {
+/// The copies and the daemon between them.
+pub struct Copies<'a> {
     /// The entry of the table.
     pub run: &'a Run,
     place: &'a Place,
-    /// The copies.
-    pub copies: [Started; 2],
+    /// Each of them.
+    pub all: Vec<Started>,
     daemon: Option<u32>,
 }
 
-impl<'a> Pair<'a> {
-    /// Starts both copies, the second right after the first: one in a terminal, as a person does, and
-    /// one without, as a script does.
-    pub fn start(book: &Book, run: &'a Run, place: &'a Place) -> Result<Pair<'a>, String> {
-        let [a, b] = ['a', 'b'].map(|letter| Copy::make(run, place, letter));
-        let launch = |copy: Copy, surroundings| {
+impl<'a> Copies<'a> {
+    /// Starts all copies, one right after the other: the first in a terminal, as a person does, and
+    /// the others without, as a script does.
+    pub fn start(book: &Book, run: &'a Run, place: &'a Place) -> Result<Copies<'a>, String> {
+        let made: Result<Vec<Copy>, String> =
+            ('a'..='z').take(run.copies).map(|letter| Copy::make(run, place, letter)).collect();
+        let mut all = Vec::new();
+        for copy in made? {
+            let surroundings =
+                if all.is_empty() { Surroundings::Terminal } else { Surroundings::Nothing };
             let env = environment::of_copy(book, run, place, &copy);
             let argv = argv(run, place, &copy);
-            Started::start(copy, &argv, &env, surroundings)
-        };
-        let (a, b) = (a?, b?);
-        let copies = [launch(a, Surroundings::Terminal)?, launch(b, Surroundings::Nothing)?];
-        Ok(Pair { run, place, copies, daemon: None })
+            all.push(Started::start(copy, &argv, &env, surroundings)?);
+        }
+        Ok(Copies { run, place, all, daemon: None })
     }
 
     /// Notes who the daemon is: it may carry the mark of the copy that started it.
@@ -54,8 +56,13 @@ impl<'a> Pair<'a> {
 
     /// Asks a copy, at the address that wharf called ready, for its own text.
     pub fn ask(&self, index: usize, ready: &Event) -> Result<(), String> {
-        let letter = self.copies[index].copy.letter;
-        let asked = self.address(ready).and_then(|address| self.answer(index, address));
+        let letter = self.all[index].copy.letter;
+        let asked = self.address(ready).and_then(|address| {
+            self.answer(index, address)?;
+            let mut further =
+                self.run.also_at.iter().map(|ip| SocketAddr::new(*ip, address.port()));
+            further.try_for_each(|address| self.answer(index, address))
+        });
         asked.map_err(|why| format!("copy {letter}: {why}"))
     }
 
@@ -70,13 +77,16 @@ impl<'a> Pair<'a> {
     }
 
     fn answer(&self, index: usize, address: SocketAddr) -> Result<(), String> {
-        let (own, other) = (&self.copies[index].copy, &self.copies[1 - index].copy);
         let answer = http::get(address, &self.run.path, ANSWER_WITHIN)
             .map_err(|why| format!("ready, but {why}"))?;
-        if answer.body.contains(&other.identity) {
-            return Err(format!("{address} answers the other copy's text"));
+        let others = self.all.iter().enumerate().filter(|(other, _)| *other != index);
+        for (_, other) in others {
+            if answer.body.contains(&other.copy.identity) {
+                let letter = other.copy.letter;
+                return Err(format!("{address} answers the text of copy {letter}"));
+            }
         }
-        if answer.status != 200 || !answer.body.contains(&own.identity) {
+        if answer.status != 200 || !answer.body.contains(&self.all[index].copy.identity) {
             return Err(format!(
                 "http://{address}{} answered {} and not its own text, but: {:.300}",
                 self.run.path, answer.status, answer.body
@@ -119,7 +129,7 @@ impl<'a> Pair<'a> {
     }
 
     fn any_event(&self, kind: &str, port: u16) -> bool {
-        self.copies.iter().any(|copy| {
+        self.all.iter().any(|copy| {
             let events = copy.events().unwrap_or_default();
             events.iter().any(|event| event.event == kind && event.port == Some(port))
         })
@@ -127,9 +137,9 @@ impl<'a> Pair<'a> {
 
     /// Waits for the end of a copy that was told to end, and checks that it left nothing.
     pub fn gone(&mut self, index: usize, port: u16) -> Result<i32, String> {
-        let letter = self.copies[index].copy.letter;
-        let code = self.copies[index].exit_code(self.run.gone_within())?;
-        let events = self.copies[index].events()?;
+        let letter = self.all[index].copy.letter;
+        let code = self.all[index].exit_code(self.run.gone_within())?;
+        let events = self.all[index].events()?;
         let said = events::first(&events, "exited").and_then(|event| event.exit_code);
         if said != Some(code) {
             return Err(format!("copy {letter}: exit code {code}, but the event says {said:?}"));
@@ -141,7 +151,7 @@ impl<'a> Pair<'a> {
 
     /// Checks that no process of the copy is alive.
     pub fn nothing_left(&self, index: usize) -> Result<(), String> {
-        let copy = &self.copies[index].copy;
+        let copy = &self.all[index].copy;
         let left = || -> Vec<String> {
             processes::others()
                 .iter()
@@ -158,7 +168,7 @@ impl<'a> Pair<'a> {
     /// Stops the daemon; nothing may be left in the sandbox, and the projects are as they were.
     pub fn finish(&self, problems: &mut Problems) {
         problems.extend(daemon::stop(self.place).err());
-        for copy in &self.copies {
+        for copy in &self.all {
             let changed = copy.copy.changed(self.run, self.place);
             problems.extend(changed.iter().map(|file| format!("{file} is not what it was")));
         }
@@ -172,7 +182,7 @@ impl<'a> Pair<'a> {
         for process in processes::others() {
             text.push_str(&format!("  running at the end: {process}\n"));
         }
-        for copy in &mut self.copies {
+        for copy in &mut self.all {
             text.push_str(&copy.evidence());
         }
         text
@@ -181,7 +191,8 @@ impl<'a> Pair<'a> {
 
 fn argv(run: &Run, place: &Place, copy: &Copy) -> Vec<String> {
     let text = |path: &std::path::Path| path.to_string_lossy().into_owned();
-    let mut argv = vec![text(&place.wharf), "run".to_owned()];
+    let mut argv = place.wharf_command();
+    argv.push("run".to_owned());
     argv.extend(["--events".to_owned(), text(&copy.events)]);
     argv.extend(run.options.iter().cloned());
     if !run.command.is_empty() {
@@ -192,7 +203,7 @@ fn argv(run: &Run, place: &Place, copy: &Copy) -> Vec<String> {
 }
 
 /// Whether anybody could take the port now.
-fn port_free(port: u16) -> Result<(), String> {
+pub fn port_free(port: u16) -> Result<(), String> {
     let free = || TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).ok().map(drop);
     wait::until(Instant::now() + SETTLED_WITHIN, free)
         .ok_or_else(|| format!("port {port} is still taken"))

@@ -1,0 +1,3 @@
+module example.com/hard-coded
+
+go 1.21

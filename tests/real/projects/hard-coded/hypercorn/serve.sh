@@ -1,0 +1,2 @@
+#!/bin/sh
+exec python -m hypercorn --config hypercorn.toml shop:app

@@ -1,0 +1,2 @@
+#!/bin/sh
+exec nginx -p . -c nginx.conf -e stderr -g "daemon off;"

@@ -1,0 +1,2 @@
+#!/bin/sh
+exec mvn -q spring-boot:run

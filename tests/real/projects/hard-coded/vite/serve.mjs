@@ -1,0 +1,9 @@
+// Vite by its own interface. The port is a literal, and no other will do.
+import { createServer } from 'vite'
+
+const server = await createServer({
+  configFile: false,
+  server: { host: '127.0.0.1', port: 5173, strictPort: true },
+})
+await server.listen()
+server.printUrls()

@@ -1,0 +1,2 @@
+const answer = await fetch('/identity.txt')
+document.querySelector('#app').textContent = await answer.text()
