@@ -178,12 +178,10 @@ fn one(
 
 /// The part that runs in the sandbox: its report goes to stdout, and its exit says how it went.
 fn inside(mode: &str, name: &str, root: PathBuf, wharf: PathBuf) -> Result<(), String> {
-    let mut place = Place { root, wharf, ..Place::find(false)? };
+    let place = Place::find(false)?;
     let book = Book::read(&place.repo)?;
     let run = book.find(name)?;
-    if run.by == By::Ordinary {
-        place = place.for_ordinary()?;
-    }
+    let place = Place { root, wharf, ordinary: run.by == By::Ordinary, ..place };
     environment::make_home(&place)?;
     let proof = match (mode, run.expect) {
         ("--inside-control", _) => control::look(&book, run, &place),

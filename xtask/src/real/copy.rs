@@ -57,7 +57,8 @@ impl Copy {
 
     fn add(&self, dep: &Dep, place: &Place) -> Result<(), String> {
         let (from, to) = (place.parts.join(&dep.from), self.folder.join(&dep.to));
-        if dep.private {
+        // What is handed over to another user is handed over for all who link to it.
+        if dep.private || place.ordinary {
             return copy_tree(&from, &to, &["-a"]);
         }
         // A hard link costs nothing, but the parts may lie on another file system.

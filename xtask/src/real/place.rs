@@ -1,15 +1,11 @@
 //! Where everything is: the repository, the parts, the binary under test, and the folder of one run.
 
 use std::env;
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::SystemTime;
 
 use crate::repo;
-
-/// Where the sandbox of an ordinary user's run shows the parts, seen from the folder of the run.
-pub const PARTS: &str = "parts";
 
 /// The places that every run has in common.
 #[derive(Clone, Debug)]
@@ -38,15 +34,6 @@ impl Place {
         let wharf = if with_wharf { binary()? } else { PathBuf::new() };
         let root = env::temp_dir().join(format!("wharf-real-{}", std::process::id()));
         Ok(Place { repo, parts: absolute(&parts)?, wharf, root, ordinary: false })
-    }
-
-    /// This place for an ordinary user, who may not reach the caller's folders: the sandbox shows the
-    /// parts in the folder of the run, and the binary is copied there.
-    pub fn for_ordinary(self) -> Result<Place, String> {
-        let wharf = self.root.join("wharf");
-        fs::copy(&self.wharf, &wharf)
-            .map_err(|error| format!("cannot copy {}: {error}", self.wharf.display()))?;
-        Ok(Place { parts: self.root.join(PARTS), wharf, ordinary: true, ..self })
     }
 
     /// What is typed to start wharf.

@@ -3,13 +3,12 @@
 //! it is left everything in it is gone.
 
 use std::env;
-use std::ffi::OsString;
 use std::fs::{self, File};
 use std::path::Path;
 use std::process::{Command, ExitStatus, Stdio};
 use std::time::Instant;
 
-use super::place::{PARTS, Place};
+use super::place::Place;
 use super::spec::{By, Run};
 use super::wait;
 
@@ -18,10 +17,23 @@ use super::wait;
 const HOSTS: &str = "127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n";
 
 /// What the first process of the sandbox does. It stays the parent, since the first process collects
-/// the orphans. The parts may lie where an ordinary user may not go.
-const ENTER: &str = "ip link set lo up && mount --bind \"$0/hosts\" /etc/hosts &&
-    if [ -n \"$PARTS_AT\" ]; then mkdir -p \"$PARTS_AT\" && mount --bind \"$PARTS_FROM\" \"$PARTS_AT\"; fi &&
-    { \"$@\"; exit $?; }";
+/// the orphans.
+const ENTER: &str =
+    "ip link set lo up && mount --bind \"$0/hosts\" /etc/hosts && { \"$@\"; exit $?; }";
+
+/// Lets other users through the caller's home, in the sandbox alone: a toolchain or the parts may lie in
+/// it, and it is often its owner's only. Each entry keeps the mode that it has.
+const OPEN_HOME: &str = r#"
+seen=$0/caller
+mkdir "$seen" && mount --rbind "$HOME" "$seen" && mount -t tmpfs -o mode=755 tmpfs "$HOME" || exit
+for entry in "$seen"/* "$seen"/.[!.]*; do
+    place=$HOME/${entry##*/}
+    if [ -L "$entry" ]; then cp -P "$entry" "$place"
+    elif [ -d "$entry" ]; then mkdir "$place" && mount --rbind "$entry" "$place"
+    elif [ -f "$entry" ]; then touch "$place" && mount --bind "$entry" "$place"
+    fi || exit
+done
+umount -l "$seen" && "#;
 
 /// How many seconds a run may take beyond the time that it gives its copies.
 const MARGIN: u64 = 240;
@@ -65,18 +77,13 @@ pub fn enter(run: &Run, place: &Place, mode: &str) -> Result<(ExitStatus, String
         .map_err(|error| format!("cannot write in {}: {error}", place.root.display()))?;
     let report = place.root.join("report");
     let own = env::current_exe().map_err(|error| format!("cannot find this program: {error}"))?;
-    let parts_at = match run.by {
-        By::Ordinary if !is_root() => {
-            return Err("  - only root can start it as another user\n".to_owned());
-        }
-        By::Ordinary => place.root.join(PARTS).into_os_string(),
-        By::Caller | By::Both => OsString::new(),
-    };
+    if run.by == By::Ordinary && !is_root() {
+        return Err("  - only root can start it as another user\n".to_owned());
+    }
+    let opened = if run.by == By::Ordinary { OPEN_HOME } else { "" };
     let mut child = Command::new("unshare")
-        .env("PARTS_FROM", &place.parts)
-        .env("PARTS_AT", parts_at)
         .args(flags())
-        .args(["sh", "-c", ENTER])
+        .args(["sh", "-c", &format!("{opened}{ENTER}")])
         .arg(&place.root)
         .arg(own)
         .args(["real", mode, &run.name])
