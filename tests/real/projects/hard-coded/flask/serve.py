@@ -11,4 +11,5 @@ def index():
 
 
 if __name__ == "__main__":
-    app.run(host="0.0.0.0", port=8000, debug=True)
+    # The other reloader watches all of Python's library.
+    app.run(host="0.0.0.0", port=8000, debug=True, reloader_type="stat")
