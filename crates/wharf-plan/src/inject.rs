@@ -16,7 +16,7 @@ use crate::error::PlanError;
 use crate::nginx::At;
 use crate::typed::{Form, Said, Typed, TypedPort};
 use crate::variables::Variables;
-use crate::{nginx, preload, tomcat, typed};
+use crate::{guess, nginx, preload, tomcat, typed};
 
 /// Everything that an injection is decided by.
 pub(crate) struct Situation<'a> {
@@ -99,33 +99,26 @@ impl Injector<'_> {
     /// Reads what was typed. A flag that npm would keep for itself counts only if it is the port's,
     /// for then it was meant for the program.
     fn read_typed(&mut self) {
-        let Some(found) = self.s.found.clone() else {
-            self.typed = self.unknown_typed();
-            return;
-        };
-        self.typed = typed::read(&self.s.command, &found);
+        self.typed = self.read();
         let Some(kept) = self.s.command.kept else {
             return;
         };
         let is_kept = |place: &Place| matches!(place, Place::Argv(index) if *index >= kept);
-        if self.typed.port.as_ref().is_some_and(|port| is_kept(&port.place)) {
+        let meant = |port: &TypedPort| is_kept(&port.place) && port.form != Form::Guess;
+        if self.typed.port.as_ref().is_some_and(meant) {
             self.editor.insert(kept, vec!["--".to_owned()]);
             self.step("npm", "keeps flags for itself unless `--` stands before them: added");
         } else {
             self.s.command.words.retain(|word| !is_kept(&word.place));
-            self.typed = typed::read(&self.s.command, &found);
+            self.typed = self.read();
         }
     }
 
-    /// Of a program that the catalog does not know, the variable `PORT` and the flag `--port` are
-    /// understood.
-    fn unknown_typed(&self) -> Typed {
-        let mut typed = Typed::default();
-        typed::port_variable(&self.s.command, &mut typed);
-        if typed.port.is_none() {
-            typed::plain_port_flag(&self.s.command, &mut typed);
+    fn read(&self) -> Typed {
+        match &self.s.found {
+            Some(found) => typed::read(&self.s.command, found),
+            None => guess::read(&self.s.command),
         }
-        typed
     }
 
     fn decide(&mut self) -> Result<(PortRequest, Hint), PlanError> {
@@ -219,7 +212,7 @@ impl Injector<'_> {
         let wins = match port.form {
             Form::Flag => !inject.flag_adds_listener,
             Form::Variable => !inject.env_beats_flag,
-            Form::Positional => false,
+            Form::Positional | Form::Guess => false,
         };
         wins && !inject.args.is_empty()
             && inject.positional.is_none()
@@ -239,7 +232,7 @@ impl Injector<'_> {
         let positional = self.framework().is_some_and(|f| f.inject.positional.is_some());
         match form {
             Form::Flag if positional => Hint::Positional,
-            Form::Flag => Hint::Flag,
+            Form::Flag | Form::Guess => Hint::Flag,
             Form::Positional => Hint::Positional,
             Form::Variable => Hint::Env,
         }

@@ -20,6 +20,7 @@ mod detect;
 mod edit;
 mod error;
 mod folder;
+mod guess;
 mod inject;
 mod naming;
 mod nginx;
