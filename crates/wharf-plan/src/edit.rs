@@ -63,9 +63,6 @@ impl<'a> Editor<'a> {
         if self.can_append(tail).is_err() {
             return false;
         }
-        if let Some(index) = tail.dashes_before {
-            self.insert(index, vec!["--".to_owned()]);
-        }
         let words = tail.words(flags);
         match &tail.end {
             End::Argv(index) => self.insert(*index, words),
@@ -157,8 +154,8 @@ mod tests {
     fn words_are_put_before_and_behind() {
         let words = argv(&["npm", "exec", "vite"]);
         let mut editor = Editor::new(&words);
-        let tail = Tail { dashes_before: Some(2), ..Tail::at(End::Argv(3)) };
-        assert!(editor.append(&tail, &["--port".into()]));
+        assert!(editor.append(&Tail::at(End::Argv(3)), &["--port".into()]));
+        editor.insert(2, vec!["--".into()]);
         assert_eq!(shown(editor.finish()), ["npm", "exec", "<-->", "vite", "<--port>"]);
     }
 }

@@ -10,7 +10,7 @@ use crate::command::{Command, End, Layer, LayerKind, Place, Word};
 use crate::error::PlanError;
 use crate::folder;
 use crate::package::{self, Package};
-use crate::unwrap::{self, Way};
+use crate::unwrap::{self, Behind, Way};
 
 /// How far up a lockfile is looked for: a workspace's lies at its root.
 const LEVELS_MAX: usize = 12;
@@ -61,8 +61,12 @@ pub(crate) fn enter(mut way: Way, at: usize, name: &str) -> Result<Entered, Plan
             return run(way, runner, inner.at);
         }
     } else if runner.exec.contains(&sub.as_str()) {
-        if let Some(start) = program(&mut way.command, runner, opening.at + 1) {
-            return Ok(Entered::Program(Box::new(way), start));
+        match executed(&mut way.command, runner, opening.at + 1) {
+            Some(Executed::Program(start)) => return Ok(Entered::Program(Box::new(way), start)),
+            Some(Executed::Text(text)) => {
+                return Ok(Entered::Commands(unwrap::enter_shell(way, text, Behind::Lost)?));
+            }
+            None => {}
         }
     } else if runner.shorthands.contains(&sub.as_str()) || runner.any_script {
         let must = !runner.any_script;
@@ -255,8 +259,17 @@ fn workspace_dir(dir: &Path, name: &str) -> Result<Option<PathBuf>, PlanError> {
     Ok(None)
 }
 
-/// The index of the program that `npm exec` and its like run.
-fn program(command: &mut Command, runner: &Runner, mut at: usize) -> Option<usize> {
+/// What `npm exec` and its like run.
+enum Executed {
+    /// The program at this index.
+    Program(usize),
+    /// The shell text at this index.
+    Text(usize),
+}
+
+/// Finds what `npm exec` and its like run, and leaves the words that reach it.
+fn executed(command: &mut Command, runner: &Runner, mut at: usize) -> Option<Executed> {
+    let npm = runner.double_dash == DoubleDash::Required;
     let mut dashes = false;
     loop {
         let text = command.words.get(at)?.text.as_str();
@@ -265,18 +278,22 @@ fn program(command: &mut Command, runner: &Runner, mut at: usize) -> Option<usiz
                 dashes = true;
                 at += 1;
             }
+            // Those of pnpm and yarn take no value.
+            "-c" | "--call" if npm && !dashes => {
+                return (at + 1 < command.words.len()).then_some(Executed::Text(at + 1));
+            }
             "-p" | "--package" => at += 2,
             _ if text.starts_with('-') => at += 1,
             _ => break,
         }
     }
-    if runner.double_dash == DoubleDash::Required && !dashes {
-        match command.words[at].place {
-            Place::Argv(index) => command.tail.dashes_before = Some(index),
-            _ => command.tail.end = End::Nowhere(format!("{} would keep it", runner.programs[0])),
-        }
+    if npm && !dashes {
+        let passed = passed(command, runner, at + 1);
+        command.words.truncate(at + 1);
+        command.words.extend(passed);
     }
-    Some(at)
+    unwrap::drop_version(&mut command.words[at]);
+    Some(Executed::Program(at))
 }
 
 /// Enters the script whose name stands at an index.
@@ -292,8 +309,6 @@ fn script(mut way: Way, runner: &Runner, at: usize, must: bool) -> Result<Entere
         way.command.dir = dir.to_path_buf();
     }
     let rest = passed(&mut way.command, runner, at + 1);
-    // What the manager would have needed inside is settled here.
-    way.command.tail.dashes_before = None;
     Ok(Entered::Commands(unwrap::enter_text(way, &text, None, rest)?))
 }
 
