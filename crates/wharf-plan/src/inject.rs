@@ -13,6 +13,7 @@ use crate::command::{Command, LayerKind, Place, program_name};
 use crate::detect::Match;
 use crate::edit::Editor;
 use crate::error::PlanError;
+use crate::flag_variable::FlagVariable;
 use crate::nginx::At;
 use crate::typed::{Form, Said, Typed, TypedPort};
 use crate::variables::Variables;
@@ -125,7 +126,7 @@ impl Injector<'_> {
         match self.typed.port.clone() {
             Some(port) if port.was_typed() => self.typed_in_command(&port),
             Some(port) => self.typed_in_script(&port),
-            None => Ok(self.untyped()),
+            None => self.untyped(),
         }
     }
 
@@ -242,7 +243,76 @@ impl Injector<'_> {
         choice::request(self.s.argument, &self.s.convention)
     }
 
-    fn untyped(&mut self) -> (PortRequest, Hint) {
+    fn untyped(&mut self) -> Result<(PortRequest, Hint), PlanError> {
+        let variable = self
+            .framework()
+            .and_then(|framework| FlagVariable::of(framework, &self.s.command, self.s.env));
+        match variable {
+            // What the environment says besides the port is kept where the variables are set.
+            Some(variable) if variable.port.is_some() || variable.place.is_some() => {
+                self.by_flag_variable(&variable)
+            }
+            _ => Ok(self.unsaid()),
+        }
+    }
+
+    /// The user has set the variable that would hold wharf's flags.
+    fn by_flag_variable(
+        &mut self,
+        variable: &FlagVariable,
+    ) -> Result<(PortRequest, Hint), PlanError> {
+        // One that wharf itself has set in an outer run holds a lease, not a wish.
+        let outer = variable.place.is_none() && (self.s.env)("WHARF_ROOT").is_some();
+        // In a shell text the quotes that a value needs would have to go inside the word.
+        let fixed = !matches!(variable.place, None | Some(Place::Argv(_)));
+        let said = variable.port.as_ref().map(|port| (port, &port.said));
+        if let Some((port, Said::Port(number))) = said
+            && !outer
+            && (fixed || self.s.argument.is_none())
+        {
+            let port = TypedPort { place: Place::Fixed, ..port.clone() };
+            let request = choice::fixed(self.s.argument, *number, &port)?;
+            self.step(variable.shown(), format!("names port {number}: nothing is added"));
+            self.keep(variable);
+            return Ok((request, Hint::Typed));
+        }
+        let usable = !matches!(said, Some((_, Said::Other)));
+        let leased = variable.leased().filter(|_| usable);
+        let written = leased.is_some_and(|value| self.write(variable, value));
+        let found = match (written, said) {
+            (true, Some(_)) => "names a port: wharf's is put in its place",
+            (true, None) => "gets wharf's port behind its own flags",
+            (false, _) => "cannot be given wharf's port: left as it is",
+        };
+        self.step(variable.shown(), found);
+        if !written {
+            self.keep(variable);
+        }
+        Ok((self.asked(), if written { Hint::Env } else { Hint::None }))
+    }
+
+    fn write(&mut self, variable: &FlagVariable, value: String) -> bool {
+        match &variable.place {
+            Some(place @ Place::Argv(_)) => {
+                self.editor.replace(place, format!("{}={value}", variable.name))
+            }
+            Some(_) => false,
+            None => {
+                self.variables.set(variable.name, &value);
+                true
+            }
+        }
+    }
+
+    /// Sees to it that nothing is added to a variable later.
+    fn keep(&mut self, variable: &FlagVariable) {
+        if variable.place.is_none() && !variable.value.contains('{') {
+            self.variables.set(variable.name, &variable.value);
+        }
+    }
+
+    /// Nothing that the user wrote names a port.
+    fn unsaid(&mut self) -> (PortRequest, Hint) {
         let by_config = match self.s.found.as_ref().map(Match::by) {
             Some(By::Config) => self.by_config(),
             _ => Hint::None,

@@ -19,6 +19,7 @@ mod deps;
 mod detect;
 mod edit;
 mod error;
+mod flag_variable;
 mod folder;
 mod guess;
 mod inject;

@@ -132,7 +132,8 @@ impl Framework {
     }
 }
 
-fn flags(words: &[Word], framework: &Framework, typed: &mut Typed) {
+/// Reads the flags behind a program.
+pub(crate) fn flags(words: &[Word], framework: &Framework, typed: &mut Typed) {
     let t = &framework.typed;
     for (index, word) in words.iter().enumerate().skip(1) {
         let text = word.text.as_str();
