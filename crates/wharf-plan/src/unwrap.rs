@@ -233,7 +233,11 @@ fn end_of(parsed: &ShellText, index: usize, argv: Option<usize>, outer: &End, al
         return End::Nowhere(why.to_owned());
     }
     if let Some(then) = simple.then {
-        return End::Nowhere(format!("`{}` follows it", then.sign()));
+        return match argv {
+            // Before the operator, which ends the command's words and not the text.
+            Some(argv) => End::Shell { argv, at: simple.end },
+            None => End::Nowhere(format!("`{}` follows it", then.sign())),
+        };
     }
     match argv {
         // Words behind the text (`nodemon --exec`) follow it at the end of the command.
