@@ -500,7 +500,8 @@ impl Injector<'_> {
     /// The project's code decides.
     fn by_code(&mut self) -> Hint {
         if let Some(several) = &self.s.command.several {
-            let found = "runs several commands: no flag is added, each gets the variable PORT";
+            let found = "may run several servers: no flag is added, and all get the same PORT; \
+                         `wharf run` for each of them gives each a port of its own";
             self.steps.push(Step::new(format!("`{several}`"), found));
         }
         match (&self.s.code.reads, self.names_port()) {

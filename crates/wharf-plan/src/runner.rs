@@ -47,8 +47,7 @@ pub(crate) fn enter(mut way: Way, at: usize, name: &str) -> Result<Entered, Plan
     };
     let sub = word.text.clone();
     if opening.several || sub == "workspaces" {
-        way.command.several = Some(name.to_owned());
-        return Ok(Entered::Commands(vec![way.command]));
+        return several(way, name);
     }
     if sub == "workspace" && name.starts_with("yarn") {
         return workspace(way, runner, &opening);
@@ -56,6 +55,9 @@ pub(crate) fn enter(mut way: Way, at: usize, name: &str) -> Result<Entered, Plan
     let outer_dir = std::mem::replace(&mut way.command.dir, opening.dir.clone());
     if runner.run.contains(&sub.as_str()) {
         let inner = open(runner, &way.command, opening.at + 1)?;
+        if inner.several {
+            return several(way, name);
+        }
         if inner.at < way.command.words.len() {
             way.command.dir = inner.dir;
             return run(way, runner, inner.at);
@@ -80,6 +82,12 @@ pub(crate) fn enter(mut way: Way, at: usize, name: &str) -> Result<Entered, Plan
     }
     way.command.dir = outer_dir;
     no(way)
+}
+
+/// It runs a script of several workspaces.
+fn several(mut way: Way, name: &str) -> Result<Entered, PlanError> {
+    way.command.several = Some(name.to_owned());
+    Ok(Entered::Commands(vec![way.command]))
 }
 
 fn no(mut way: Way) -> Result<Entered, PlanError> {
@@ -169,6 +177,7 @@ pub(crate) fn argv(runner: &Runner, script: &str) -> Vec<OsString> {
 /// Reads a package manager's own flags.
 fn open(runner: &Runner, command: &Command, mut at: usize) -> Result<Opening, PlanError> {
     let mut opening = Opening { at, dir: command.dir.clone(), several: false };
+    let mut named = false;
     while let Some(word) = command.words.get(at) {
         let (flag, value) = match word.text.split_once('=') {
             Some((flag, value)) => (flag, Some(value)),
@@ -186,11 +195,14 @@ fn open(runner: &Runner, command: &Command, mut at: usize) -> Result<Opening, Pl
             opening.dir = opening.dir.join(value_or_next);
         } else if runner.workspace_flags.contains(&flag) {
             match workspace_dir(&opening.dir, value_or_next)? {
-                Some(dir) => opening.dir = dir,
-                None => opening.several = true,
+                Some(dir) if !named => opening.dir = dir,
+                _ => opening.several = true,
             }
+            named = true;
         }
-        opening.several |= matches!(flag, "-r" | "--recursive" | "--workspaces" | "--ws")
+        // `--workspaces=false` is one of npm's own spellings.
+        opening.several |= matches!(flag, "-r" | "--recursive" | "--workspaces" | "--ws" | "-ws")
+            && value != Some("false")
             && runner.package_manager != "bun";
         at += if takes_one && value.is_none() { 2 } else { 1 };
     }
@@ -202,7 +214,11 @@ fn open(runner: &Runner, command: &Command, mut at: usize) -> Result<Opening, Pl
 fn run(mut way: Way, runner: &Runner, at: usize) -> Result<Entered, PlanError> {
     if runner.double_dash == DoubleDash::Required {
         // npm takes `-w web` and `--prefix web` behind the script's name too.
-        way.command.dir = open(runner, &way.command, at + 1)?.dir;
+        let behind = open(runner, &way.command, at + 1)?;
+        if behind.several {
+            return several(way, runner.programs[0]);
+        }
+        way.command.dir = behind.dir;
     }
     let programs = matches!(runner.programs[0], "yarn" | "bun");
     let is_file = way.command.dir.join(&way.command.words[at].text).is_file();
