@@ -94,7 +94,7 @@ pub enum Hint {
     Positional,
     /// A derived configuration file or a preloaded module.
     Config,
-    /// The user typed the port; wharf leases that one and adds nothing.
+    /// The user typed the port; wharf leases that one and adds no other.
     Typed,
     /// Only `PORT` and `HOST` by convention: the program may or may not read them.
     Convention,

@@ -108,6 +108,9 @@ impl Injector<'_> {
         let meant = |port: &TypedPort| is_kept(&port.place) && port.form != Form::Guess;
         if self.typed.port.as_ref().is_some_and(meant) {
             self.editor.insert(kept, vec!["--".to_owned()]);
+            if let Some(dash) = self.s.command.tail.dashes.first_mut() {
+                *dash = None;
+            }
             self.step("npm", "keeps flags for itself unless `--` stands before them: added");
         } else {
             self.s.command.words.retain(|word| !is_kept(&word.place));
@@ -124,7 +127,11 @@ impl Injector<'_> {
 
     fn decide(&mut self) -> Result<(PortRequest, Hint), PlanError> {
         match self.typed.port.clone() {
-            Some(port) if port.was_typed() => self.typed_in_command(&port),
+            Some(port) if port.was_typed() => {
+                let decided = self.typed_in_command(&port)?;
+                self.hand_host(&port);
+                Ok(decided)
+            }
             Some(port) => self.typed_in_script(&port),
             None => self.untyped(),
         }
@@ -135,7 +142,7 @@ impl Injector<'_> {
         let place = choice::place(port);
         match port.said {
             Said::Port(number) if self.s.argument.is_none() => {
-                self.step(place, format!("port {number} was typed: nothing is added"));
+                self.step(place, format!("port {number} was typed: it is asked for"));
                 Ok((PortRequest::Exactly(number), Hint::Typed))
             }
             Said::Port(number) => {
@@ -171,6 +178,7 @@ impl Injector<'_> {
     fn typed_in_script(&mut self, port: &TypedPort) -> Result<(PortRequest, Hint), PlanError> {
         let place = choice::place(port);
         if let Said::Variable(_) = port.said {
+            self.hand_host(port);
             return Ok(self.by_variable(port));
         }
         if let Said::Port(number) = port.said {
@@ -181,6 +189,7 @@ impl Injector<'_> {
             self.append_flags();
             return Ok((self.asked(), Hint::Flag));
         }
+        self.hand_host(port);
         let inject = self.framework().map(|framework| &framework.inject);
         if port.form == Form::Flag && inject.is_some_and(|i| i.env_beats_flag && i.args.is_empty())
         {
@@ -201,6 +210,19 @@ impl Injector<'_> {
                 self.step(place, "is no port that wharf understands: left as it is");
                 Ok((self.asked(), Hint::None))
             }
+        }
+    }
+
+    /// Adds the flags for the host where a port was said and no host: what binds every address by
+    /// itself would go on doing so.
+    fn hand_host(&mut self, port: &TypedPort) {
+        let Some(found) = self.s.found.as_ref().filter(|f| f.takes_args && !f.by_code) else {
+            return;
+        };
+        let flags = found.framework.inject.args_host;
+        let unclear = matches!(port.said, Said::Absent | Said::Other);
+        if !self.typed.host && !unclear && !flags.is_empty() {
+            self.append(flags);
         }
     }
 
@@ -272,7 +294,7 @@ impl Injector<'_> {
         {
             let port = TypedPort { place: Place::Fixed, ..port.clone() };
             let request = choice::fixed(self.s.argument, *number, &port)?;
-            self.step(variable.shown(), format!("names port {number}: nothing is added"));
+            self.step(variable.shown(), format!("names port {number}: it is asked for"));
             self.keep(variable);
             return Ok((request, Hint::Typed));
         }

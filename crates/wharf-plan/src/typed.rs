@@ -150,7 +150,7 @@ pub(crate) fn flags(words: &[Word], framework: &Framework, typed: &mut Typed) {
             let port = taken(value, Form::Flag, text);
             typed.host |= names_host(&port);
             typed.port = Some(port);
-        } else if is_flag(text, t.host) {
+        } else if names_host_by_flag(text, t.host) {
             typed.host = true;
         } else if let Some((key, at)) = inline(text, t.inline) {
             let rest = &text[at..];
@@ -217,10 +217,13 @@ pub(crate) fn value_of<'a>(words: &'a [Word], index: usize, flags: &[&str]) -> O
     None
 }
 
-fn is_flag(text: &str, flags: &[&str]) -> bool {
-    flags
-        .iter()
-        .any(|flag| text.strip_prefix(flag).is_some_and(|r| r.is_empty() || r.starts_with('=')))
+/// Whether a word is one of the flags for a host: `--host`, `--host=h`, `-Hh`, or for a key that ends
+/// in `=`, a word that has it (`-Ehttp.host=h`).
+fn names_host_by_flag(text: &str, flags: &[&str]) -> bool {
+    flags.iter().any(|flag| match text.strip_prefix(flag) {
+        Some(rest) => rest.is_empty() || rest.starts_with('=') || flag.len() == 2,
+        None => false,
+    } || flag.ends_with('=') && text.contains(flag))
 }
 
 fn inline<'a>(text: &str, keys: &[&'a str]) -> Option<(&'a str, usize)> {
