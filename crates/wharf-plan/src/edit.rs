@@ -10,7 +10,7 @@ use crate::command::{End, Place, Tail};
 use crate::shell;
 
 /// Words that mean something to [`wharf_model::plan::Values::fill`].
-const PLACEHOLDERS: &[&str] = &["{host}", "{port", "{files}"];
+const PLACEHOLDERS: &[&str] = &["{host}", "{port", "{files"];
 
 /// A typed command with changes.
 #[derive(Debug)]
