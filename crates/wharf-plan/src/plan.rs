@@ -43,7 +43,8 @@ pub struct Request<'a> {
 }
 
 /// Makes a launch plan: recognises what runs and decides how its port reaches it. Nothing is
-/// started, and nothing outside of the project is read but what git says of its checkouts.
+/// started, and nothing outside of the project is read but what git says of its checkouts, and the
+/// configuration that the command names, with what that includes.
 pub fn plan(request: &Request<'_>) -> Result<LaunchPlan, PlanError> {
     let dir = std::fs::canonicalize(request.dir)
         .and_then(|dir| if dir.is_dir() { Ok(dir) } else { Err(ErrorKind::NotADirectory.into()) })
