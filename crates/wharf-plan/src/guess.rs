@@ -8,15 +8,16 @@
 //! - `--listen` and `--bind` with a port, or with an address of this machine and a port;
 //! - `--addr`, `--address` and `--http` likewise, but only with a host that no client would connect
 //!   to across the network: none, `localhost`, loopback, or every address;
-//! - `-p N`, `-p=N` and `-pN`, where N is 80, 443, or from 1024 up and nothing but digits
-//!   (`-p 8000:8000` is a mapping, `-p 3.12` a version). It stays a guess: the words are never
-//!   changed for it, not even by `--port`.
+//! - `-p N`, `-p=N` and `-pN` with nothing but digits (`-p 8000:8000` is a mapping, `-p 3.12` a
+//!   version). It stays a guess: the words are never changed for it, not even by `--port`.
+//!
+//! But for `PORT` and `--port`, N is 80, 443, or from 1024 up. The port of a well-known service (5432)
+//! is more likely one to connect to.
 //!
 //! Nothing but the program's own words is read: not those of a wrapper before it (`uv run -p`), not
-//! those behind `--`. Programs that connect instead of listening, or whose `-p` is a process or a
-//! folder, are named in [`NO_SERVERS`]; the `-p` of an interpreter is its own (`node -p`), and what
-//! runs several commands (`docker`, `make`) has no port of its own. The port of a well-known service
-//! (5432) is more likely one to connect to.
+//! those behind `--`. Well-known [`CLIENTS`] have no port to listen on, nor has what runs several
+//! commands (`docker`, `make`). The `-p` of an interpreter is its own (`node -p`), and that of some
+//! programs means [`OTHERWISE`].
 
 use std::net::IpAddr;
 
@@ -34,116 +35,25 @@ const LISTEN: &[&str] = &["--listen", "-listen", "--bind", "-bind"];
 /// Flags whose value is where a server listens, or where a client connects to.
 const ADDRESS: &[&str] = &["--addr", "-addr", "--address", "-address", "--http", "-http"];
 
-/// Programs that are no servers although they may be given a port, or something that looks like one.
-const NO_SERVERS: &[&str] = &[
-    // Clients of databases and queues.
-    "psql",
-    "pgcli",
-    "pgbench",
-    "pg_*",
-    "createdb",
-    "dropdb",
-    "createuser",
-    "dropuser",
-    "vacuumdb",
-    "reindexdb",
-    "mysql",
-    "mysqldump",
-    "mysqladmin",
-    "mysqlsh",
-    "mycli",
-    "mariadb",
-    "mariadb-*",
-    "redis-cli",
-    "redis-benchmark",
-    "valkey-cli",
-    "valkey-benchmark",
-    "mongo",
-    "mongosh",
-    "mongodump",
-    "mongorestore",
-    "mongoexport",
-    "mongoimport",
-    "cqlsh",
-    "clickhouse-client",
-    "influx",
-    "sqlcmd",
-    "usql",
-    "mosquitto_pub",
-    "mosquitto_sub",
-    "kcat",
-    "kafkacat",
-    "etcdctl",
-    // Clients of servers.
-    "ssh",
-    "ssh-*",
-    "scp",
-    "sftp",
-    "autossh",
-    "mosh",
-    "rsync",
-    "telnet",
-    "ftp",
-    "lftp",
-    "nc",
-    "ncat",
-    "netcat",
-    "socat",
-    "nmap",
-    "curl",
-    "wget",
-    "http",
-    "https",
-    "xh",
-    "ab",
-    "wrk",
-    "wrk2",
-    "hey",
-    "k6",
-    "oha",
-    "vegeta",
-    "siege",
-    "grpcurl",
-    "iperf",
-    "iperf3",
-    "ping",
-    "dig",
-    "wait-for-it*",
-    "vault",
-    "consul",
-    "nomad",
-    "kubectl",
-    "helm",
-    // `-p` is a process.
-    "strace",
-    "ltrace",
-    "gdb",
-    "lldb",
-    "perf",
-    "lsof",
-    "top",
-    "htop",
-    "kill",
-    "pkill",
-    "ps",
-    "pidstat",
-    "pmap",
-    "taskset",
-    "renice",
-    "chrt",
-    "nsenter",
-    "py-spy",
-    "rbspy",
-    // `-p` is a folder, or keeps what a file was.
-    "mkdir",
-    "rmdir",
-    "cp",
-    "install",
-    "tar",
-    "git",
-    "less",
-    "patch",
-];
+/// Programs that connect to a port instead of listening on it.
+const CLIENTS: &str = "
+    psql pgcli pgbench pg_* createdb dropdb createuser dropuser vacuumdb reindexdb
+    mysql mysqldump mysqladmin mysqlsh mycli mariadb mariadb-*
+    redis-cli redis-benchmark valkey-cli valkey-benchmark
+    mongo mongosh mongodump mongorestore mongoexport mongoimport
+    cqlsh clickhouse-client influx sqlcmd usql mosquitto_pub mosquitto_sub kcat kafkacat etcdctl
+    ssh ssh-* scp sftp autossh mosh rsync telnet ftp lftp nc ncat netcat socat nmap ping dig
+    curl wget http https xh ab wrk wrk2 hey k6 oha vegeta siege grpcurl iperf iperf3 wait-for-it*";
+
+/// Programs whose `-p` is a process, a folder, or something else that may be a large number.
+const OTHERWISE: &str = "
+    strace ltrace gdb lldb perf lsof top htop kill pkill ps pidstat pmap taskset renice chrt nsenter
+    py-spy rbspy mkdir rmdir cp install tar git less patch screen tmux";
+
+/// Whether a program's name is one of a list.
+fn listed(list: &str, name: &str) -> bool {
+    list.split_ascii_whitespace().any(|pattern| folder::matches(name, pattern))
+}
 
 /// Reads what a command of an unknown program says of its port.
 pub(crate) fn read(command: &Command) -> Typed {
@@ -160,12 +70,13 @@ fn by_flag(command: &Command) -> Option<TypedPort> {
     let layer = command.innermost();
     let words = command.from(layer);
     let name = program_name(&words.first()?.text);
-    let named = |pattern: &&str| folder::matches(name, pattern);
-    if layer.kind == LayerKind::Program && NO_SERVERS.iter().any(named) {
+    let is_program = layer.kind == LayerKind::Program;
+    if is_program && listed(CLIENTS, name) {
         return None;
     }
-    let interprets = || catalog::interpreters().iter().any(|i| i.programs.iter().any(named));
-    let guesses = layer.kind != LayerKind::Program || !interprets();
+    let named = |pattern: &&str| folder::matches(name, pattern);
+    let interprets = catalog::interpreters().iter().any(|i| i.programs.iter().any(named));
+    let guesses = !(is_program && (interprets || listed(OTHERWISE, name)));
     let mut found = None;
     for index in 1..words.len() {
         if words[index].text == "--" {
@@ -183,25 +94,23 @@ fn one(words: &[Word], index: usize, guesses: bool) -> Option<TypedPort> {
     if let Some(port) = named(PORT, Form::Flag) {
         return counts(&port, |_| true).then_some(port);
     }
-    if let Some(port) = named(LISTEN, Form::Flag) {
-        return counts(&port, is_address).then_some(port);
-    }
-    if let Some(port) = named(ADDRESS, Form::Flag) {
-        return counts(&port, is_here).then_some(port);
-    }
-    let port = named(&["-p"], Form::Guess).filter(|_| guesses)?;
-    let plausible = match port.said {
-        Said::Port(number) => matches!(number.get(), 80 | 443 | 1024..),
-        _ => true,
+    let (port, is_host): (_, fn(&str) -> bool) = if let Some(port) = named(LISTEN, Form::Flag) {
+        (port, is_address)
+    } else if let Some(port) = named(ADDRESS, Form::Flag) {
+        (port, is_here)
+    } else {
+        (named(&["-p"], Form::Guess).filter(|_| guesses)?, str::is_empty)
     };
-    (plausible && counts(&port, str::is_empty)).then_some(port)
+    // A small number is a count, a level or a switch.
+    let small = matches!(port.said, Said::Port(n) if !matches!(n.get(), 80 | 443 | 1024..));
+    (!small && counts(&port, is_host)).then_some(port)
 }
 
 /// Whether what stands behind a flag is a port that its program would listen on: a number that is
-/// no other service's, or `$PORT`. `host` judges what stands before it.
-fn counts(port: &TypedPort, host: impl Fn(&str) -> bool) -> bool {
+/// no other service's, or `$PORT`. `is_host` judges what stands before it.
+fn counts(port: &TypedPort, is_host: impl Fn(&str) -> bool) -> bool {
     match port.said {
-        Said::Port(number) => !number.is_well_known_service() && host(&host_of(port)),
+        Said::Port(number) => !number.is_well_known_service() && is_host(&host_of(port)),
         Said::Variable(_) => true,
         Said::Zero | Said::Absent | Said::Other => false,
     }
@@ -272,6 +181,7 @@ mod tests {
             "uv run -p 3012 shop -p 9000",
             "nice -n 5 timeout 2000 shop -p 9000",
             "shop --listen 9000",
+            "git daemon --port=9000",
             "shop --listen 0.0.0.0:9000",
             "shop --listen=[::1]:9000",
             "shop --bind 192.168.1.5:9000",
@@ -306,6 +216,9 @@ mod tests {
             "uv run -p 3012 shop",
             "shop -p 22",
             "shop -p 4",
+            "shop --listen 1",
+            "git log -p 9000",
+            "psql --port 6543",
             "shop -p 5432",
             "shop --port 5432",
             "shop -p 8000:80",

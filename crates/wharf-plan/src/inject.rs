@@ -150,7 +150,9 @@ impl Injector<'_> {
                     self.step(place, "replaced, as `--port` says");
                     Ok((self.asked(), self.hint_of(port.form)))
                 } else {
-                    Ok((choice::fixed(self.s.argument, number, port)?, Hint::Typed))
+                    let request = choice::fixed(self.s.argument, number, port)?;
+                    self.step(place, format!("port {number} stays, whatever `--port` says"));
+                    Ok((request, Hint::Typed))
                 }
             }
             Said::Zero | Said::Absent => {
