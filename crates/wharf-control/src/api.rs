@@ -133,6 +133,8 @@ pub enum Released {
     Leases(Vec<i64>),
     /// Every lease with a time to live.
     AllTtl,
+    /// That of a service which turned out not to use its port: it is not remembered either.
+    Unused(ServiceKey),
 }
 
 /// A request to release leases, all of the selected or none.

@@ -91,6 +91,7 @@ fn instance(state: State) -> Instance {
         pilot_pid: 7,
         pilot: process(),
         started_at: 1,
+        restarts: 0,
         ready_ms: Some(5),
         exit_code: Some(-1),
         command: vec!["npm".into()],
@@ -164,6 +165,7 @@ fn requests_fit() {
         Released::Ports(vec![port(1)]),
         Released::Key(self::key()),
         Released::Leases(vec![1]),
+        Released::Unused(self::key()),
     ] {
         both_ways("release_request", &ReleaseRequest { release, by: Some(process()) });
     }

@@ -220,6 +220,7 @@ impl Coordinator {
             Released::Key(key) => Selection::Key(key),
             Released::Leases(ids) => Selection::Ids(ids),
             Released::AllTtl => Selection::AllTtl,
+            Released::Unused(key) => Selection::Unused(key),
         };
         let leases = self
             .ledger

@@ -28,6 +28,8 @@ pub enum Selection {
     Ids(Vec<i64>),
     /// Every lease with a time to live.
     AllTtl,
+    /// That of a service which turned out not to use its port: its home is forgotten as well.
+    Unused(ServiceKey),
 }
 
 /// Why nothing was released.
@@ -140,7 +142,11 @@ impl Ledger {
             }
         }
         let leases: Vec<Lease> = selected.into_iter().map(|held| held.lease.clone()).collect();
-        self.end(&leases, Vec::new(), now);
+        let forgotten = match selection {
+            Selection::Unused(key) => vec![Change::Forget(key.clone())],
+            _ => Vec::new(),
+        };
+        self.end(&leases, forgotten, now);
         Ok(leases)
     }
 
@@ -264,6 +270,7 @@ fn selects(selection: &Selection, held: &Held) -> bool {
         Selection::Ports(ports) => ports.contains(&lease.port),
         Selection::Ids(ids) => ids.contains(&lease.id),
         Selection::AllTtl => matches!(lease.kind, LeaseKind::Ttl(_)),
+        Selection::Unused(key) => lease.key.as_ref() == Some(key),
         Selection::Key(key) => lease.key.as_ref().is_some_and(|held| {
             held.project == key.project
                 && held.worktree == key.worktree

@@ -16,6 +16,7 @@ mod answering;
 mod ask;
 mod caller;
 mod group;
+mod kept;
 mod table;
 
 use wharf_os::remap::{Calls, Mode};
@@ -23,6 +24,7 @@ use wharf_os::remap::{Calls, Mode};
 pub(crate) use answering::{Answering, Started};
 pub use ask::{Asks, PortAsk};
 pub use group::Group;
+pub(crate) use kept::Kept;
 pub(crate) use table::Table;
 
 /// How the calls of one instance are answered.

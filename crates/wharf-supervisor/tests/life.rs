@@ -8,7 +8,7 @@ use wharf_os::guard::{Command, Exit};
 use wharf_os::limits::CallerLimits;
 use wharf_os::reserve::Reservation;
 use wharf_os::signals::CallerSignals;
-use wharf_supervisor::{Answer, Handle, Launch, Order, Update, start};
+use wharf_supervisor::{Answer, Handle, Keeping, Launch, Order, Update, start};
 
 const LIMIT: Duration = Duration::from_secs(30);
 const SIGTERM: i32 = 15;
@@ -55,6 +55,7 @@ fn python(program: &str, probe: Probe, grace: Duration, likely: Vec<Port>) -> In
         grace,
         reservations,
         remapping: None,
+        keeping: Keeping::default(),
     };
     Instance { handle: start(launch).expect("python3 is there"), port, _dir: dir }
 }

@@ -7,11 +7,11 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use wharf_control::api::{LeaseRequest, ReleaseRequest, Snapshot, Status};
+use wharf_control::api::{LeaseRequest, ReleaseRequest, Released, Snapshot, Status};
 use wharf_control::{
     CallError, Client, Code as Refusal, Environment, ErrorBody, EventStream, Paths,
 };
-use wharf_model::{Instance, Lease, Port};
+use wharf_model::{Instance, Lease, Port, ProcessId, ServiceKey};
 use wharf_os::{peer, private_dir, process, user};
 
 use crate::report::{Code, Report};
@@ -77,6 +77,12 @@ impl Link {
     /// Everything that the daemon knows.
     pub(crate) async fn snapshot(&self) -> Result<Snapshot, Report> {
         self.call(async |client| client.snapshot().await).await
+    }
+
+    /// Gives up a lease that turned out not to be used: this daemon, without a second try.
+    pub(crate) async fn give_up(&self, key: ServiceKey, by: ProcessId) -> Result<(), Report> {
+        let request = ReleaseRequest { release: Released::Unused(key), by: Some(by) };
+        self.client.release(&request).await.map(drop).map_err(report)
     }
 
     /// Everything that the daemon knows: this one, without a second try.

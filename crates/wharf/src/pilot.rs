@@ -1,6 +1,7 @@
 //! The pilot in the foreground: one instance from its lease to its end, told to the terminal, to
 //! `--events` and to the daemon.
 
+mod again;
 mod caller;
 mod derived;
 mod environment;
@@ -16,13 +17,13 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
-use wharf_model::plan::Values;
+use wharf_model::plan::{Hint, Values};
 use wharf_model::{EventKind, Instance, LaunchPlan, PathText, State, name};
 use wharf_os::guard::Command;
 use wharf_os::remap::Mode;
 use wharf_os::terminal::Modes;
-use wharf_supervisor::Launch;
 use wharf_supervisor::remap::Remapping;
+use wharf_supervisor::{Keeping, Launch};
 
 pub(crate) use caller::{Caller, Orders};
 use derived::DerivedFiles;
@@ -32,6 +33,7 @@ use watch::Pilot;
 
 use crate::events::{Sink, now_ms};
 use crate::link::Link;
+use crate::narrate;
 use crate::place::Place;
 use crate::report::Report;
 
@@ -71,6 +73,8 @@ pub(crate) struct Run {
     pub(crate) kind: Kind,
     /// How ports that the program names itself are remapped, if they are.
     pub(crate) mode: Option<Mode>,
+    /// When it is launched, and launched again.
+    pub(crate) keeping: Keeping,
 }
 
 impl Run {
@@ -96,10 +100,11 @@ impl Run {
         let remapping = self.remapping(link.as_deref(), &instance).await;
         let follows = remapping.as_ref().is_some_and(|remapping| remapping.connect);
         let (groups_out, groups) = mpsc::channel(GROUPS_MAX);
+        let story = self.story();
         let modes = Modes::save();
         let launch = self.launch(argv, env, instance.id.clone(), remapping);
         let handle = wharf_supervisor::start(launch)?;
-        instance.state = instance.state.leased().launched();
+        instance.state = instance.state.leased();
         let (reports, reports_in) = tokio::sync::watch::channel(instance);
         let reporter = tokio::task::spawn_local(report_changes(link.clone(), reports_in));
         if let Some(link) = link.clone().filter(|_| follows) {
@@ -118,6 +123,9 @@ impl Run {
             groups,
             reports,
             named: BTreeSet::new(),
+            story,
+            launches: 0,
+            dormant: false,
             lingers: false,
             interrupts: 0,
             last_interrupt: None,
@@ -130,6 +138,22 @@ impl Run {
         // `stay` has dropped the sender: the reporter sends the last state and ends.
         let _ = tokio::time::timeout(LAST_WORD, reporter).await;
         outcome
+    }
+
+    /// Tells what is to be said of the port: at once, or later where a program that nobody knows may
+    /// name another itself.
+    fn story(&self) -> Vec<String> {
+        if self.kind == Kind::Command {
+            return Vec::new();
+        }
+        let lines = self.place.story(&self.plan);
+        let is_open =
+            matches!(self.plan.hint, Hint::Convention | Hint::None) && self.mode.is_some();
+        if is_open && !self.keeping.holds() {
+            return lines;
+        }
+        lines.iter().for_each(|line| narrate::line(line));
+        Vec::new()
     }
 
     /// How the calls of the program are answered, and what its group looks like now.
@@ -177,6 +201,7 @@ impl Run {
             grace: self.grace,
             reservations: self.place.take_reservations(),
             remapping,
+            keeping: self.keeping.clone(),
         }
     }
 }
@@ -211,6 +236,7 @@ fn describe(plan: &LaunchPlan, place: &Place, mode: Option<Mode>) -> Instance {
         pilot_pid: pilot.pid,
         pilot,
         started_at: now_ms(),
+        restarts: 0,
         ready_ms: None,
         exit_code: None,
         command: Vec::new(),

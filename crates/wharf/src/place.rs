@@ -271,5 +271,8 @@ fn privileged(port: Port) -> bool {
 pub(crate) fn taken(port: Port, holder: &Holder) -> Report {
     Report::new(Code::Conflict, format!("port {port} is taken by {holder}"))
         .help(format!("`wharf who {port}` tells more about it"))
-        .help(format!("`--port {port}+` takes the next free port instead"))
+        .help(format!(
+            "`--port {port}+` takes the next free port instead; `--port auto` sets aside a port that \
+             stands in the command"
+        ))
 }

@@ -1,6 +1,6 @@
 //! The thread that answers an instance's calls.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::os::fd::AsFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -11,12 +11,13 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 use wharf_os::diag;
-use wharf_os::remap::{Call, Doorbell, Kind, Mode, Notifier, Protocol, Sight, on_loopback};
+use wharf_os::remap::{Call, Doorbell, Held, Kind, Mode, Notifier, Protocol, Sight, on_loopback};
 use wharf_os::reserve::Reservation;
 
 use super::ask::{Note, Notes, PortAsk};
 use super::caller::Home;
-use super::table::{Course, Table};
+use super::kept::Kept;
+use super::table::Course;
 use super::{Asks, Group, Remapping, Seen, Unmapped};
 
 /// How long a bind waits for a port. Longer than the owner's own patience with whom it asks.
@@ -50,9 +51,7 @@ pub(crate) struct Answering {
     loopback: bool,
     ephemeral: (u16, u16),
     home: Home,
-    table: Table,
-    /// The sockets that keep the leased ports, by port.
-    reservations: BTreeMap<u16, Reservation>,
+    kept: Kept,
     pending: Vec<Pending>,
     connecting: Arc<AtomicUsize>,
     told: BTreeSet<(u16, Unmapped)>,
@@ -71,6 +70,8 @@ struct Pending {
 /// The ways to a thread that runs.
 pub(crate) struct Started {
     pub(crate) notes: Notes,
+    /// What is there to keep when it has ended.
+    pub(crate) thread: std::thread::JoinHandle<Kept>,
     /// Ends with the last process under the filter.
     pub(crate) seen: mpsc::Receiver<Seen>,
 }
@@ -86,8 +87,7 @@ impl Answering {
         notifier: Notifier,
         remapping: &Remapping,
         mark: (&'static str, String),
-        table: Table,
-        reservations: Vec<Reservation>,
+        kept: Kept,
         asks: mpsc::Sender<PortAsk>,
     ) -> std::io::Result<Started> {
         let bell = Arc::new(Doorbell::new()?);
@@ -104,18 +104,20 @@ impl Answering {
             loopback: remapping.loopback,
             ephemeral: wharf_os::reserve::ephemeral_range(),
             home: Home::new(mark),
-            table,
-            reservations: reservations.into_iter().map(|one| (one.port(), one)).collect(),
+            kept,
             pending: Vec::new(),
             connecting: Arc::new(AtomicUsize::new(0)),
             told: BTreeSet::new(),
             only_v4: BTreeSet::new(),
         };
-        std::thread::Builder::new()
+        let thread = std::thread::Builder::new()
             .name("wharf-remap".to_owned())
             .stack_size(STACK)
-            .spawn(move || answering.run())?;
-        Ok(Started { notes, seen: seen_out })
+            .spawn(move || {
+            answering.run();
+            answering.kept
+        })?;
+        Ok(Started { notes, thread, seen: seen_out })
     }
 
     /// Until no process under the filter is left.
@@ -123,12 +125,17 @@ impl Answering {
         loop {
             let next = self.pending.iter().map(|pending| pending.until).min();
             let timeout = next.map(|until| until.saturating_duration_since(Instant::now()));
-            let Ok(woken) = self.notifier.wait(&self.bell, timeout) else { return };
+            let held: Vec<_> = self.kept.held().iter().map(|held| held.as_fd()).collect();
+            let Ok(woken) = self.notifier.wait(&self.bell, &held, timeout) else { return };
+            // A listener to be held is told just before its server ends.
+            if woken.bell || woken.over {
+                self.read_notes();
+            }
             if woken.over {
                 return;
             }
-            if woken.bell {
-                self.read_notes();
+            if woken.held {
+                self.kept.mend();
             }
             self.give_up_late();
             if woken.call
@@ -172,7 +179,7 @@ impl Answering {
         if named == 0 {
             return self.bind_on(&call, &sight, address, 0);
         }
-        match self.table.bind(named, |port| is_bound(port, &self.reservations)) {
+        match self.kept.course(named) {
             Course::On(port) => self.bind_on(&call, &sight, address, port),
             Course::TooMany => self.leave_and_say(&call, named, Unmapped::TooMany),
             Course::Ask => self.ask(call, sight, address),
@@ -213,21 +220,29 @@ impl Answering {
             }
             target = guarded;
         }
-        let reservation = self.reservations.get(&port);
-        let _ = reservation.map(|reservation| reservation.share(true));
-        let pair = (&*self.notifier, call);
-        let result = self.mode.bind(pair, sight, target, None);
-        // Where the caller binds by itself, it does so after this.
-        if self.mode == Mode::Duplicate {
-            let _ = reservation.map(|reservation| reservation.share(false));
-        }
+        let held = if address.port() == 0 { None } else { self.kept.hand_out(target) };
+        let fd = held.as_ref().map(|held| held.as_fd());
+        let result = self.over(port, || self.mode.bind((&self.notifier, call), sight, target, fd));
         match result {
             Ok(Ok(())) => {
                 let (named, pid) = (address.port(), call.thread);
-                self.tell(Seen::Bound { named, address: target, pid });
+                let address = held.and_then(|held| held.address().ok()).unwrap_or(target);
+                self.tell(Seen::Bound { named, address, pid });
             }
             Ok(Err(_)) => {}
             Err(_) => self.leave(call),
+        }
+    }
+
+    /// Does something over the reservation of a port. Where the caller does it by itself, it does so
+    /// after this, so the port stays open to it.
+    fn over<T>(&self, port: u16, work: impl FnOnce() -> T) -> T {
+        match self.mode {
+            Mode::Duplicate => self.kept.shared(port, work),
+            Mode::Rewrite | Mode::Inject => {
+                self.kept.share(port);
+                work()
+            }
         }
     }
 
@@ -273,7 +288,10 @@ impl Answering {
         while let Ok(note) = self.inbox.try_recv() {
             match note {
                 Note::Lent { named, reservation } => self.lent(named, reservation),
-                Note::Group(group) => self.table.regroup(group),
+                Note::Group(group) => self.kept.table.regroup(group),
+                Note::Hold(held) => self.kept.hold(held),
+                Note::Serves => self.kept.drop_unclaimed(),
+                Note::GiveUpLeased => self.kept.give_up_leased(),
             }
         }
     }
@@ -282,8 +300,8 @@ impl Answering {
     fn lent(&mut self, named: u16, reservation: Option<Reservation>) {
         let port = reservation.as_ref().map(Reservation::port);
         if let Some(reservation) = reservation {
-            self.table.lend(named, reservation.port());
-            self.reservations.insert(reservation.port(), reservation);
+            self.kept.table.lend(named, reservation.port());
+            self.kept.reserve(reservation);
         }
         let waiting = self.pending.extract_if(.., |pending| pending.address.port() == named);
         for Pending { call, address, sight, .. } in waiting.collect::<Vec<_>>() {
@@ -311,13 +329,9 @@ impl Answering {
             return self.leave(&call);
         }
         let at = sight.socket.as_ref().and_then(|socket| socket.local().ok());
-        let reservation = at.and_then(|at| self.reservations.get(&at.port()));
+        let port = at.map_or(0, |at| at.port());
         // The kernel looks at the port once more when a socket begins to listen.
-        let _ = reservation.map(|reservation| reservation.share(true));
-        let result = self.mode.listen((&self.notifier, &call), &sight);
-        if self.mode == Mode::Duplicate {
-            let _ = reservation.map(|reservation| reservation.share(false));
-        }
+        let result = self.over(port, || self.mode.listen((&self.notifier, &call), &sight));
         if result.is_ok() {
             // A socket that was not bound is now.
             let address = sight.socket.as_ref().and_then(|socket| socket.local().ok()).or(at);
@@ -327,7 +341,7 @@ impl Answering {
 
     fn connect(&mut self, call: Call) {
         let Ok(Some(address)) = call.address() else { return self.leave(&call) };
-        let port = self.table.connect(address.port()).filter(|_| means_this_machine(address));
+        let port = self.kept.table.connect(address.port()).filter(|_| means_this_machine(address));
         let Some(port) = port else { return self.leave(&call) };
         let process = call.thread;
         if !self.home.has_our_network(process) || self.home.is_wharf(process) {
@@ -397,9 +411,7 @@ impl Answering {
     /// As [`Answering::leave`], and it is told once for each port and reason.
     fn leave_and_say(&mut self, call: &Call, named: u16, why: Unmapped) {
         // Whoever binds by itself binds over the reservation.
-        if let Some(reservation) = self.reservations.get(&named) {
-            let _ = reservation.share(true);
-        }
+        self.kept.share(named);
         let pid = call.thread;
         self.leave(call);
         if self.told.insert((named, why)) {
@@ -413,17 +425,6 @@ impl Answering {
     }
 }
 
-/// Whether anybody but a reservation of ours has a socket on the port.
-fn is_bound(port: u16, reservations: &BTreeMap<u16, Reservation>) -> bool {
-    let kept = reservations.get(&port).and_then(inode);
-    diag::holding(port).is_ok_and(|sockets| sockets.iter().any(|socket| Some(socket.inode) != kept))
-}
-
-fn inode(reservation: &Reservation) -> Option<u64> {
-    let file = reservation.as_fd().try_clone_to_owned().ok().map(std::fs::File::from)?;
-    std::os::unix::fs::MetadataExt::ino(&file.metadata().ok()?).into()
-}
-
 /// Loopback, or no address at all, by which clients mean the same.
 fn means_this_machine(address: SocketAddr) -> bool {
     let ip = address.ip().to_canonical();
@@ -434,5 +435,20 @@ impl Notes {
     /// The group has changed.
     pub(crate) fn regroup(&self, group: Group) {
         self.tell(Note::Group(group));
+    }
+
+    /// A listener is to outlive its server.
+    pub(crate) fn hold(&self, held: Arc<Held>) {
+        self.tell(Note::Hold(held));
+    }
+
+    /// The program does not use its leased port.
+    pub(crate) fn give_up_leased(&self) {
+        self.tell(Note::GiveUpLeased);
+    }
+
+    /// The server serves.
+    pub(crate) fn serves(&self) {
+        self.tell(Note::Serves);
     }
 }

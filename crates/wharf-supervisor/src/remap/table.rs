@@ -23,7 +23,8 @@ pub(super) enum Course {
 #[derive(Debug)]
 pub(crate) struct Table {
     /// The port that was leased for the instance at launch, and of which the program was told.
-    leased: u16,
+    /// `None` once it turned out that the program does not use it.
+    leased: Option<u16>,
     /// The port that the program named when it bound there.
     named: Option<u16>,
     /// Further ports of which the program was told.
@@ -33,12 +34,30 @@ pub(crate) struct Table {
     /// Ports that were leased because they were named.
     lent: BTreeMap<u16, u16>,
     group: Group,
+    /// Whether connections wait on the leased port already: then the first server that the program
+    /// binds is meant, whatever port it names.
+    awaited: bool,
 }
+
+/// Ports on which a program does not serve: debuggers and reload sockets.
+const SIDE_CHANNELS: &[u16] = crate::readiness::SIDE_CHANNELS;
 
 impl Table {
     /// The table of an instance that has bound nothing yet.
     pub(crate) fn new(leased: u16, further: Vec<u16>, likely: Vec<u16>, group: Group) -> Table {
-        Table { leased, named: None, further, likely, lent: BTreeMap::new(), group }
+        let lent = BTreeMap::new();
+        let leased = Some(leased);
+        Table { leased, named: None, further, likely, lent, group, awaited: false }
+    }
+
+    /// Takes in that connections wait on the leased port from the start.
+    pub(crate) fn await_the_leased_one(&mut self) {
+        self.awaited = true;
+    }
+
+    /// A new launch: the program has bound nothing yet.
+    pub(super) fn begin(&mut self) {
+        self.named = None;
     }
 
     /// Where a bind of the port `named` goes. `is_bound` says whether the tree has a socket on a port.
@@ -49,19 +68,33 @@ impl Table {
         if self.further.contains(&named) {
             return Course::On(named);
         }
-        let is_the_leased_one = named == self.leased || self.likely.contains(&named);
-        // A program may first try its usual port and then take the one that it was told: the leased
-        // port stands for whichever it keeps.
-        let other = self.named.filter(|other| *other != named);
-        if is_the_leased_one && (other.is_none() || !is_bound(self.leased)) {
-            self.named = Some(named);
-            return Course::On(self.leased);
+        if let Some(leased) = self.leased
+            && self.is_leased_one(named, leased)
+        {
+            // A program may first try its usual port and then take the one that it was told: the
+            // leased port stands for whichever it keeps.
+            let other = self.named.filter(|other| *other != named);
+            if other.is_none() || !is_bound(leased) {
+                self.named = Some(named);
+                return Course::On(leased);
+            }
         }
         // A program that learned its own port from the kernel names that.
         if self.lent.values().any(|port| *port == named) && !is_bound(named) {
             return Course::On(named);
         }
         if self.lent.len() >= LENT_MAX { Course::TooMany } else { Course::Ask }
+    }
+
+    fn is_leased_one(&self, named: u16, leased: u16) -> bool {
+        let is_first = self.awaited && self.named.is_none() && !SIDE_CHANNELS.contains(&named);
+        named == leased || self.likely.contains(&named) || self.named == Some(named) || is_first
+    }
+
+    /// Takes in that the program does not use its leased port; gives that.
+    pub(super) fn give_up_leased(&mut self) -> Option<u16> {
+        self.named = None;
+        self.leased.take()
     }
 
     /// Takes in that a port was leased for the one that is named.
@@ -79,8 +112,8 @@ impl Table {
     /// What this program bound itself comes first, then what another of the group has, then the port
     /// that this program would name: it has not bound it, so nobody else's is meant.
     pub(super) fn connect(&self, named: u16) -> Option<u16> {
-        let own = (self.named == Some(named)).then_some(self.leased);
-        let likely = || self.likely.contains(&named).then_some(self.leased);
+        let own = self.leased.filter(|_| self.named == Some(named));
+        let likely = || self.leased.filter(|_| self.likely.contains(&named));
         let port = self
             .lent
             .get(&named)
@@ -121,6 +154,18 @@ mod tests {
     }
 
     #[test]
+    fn where_connections_wait_the_first_server_is_meant() {
+        let mut table = table();
+        table.await_the_leased_one();
+        assert_eq!(table.bind(9229, nothing), Course::Ask, "a debugger is no server");
+        assert_eq!(table.bind(4444, nothing), Course::On(8001));
+        assert_eq!(table.bind(4444, |port| port == 8001), Course::On(8001), "its worker");
+        assert_eq!(table.bind(5555, |port| port == 8001), Course::Ask);
+        table.begin();
+        assert_eq!(table.bind(4444, nothing), Course::On(8001), "again, after a restart");
+    }
+
+    #[test]
     fn any_other_port_is_asked_for_once() {
         let mut table = table();
         assert_eq!(table.bind(9229, nothing), Course::Ask);
@@ -140,6 +185,15 @@ mod tests {
         }
         assert_eq!(table.bind(20_000, nothing), Course::TooMany);
         assert_eq!(table.bind(10_000, nothing), Course::On(11_000));
+    }
+
+    #[test]
+    fn a_leased_port_that_is_not_used_means_nothing_any_more() {
+        let mut table = table();
+        assert_eq!(table.give_up_leased(), Some(8001));
+        assert_eq!(table.bind(8000, nothing), Course::Ask);
+        assert_eq!(table.bind(8001, nothing), Course::Ask);
+        assert_eq!(table.connect(8000), None);
     }
 
     #[test]

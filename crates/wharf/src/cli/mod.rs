@@ -8,6 +8,7 @@ mod ls;
 mod man;
 mod port;
 mod release;
+pub(crate) mod restart;
 mod run;
 mod stop;
 mod who;
@@ -48,6 +49,8 @@ enum Command {
     Ls(ls::Args),
     /// Show who holds a port
     Who(who::Args),
+    /// Launch an instance again, refusing no connection
+    Restart(restart::Args),
     /// End instances that wharf runs
     Stop(stop::Args),
     /// Explain a port, a framework, or what wharf would do here
@@ -74,6 +77,7 @@ pub(crate) fn main() -> Outcome {
         Command::Release(args) => release::run(args),
         Command::Ls(args) => ls::run(&args),
         Command::Who(args) => who::run(&args),
+        Command::Restart(args) => restart::run(&args),
         Command::Stop(args) => stop::run(args),
         Command::Explain(args) => explain::run(&args),
         Command::Doctor(args) => doctor::run(&args),

@@ -10,6 +10,7 @@ use wharf_model::plan::{Arg, Hint, LaunchPlan};
 use wharf_model::request::PortArgument;
 use wharf_model::{LeaseKind, PathText, Port, PortRequest, Probe};
 use wharf_plan::project::Project;
+use wharf_supervisor::Keeping;
 
 use super::Outcome;
 use super::run::{current_dir, link_or_say, refuse_blocked, service_name};
@@ -134,6 +135,7 @@ async fn hold_for_command(args: &Args, key: Option<KeyRequest>, dir: PathBuf) ->
         loopback_only: false,
         kind: Kind::Command,
         mode: None,
+        keeping: Keeping::default(),
     };
     Ok(ExitCode::from(run.until_the_end().await?))
 }

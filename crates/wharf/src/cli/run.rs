@@ -11,6 +11,7 @@ use wharf_model::plan::Arg;
 use wharf_model::request::PortArgument;
 use wharf_os::guard::SpawnError;
 use wharf_os::remap::Mode;
+use wharf_supervisor::Keeping;
 
 use super::Outcome;
 use crate::events::Sink;
@@ -22,6 +23,9 @@ use crate::{link, narrate};
 
 /// How long a tree has between the first signal and SIGKILL, unless `--grace` says otherwise.
 const GRACE: Duration = Duration::from_secs(5);
+
+/// How long a server on demand may be without a connection, unless `--idle` says otherwise.
+const IDLE: Duration = Duration::from_secs(15 * 60);
 
 /// Run a dev server on its conventional port, or on a leased one.
 ///
@@ -47,6 +51,18 @@ pub(crate) struct Args {
     /// Do not hold the port with a socket of wharf's own, for programs that bind without SO_REUSEADDR
     #[arg(long)]
     no_reserve: bool,
+    /// Listen on the port from the start, so that connections wait for the server instead of being refused
+    #[arg(long)]
+    hold: bool,
+    /// Start the server at the first connection, and end it when it is idle; holds the port as well
+    #[arg(long)]
+    on_demand: bool,
+    /// How long a server on demand may be without a connection: seconds, or `15m`, `2h` [default: 15m]
+    #[arg(long, value_name = "TIME", requires = "on_demand", value_parser = duration)]
+    idle: Option<Duration>,
+    /// Start the server again when it ends with a failure
+    #[arg(long)]
+    restart_on_crash: bool,
     /// How a port that the program names itself is remapped
     #[arg(long, value_name = "MODE", value_enum, default_value_t)]
     remap: Wish,
@@ -84,6 +100,9 @@ pub(crate) fn run(args: Args) -> Outcome {
     find_program(&plan)?;
     // Before there is a runtime: the test forks.
     let mode = remap::choose(args.remap)?;
+    if mode.is_none() && (args.hold || args.on_demand) {
+        return Err(cannot_hold());
+    }
     let code = super::block_on(go(&args, plan, mode, caller, events, begun))??;
     Ok(ExitCode::from(code))
 }
@@ -106,9 +125,6 @@ async fn go(
             taken = take_place(args, &plan, mode) => taken?,
         },
     };
-    for line in place.story(&plan) {
-        narrate::line(&line);
-    }
     let run = pilot::Run {
         plan,
         place,
@@ -121,8 +137,39 @@ async fn go(
         loopback_only: args.loopback,
         kind: Kind::Server,
         mode,
+        keeping: keeping(args),
     };
     run.until_the_end().await
+}
+
+/// When the server is launched, and launched again.
+fn keeping(args: &Args) -> Keeping {
+    Keeping {
+        hold: args.hold,
+        idle: args.on_demand.then(|| args.idle.unwrap_or(IDLE)),
+        on_crash: args.restart_on_crash,
+        adopt: args.restart_on_crash,
+    }
+}
+
+fn cannot_hold() -> Report {
+    Report::new(Code::Permission, "the port cannot be held for the server here")
+        .why("that needs remapping, which is off or refused")
+        .help("`wharf doctor remap` shows what is refused; without `--hold` and `--on-demand` it runs")
+}
+
+/// Seconds, or a number with `s`, `m` or `h`.
+fn duration(text: &str) -> Result<Duration, String> {
+    let (number, unit) = match text.char_indices().last() {
+        Some((at, 's')) => (&text[..at], 1),
+        Some((at, 'm')) => (&text[..at], 60),
+        Some((at, 'h')) => (&text[..at], 3600),
+        _ => (text, 1),
+    };
+    match number.parse::<u64>().ok().and_then(|number| number.checked_mul(unit)) {
+        Some(seconds @ 1..=604_800) => Ok(Duration::from_secs(seconds)),
+        _ => Err("use seconds, or a time such as `90s`, `15m` or `2h`, of a week at most".into()),
+    }
 }
 
 async fn take_place(
