@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 use wharf_model::{Listener, Probe};
 use wharf_os::guard::{Exit, Guard, Message, Packet};
 use wharf_os::reserve::Reservation;
+use wharf_os::signals::{SIGCONT, SIGKILL, SIGTERM};
 use wharf_os::{descendants, process};
 
 use crate::launch::{Launch, Order};
@@ -19,10 +20,6 @@ use crate::probe::{self, Outcome};
 use crate::readiness::Expectation;
 use crate::sight::{OnPort, Sight};
 use crate::update::{Answer, Update};
-
-const SIGTERM: i32 = 15;
-const SIGKILL: i32 = 9;
-const SIGCONT: i32 = 18;
 
 /// After a refused or empty answer the server is asked again this much later.
 const PROBE_AGAIN: Duration = Duration::from_millis(20);

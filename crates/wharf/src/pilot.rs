@@ -5,7 +5,6 @@ mod caller;
 mod derived;
 mod environment;
 mod reporter;
-mod signal;
 mod watch;
 
 use std::collections::BTreeSet;

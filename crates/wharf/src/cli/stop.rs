@@ -6,14 +6,12 @@ use std::time::{Duration, Instant};
 use wharf_model::Instance;
 use wharf_os::pidfd::Pidfd;
 use wharf_os::reserve;
+use wharf_os::signals::{SIGCONT, SIGTERM};
 
 use super::Outcome;
 use crate::link::Link;
 use crate::report::{Code, Report};
 use crate::{choice, facts, narrate};
-
-const SIGTERM: i32 = 15;
-const SIGCONT: i32 = 18;
 
 /// A pilot gives its tree a grace of its own, five seconds by default, and then needs a moment.
 const TIMEOUT_S: u64 = 20;

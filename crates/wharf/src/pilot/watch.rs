@@ -9,11 +9,11 @@ use wharf_model::{EventKind, Exposure, Instance, LaunchPlan, Listener, State};
 use wharf_os::diag;
 use wharf_os::guard::Exit;
 use wharf_os::signals::{self, Received};
+use wharf_os::signals::{SIGCONT, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
 use wharf_os::terminal;
 use wharf_supervisor::{Answer, Handle, Order, Update};
 
 use super::caller::Orders;
-use super::signal::{SIGCONT, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
 use super::{HOST, Kind, likely_ports, named_url};
 use crate::events::Sink;
 use crate::place::Place;
