@@ -178,6 +178,9 @@ pub struct HomeReport {
 pub struct Snapshot {
     /// [`SCHEMA`].
     pub schema: u32,
+    /// The daemon's version, so that one question is enough. Absent from the first daemons.
+    #[serde(default)]
+    pub version: Option<String>,
     /// By port.
     pub leases: Vec<Lease>,
     /// By key, those that have ended included as long as they are remembered.

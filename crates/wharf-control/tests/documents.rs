@@ -136,7 +136,16 @@ fn replies_fit() {
     ];
     let instances = states.into_iter().map(instance).collect();
     let homes = vec![HomeReport { key: key(), port: port(8000), last_use: 1 }];
-    both_ways("snapshot", &Snapshot { schema: SCHEMA, leases: leases(), instances, homes });
+    both_ways(
+        "snapshot",
+        &Snapshot {
+            schema: SCHEMA,
+            version: Some("0.1.0".into()),
+            leases: leases(),
+            instances,
+            homes,
+        },
+    );
 }
 
 #[test]

@@ -263,7 +263,8 @@ impl Coordinator {
             .map(|home| HomeReport { key: home.key, port: home.port, last_use: home.last_use })
             .collect();
         homes.sort_by_key(|home| home.port);
-        Snapshot { schema: SCHEMA, leases, instances, homes }
+        let version = Some(self.identity.version.clone());
+        Snapshot { schema: SCHEMA, version, leases, instances, homes }
     }
 
     fn owner_gone(&mut self, owner: &ProcessId) {

@@ -15,7 +15,7 @@ use wharf_os::{peer, private_dir, process, user};
 use crate::report::{Code, Report};
 
 pub(crate) use summon::{ALREADY_RUNS, READY};
-use summon::{ProgramStarter, Summoner};
+use summon::{ProgramStarter, Summoner, is_older};
 
 /// How long a command waits for the daemon in all, its start and its death included.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -55,6 +55,19 @@ impl Link {
         match summoner.running().await {
             Ok((client, _)) => Ok(Link { client, summoner }),
             Err(error) => Err(failure(error, &summoner.client())),
+        }
+    }
+
+    /// Everything that the daemon knows, as after [`Link::open`]: in one question where it runs.
+    pub(crate) async fn known() -> Result<Snapshot, Report> {
+        let summoner = Summoner::new(paths()?, ProgramStarter::new()?);
+        let client = summoner.client();
+        match client.snapshot().await {
+            Ok(snapshot) if snapshot.version.as_deref().is_some_and(|v| !is_older(v)) => {
+                Ok(snapshot)
+            }
+            Err(error @ CallError::Timeout { .. }) => Err(failure(error, &client)),
+            _ => Link::open().await?.snapshot().await,
         }
     }
 

@@ -38,7 +38,7 @@ pub(crate) struct Args {
 
 /// Ends what was named.
 pub(crate) fn run(args: Args) -> Outcome {
-    let instances = super::block_on(async { Link::open().await?.snapshot().await })??.instances;
+    let instances = super::block_on(Link::known())??.instances;
     let live: Vec<Instance> = instances.into_iter().filter(|i| i.state.is_live()).collect();
     let chosen: Vec<&Instance> = match args.all {
         true => live.iter().collect(),

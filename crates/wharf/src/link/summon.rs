@@ -166,7 +166,7 @@ impl<S: Starter> Summoner<S> {
 }
 
 /// Whether that daemon is of an earlier version. One whose version cannot be read is left alone.
-fn is_older(version: &str) -> bool {
+pub(super) fn is_older(version: &str) -> bool {
     let own = Version::parse(env!("CARGO_PKG_VERSION"));
     matches!((Version::parse(version), own), (Ok(theirs), Ok(own)) if theirs < own)
 }
