@@ -69,7 +69,7 @@ impl Coordinator {
             owners: Owners::new(events, identity.watches),
             identity,
             ledger,
-            eyes: Eyes::new(),
+            eyes: Eyes::default(),
             journal,
             notices,
             open,

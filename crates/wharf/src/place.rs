@@ -176,14 +176,7 @@ fn reserve_all(ports: &[Port], really: bool) -> Result<Vec<Reservation>, (Port, 
 fn blame(port: Port, occupancy: Occupancy) -> Result<Holder, Report> {
     Ok(match occupancy {
         Occupancy::Taken(sockets) => facts::holder(&sockets),
-        Occupancy::Redirected => Holder {
-            note: Some(
-                "something that answers there although no socket listens: a firewall redirect, such \
-                 as a container's published port"
-                    .to_owned(),
-            ),
-            ..Holder::default()
-        },
+        Occupancy::Redirected => facts::redirected(),
         Occupancy::Denied(error) => return Err(denied(port, &error)),
         Occupancy::Free | Occupancy::TimeWait => Holder::default(),
     })
