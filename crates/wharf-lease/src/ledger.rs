@@ -36,6 +36,12 @@ pub enum ReleaseError {
     /// No lease matches.
     #[error("no lease matches")]
     NotFound,
+    /// Of the named ports these have no lease.
+    #[error("not leased: {}", list(ports))]
+    NotLeased {
+        /// Those ports.
+        ports: Vec<Port>,
+    },
     /// A lease belongs to a process that lives, and it did not ask.
     #[error("port {port} is held by {holder}, which still runs")]
     Held {
@@ -44,6 +50,10 @@ pub enum ReleaseError {
         /// Who holds it.
         holder: Box<Holder>,
     },
+}
+
+fn list(ports: &[Port]) -> String {
+    ports.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
 /// What ended with its owner.
@@ -128,6 +138,12 @@ impl Ledger {
     ) -> Result<Vec<Lease>, ReleaseError> {
         let selected: Vec<&Held> =
             self.table.leases().filter(|held| selects(selection, held)).collect();
+        if let Selection::Ports(ports) = selection {
+            let ports = self.not_leased(ports);
+            if !ports.is_empty() {
+                return Err(ReleaseError::NotLeased { ports });
+            }
+        }
         if selected.is_empty() && *selection != Selection::AllTtl {
             return Err(ReleaseError::NotFound);
         }
@@ -142,6 +158,10 @@ impl Ledger {
         let leases: Vec<Lease> = selected.into_iter().map(|held| held.lease.clone()).collect();
         self.end(&leases, Vec::new(), now);
         Ok(leases)
+    }
+
+    fn not_leased(&self, ports: &[Port]) -> Vec<Port> {
+        ports.iter().copied().filter(|port| self.table.lease_on(*port).is_none()).collect()
     }
 
     /// Ends everything that depended on a process which is no more.

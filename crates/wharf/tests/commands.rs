@@ -42,8 +42,17 @@ fn release_gives_ports_back_and_says_what_is_not_leased() {
     assert_eq!(released.code, 0, "{released:?}");
     let again = sandbox.output(&["release", port.trim()]);
     assert_eq!(again.code, 3, "{again:?}");
-    sandbox.output(&["port", "--count", "4"]);
-    assert_eq!(sandbox.output(&["release", "--all"]).code, 0);
+    let four = sandbox.output(&["port", "--count", "4"]).out;
+    let mut named: Vec<&str> = four.split_whitespace().collect();
+    named.extend(["7999", "7998"]);
+    let refused = sandbox.output(&[&["release", "--json"], &named[..]].concat());
+    assert_eq!((refused.code, refused.out.as_str()), (3, ""), "{refused:?}");
+    assert!(refused.err.contains("not leased: 7999, 7998"), "{refused:?}");
+    let released = sandbox.output(&["release", "--json", named[0]]).json();
+    assert_eq!(released["ports"], serde_json::json!([8000]), "all four were kept");
+    assert_eq!(released["leases"][0]["port"], 8000);
+    let all = sandbox.output(&["release", "--all", "--json"]).json();
+    assert_eq!(all["ports"].as_array().map(Vec::len), Some(3), "{all}");
     let ls = sandbox.output(&["ls", "--json"]).json();
     assert_eq!(ls["leases"], serde_json::json!([]));
     let mut run = sandbox.run(SERVER);
@@ -195,8 +204,11 @@ fn stop_ends_what_was_named_and_returns_when_the_port_is_free() {
     assert_eq!(ambiguous.code, 2, "{ambiguous:?}");
     assert_eq!(sandbox.output(&["stop", "nothing-like-it"]).code, 3);
     let name = if one == 8000 { "project" } else { "2.web.project" };
-    let stopped = sandbox.output(&["stop", name]);
+    let stopped = sandbox.output(&["stop", "--json", name]);
     assert_eq!(stopped.code, 0, "{stopped:?}");
+    let document = stopped.json();
+    assert_eq!((&document["schema"], &document["instances"][0]["port"]), (&1.into(), &one));
+    assert_eq!(document["instances"][0]["state"], "exited");
     assert!(!is_alive(server));
     assert_eq!(sandbox.output(&["who", &one.to_string()]).code, 3, "the port is free");
     assert!(sandbox.get(&format!("http://127.0.0.1:{two}/")).is_ok(), "the other goes on");
@@ -260,8 +272,14 @@ fn a_step_of_a_pipeline_ends_although_the_daemon_lives_on() {
     for key in ["schema", "pid", "version", "socket", "uptime_s"] {
         assert!(status.get(key).is_some(), "{key}: {status}");
     }
+    let stopped = sandbox.output(&["daemon", "stop", "--json"]).json();
+    assert_eq!((&stopped["schema"], &stopped["pid"]), (&1.into(), &status["pid"]));
+    let twice = sandbox.output(&["daemon", "stop", "--json"]);
+    assert_eq!(twice.code, 0, "twice is no error");
+    assert_eq!(twice.json()["pid"], serde_json::Value::Null);
+    let started = sandbox.output(&["daemon", "start", "--json"]).json();
+    assert_eq!(started["pid"], sandbox.output(&["daemon", "status", "--json"]).json()["pid"]);
     assert_eq!(sandbox.output(&["daemon", "stop"]).code, 0);
-    assert_eq!(sandbox.output(&["daemon", "stop"]).code, 0, "twice is no error");
 }
 
 #[test]

@@ -11,7 +11,7 @@ use wharf_os::signals::{SIGCONT, SIGTERM};
 use super::Outcome;
 use crate::link::Link;
 use crate::report::{Code, Report};
-use crate::{choice, facts, narrate};
+use crate::{choice, facts, narrate, render};
 
 /// A pilot gives its tree a grace of its own, five seconds by default, and then needs a moment.
 const TIMEOUT_S: u64 = 20;
@@ -34,6 +34,9 @@ pub(crate) struct Args {
     /// Seconds to wait for the end
     #[arg(long, value_name = "SECONDS", default_value_t = TIMEOUT_S, value_parser = clap::value_parser!(u64).range(1..=3600))]
     timeout: u64,
+    /// Print one JSON document
+    #[arg(long)]
+    json: bool,
 }
 
 /// Ends what was named.
@@ -52,10 +55,23 @@ pub(crate) fn run(args: Args) -> Outcome {
         .into_iter()
         .map(|instance| ask(instance).map(|pilot| (instance, pilot)))
         .collect::<Result<Vec<_>, _>>()?;
-    for (instance, pilot) in asked {
-        wait(instance, pilot, deadline)?;
+    for (instance, pilot) in &asked {
+        wait(instance, pilot.as_ref(), deadline)?;
+        if !args.json {
+            let name = choice::short_name(instance);
+            narrate::line(&format!("{name} has ended; port {} is free", instance.port));
+        }
+    }
+    if args.json {
+        render::stop::json(asked.into_iter().map(|(instance, _)| ended(instance)).collect())?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The instance as it was last known, and what its end means.
+fn ended(instance: &Instance) -> Instance {
+    let state = instance.state.stop_asked().ended();
+    Instance { state, listeners: Vec::new(), ..instance.clone() }
 }
 
 /// Asks the pilot to end its instance. `None` when it has gone already.
@@ -78,7 +94,7 @@ fn ask(instance: &Instance) -> Result<Option<Pidfd>, Report> {
     }
 }
 
-fn wait(instance: &Instance, pilot: Option<Pidfd>, deadline: Instant) -> Result<(), Report> {
+fn wait(instance: &Instance, pilot: Option<&Pidfd>, deadline: Instant) -> Result<(), Report> {
     let name = choice::short_name(instance);
     if let Some(pilot) = pilot {
         let rest = deadline.saturating_duration_since(Instant::now());
@@ -103,6 +119,5 @@ fn wait(instance: &Instance, pilot: Option<Pidfd>, deadline: Instant) -> Result<
         ))
         .help(format!("`wharf who {port}` tells more")));
     }
-    narrate::line(&format!("{name} has ended; port {} is free", instance.port));
     Ok(())
 }
