@@ -116,6 +116,9 @@ pub struct LeaseReply {
     pub schema: u32,
     /// One per slot, in their order.
     pub leases: Vec<Lease>,
+    /// The host label of the project whose they are; absent for nobody's.
+    #[serde(default)]
+    pub label: Option<String>,
     /// What the user should know of the store, each a sentence.
     #[serde(default)]
     pub warnings: Vec<String>,

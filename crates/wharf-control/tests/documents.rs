@@ -120,7 +120,10 @@ fn replies_fit() {
             instances: 1,
         },
     );
-    both_ways("lease_reply", &LeaseReply { schema: SCHEMA, leases: leases(), warnings });
+    both_ways(
+        "lease_reply",
+        &LeaseReply { schema: SCHEMA, leases: leases(), label: Some("shop".into()), warnings },
+    );
     both_ways("release_reply", &ReleaseReply { schema: SCHEMA, leases: leases() });
     both_ways("done", &Done { schema: SCHEMA });
     both_ways("stopping", &Stopping { schema: SCHEMA, pid: 1 });

@@ -211,7 +211,10 @@ impl Coordinator {
         for lease in &leases {
             self.tell(NoticeKind::LeaseGranted { lease: Box::new(lease.clone()) });
         }
-        Ok(LeaseReply { schema: SCHEMA, leases, warnings: self.ledger.status().warnings })
+        let project = request.key.as_ref().map(|key| &key.project);
+        let label = project.and_then(|project| self.ledger.table().label_of(project));
+        let label = label.map(|label| label.text.clone());
+        Ok(LeaseReply { schema: SCHEMA, leases, label, warnings: self.ledger.status().warnings })
     }
 
     fn release(&mut self, asked: ReleaseRequest) -> Result<ReleaseReply, ErrorBody> {

@@ -10,6 +10,7 @@ use crate::change::Change;
 use crate::grant::{grant, is_port_of};
 use crate::home::Home;
 use crate::kernel::Kernel;
+use crate::label::{self, Label};
 use crate::moment::Moment;
 use crate::request::{Refusal, Request};
 use crate::store::{Store, StoreError, StoreStatus};
@@ -124,7 +125,9 @@ impl Ledger {
         let clock = (now, self.boot_id.as_str());
         let granted = grant(&self.table, self.next_id, request, clock, kernel)?;
         self.next_id = granted.next_id;
-        self.commit(granted.changes, now);
+        let project = request.key.as_ref().map(|key| &key.project);
+        let named = project.map(|project| label::claim(&self.table, project, now.wall_s));
+        self.commit(granted.changes.into_iter().chain(named.into_iter().flatten()).collect(), now);
         Ok(granted.leases)
     }
 
@@ -206,6 +209,7 @@ impl Ledger {
         let superseded = self.table.instances().filter(succeeds).map(|old| old.id.clone());
         let mut changes: Vec<Change> = superseded.map(Change::ForgetInstance).collect();
         changes.extend(claim);
+        changes.extend(label::claim_again(&self.table, &instance, now.wall_s));
         changes.push(Change::Instance(Box::new(instance)));
         self.commit(changes, now);
         self.forget_old_instances(now);
@@ -259,6 +263,10 @@ impl Ledger {
     fn end(&mut self, leases: &[Lease], mut changes: Vec<Change>, now: Moment) {
         for lease in leases {
             changes.push(Change::Drop(lease.id));
+            let label = lease.key.as_ref().and_then(|key| self.table.label_of(&key.project));
+            let label = label.filter(|label| label.last_use != now.wall_s).cloned();
+            changes
+                .extend(label.map(|label| Change::Name(Label { last_use: now.wall_s, ..label })));
             let home = lease.key.as_ref().and_then(|key| self.table.home_of(key, now.wall_s));
             if let Some(home) = home {
                 changes.push(Change::Settle(Home { last_use: now.wall_s, ..home.clone() }));

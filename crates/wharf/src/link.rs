@@ -7,7 +7,7 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use wharf_control::api::{LeaseRequest, ReleaseRequest, Snapshot, Status};
+use wharf_control::api::{LeaseReply, LeaseRequest, ReleaseRequest, Snapshot, Status};
 use wharf_control::{CallError, Client, Code as Refusal, Environment, ErrorBody, Paths};
 use wharf_model::{Instance, Lease, Port};
 use wharf_os::{peer, private_dir, process, user};
@@ -72,12 +72,12 @@ impl Link {
     }
 
     /// Asks for ports.
-    pub(crate) async fn lease(&self, request: &LeaseRequest) -> Result<Vec<Lease>, Report> {
+    pub(crate) async fn lease(&self, request: &LeaseRequest) -> Result<LeaseReply, Report> {
         let reply = self.call(async |client| client.lease(request).await).await?;
         for warning in &reply.warnings {
             crate::narrate::warning(warning);
         }
-        Ok(reply.leases)
+        Ok(reply)
     }
 
     /// Gives leases back; says which they were.

@@ -217,6 +217,29 @@ fn stop_ends_what_was_named_and_returns_when_the_port_is_free() {
 }
 
 #[test]
+fn two_projects_of_one_name_have_two_names() {
+    let sandbox = Sandbox::new();
+    let other = sandbox.dir().join("elsewhere/project");
+    std::fs::create_dir_all(other.join(".git")).unwrap();
+    let mut first = sandbox.run(SERVER);
+    assert_eq!(first.event("ready")["url"], "http://project.localhost:8000");
+    let mut second = sandbox.run_in(&other, SERVER);
+    let url = second.event("ready")["url"].as_str().unwrap().to_owned();
+    let name = url.strip_prefix("http://").unwrap().strip_suffix(".localhost:8001").unwrap();
+    assert!(name.starts_with("project-") && name.len() == 12, "{url}");
+    let table = sandbox.output(&["ls"]).out;
+    assert!(table.contains(name) && table.contains(&url), "{table}");
+    assert_eq!(sandbox.output(&["stop", "project"]).code, 0);
+    assert_eq!(first.code(), 143);
+    assert_eq!(sandbox.output(&["stop", "project"]).code, 3, "the other is not called so");
+    assert_eq!(sandbox.output(&["stop", name]).code, 0);
+    assert_eq!(second.code(), 143);
+    // Whoever had the name first has it again, whichever runs first today.
+    let mut second = sandbox.run_in(&other, SERVER);
+    assert_eq!(second.event("ready")["url"], url);
+}
+
+#[test]
 fn explain_is_right_about_8000() {
     let sandbox = Sandbox::new();
     let port = sandbox.output(&["explain", "8000"]);

@@ -204,7 +204,7 @@ impl Pilot {
         self.change(|instance| {
             instance.port = port;
             instance.state = instance.state.lost_listener();
-            instance.url = named_url(&self.plan, &instance.key, port, "http");
+            instance.url = named_url(&self.plan, &self.place, &instance.key, port, "http");
             instance.direct_url = format!("http://{HOST}:{port}");
         });
         if self.kind == Kind::Command {
@@ -257,7 +257,7 @@ impl Pilot {
         // A name resolves to 127.0.0.1 and ::1; a server on one other address has none.
         let named = dialled.ip() == Ipv4Addr::LOCALHOST || dialled.ip() == Ipv6Addr::LOCALHOST;
         let url = match named {
-            true => named_url(&self.plan, &key, listener.port, scheme),
+            true => named_url(&self.plan, &self.place, &key, listener.port, scheme),
             false => direct_url.clone(),
         };
         self.change(|instance| {

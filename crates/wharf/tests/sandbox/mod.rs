@@ -94,6 +94,14 @@ impl Sandbox {
         running(command, &events)
     }
 
+    /// As [`Sandbox::run`], in another project's folder.
+    pub fn run_in(&self, folder: &Path, args: &[&str]) -> Running {
+        let events = self.dir.path().join(format!("events-{}", unique()));
+        let mut command = self.wharf(&["run", "--events"]);
+        command.arg(&events).args(args).current_dir(folder);
+        running(command, &events)
+    }
+
     /// Asks over HTTP inside the sandbox's network: the body, or why there is none.
     pub fn get(&self, url: &str) -> Result<String, String> {
         let program = "import sys, urllib.request\n\
