@@ -16,6 +16,7 @@ mod pilot;
 mod place;
 mod render;
 mod report;
+mod version;
 
 use std::process::ExitCode;
 

@@ -319,3 +319,38 @@ fn a_daemon_that_hangs_is_named_with_the_way_out() {
     }
     sandbox::signal(pid, "CONT");
 }
+
+#[test]
+fn a_newer_program_replaces_the_daemon_under_running_servers() {
+    let sandbox = Sandbox::new();
+    let older = sandbox.older();
+    let of_older = |args: &[&str]| {
+        let mut command = sandbox.program(&older);
+        command.args(args);
+        answer(command)
+    };
+    let mut run = sandbox.run_by(&older, SERVER);
+    let server = run.event("launched")["pid"].as_u64().unwrap() as u32;
+    run.event("ready");
+    let old = of_older(&["daemon", "status", "--json"]).json();
+    assert_eq!(old["version"], "0.0.0");
+    let asked = sandbox.output(&["port"]);
+    assert_eq!((asked.code, asked.out.as_str()), (0, "8001\n"), "8000 is still leased: {asked:?}");
+    let new = sandbox.output(&["daemon", "status", "--json"]).json();
+    assert_eq!(new["version"], env!("CARGO_PKG_VERSION"));
+    assert_ne!(new["pid"], old["pid"]);
+    assert!(!is_alive(old["pid"].as_u64().unwrap() as u32));
+    // The server and its pilot, which is of the older program, have noticed nothing.
+    assert!(is_alive(server));
+    assert!(sandbox.get("http://127.0.0.1:8000/").is_ok());
+    let seen = of_older(&["ls", "--json"]).json();
+    assert_eq!(
+        (&seen["instances"][0]["pid"], &seen["instances"][0]["state"]),
+        (&server.into(), &"ready".into())
+    );
+    let kept = of_older(&["daemon", "status", "--json"]).json();
+    assert_eq!(kept["pid"], new["pid"], "an older program uses a newer daemon");
+    assert_eq!(sandbox.output(&["stop", "project"]).code, 0);
+    assert_eq!(run.code(), 143);
+    assert!(until(|| (!is_alive(server)).then_some(())).is_some());
+}

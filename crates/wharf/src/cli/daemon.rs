@@ -12,7 +12,7 @@ use wharf_os::process;
 use super::Outcome;
 use crate::link::{self, Link};
 use crate::report::{Code, Report};
-use crate::{narrate, render};
+use crate::{narrate, render, version};
 
 /// How long the daemon may take to end: it answers what was asked before.
 const STOP_LIMIT: Duration = Duration::from_secs(5);
@@ -68,7 +68,7 @@ pub(crate) fn run(args: Args) -> Outcome {
 fn be(idle: Duration) -> Outcome {
     let config = Config {
         paths: link::paths()?,
-        version: env!("CARGO_PKG_VERSION").to_owned(),
+        version: version::own().to_owned(),
         idle,
         ready: || {
             // Whoever started us has the other end, and may have gone.
