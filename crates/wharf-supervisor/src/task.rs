@@ -10,6 +10,7 @@ use tokio::sync::{mpsc, watch};
 use wharf_model::{Listener, Probe};
 use wharf_os::guard::{Exit, Guard, Message, Packet};
 use wharf_os::remap::Held;
+use wharf_os::signals::{SIGCONT, SIGKILL, SIGTERM};
 use wharf_os::{descendants, process};
 
 use crate::answers::Answers;
@@ -22,10 +23,6 @@ use crate::readiness::Expectation;
 use crate::remap::{Group, Kept, PortAsk, Seen};
 use crate::sight::{OnPort, Sight};
 use crate::update::{Answer, Cause, Update};
-
-const SIGTERM: i32 = 15;
-const SIGKILL: i32 = 9;
-const SIGCONT: i32 = 18;
 
 /// After a refused or empty answer the server is asked again this much later.
 const PROBE_AGAIN: Duration = Duration::from_millis(20);

@@ -8,7 +8,6 @@ mod environment;
 mod group;
 mod lend;
 mod reporter;
-mod signal;
 mod watch;
 
 use std::collections::BTreeSet;
@@ -221,7 +220,7 @@ fn describe(plan: &LaunchPlan, place: &Place, mode: Option<Mode>) -> Instance {
             Some(outer) => outer.to_owned(),
             None => format!("{}-{:x}", pilot.pid, pilot.start_ticks),
         },
-        url: named_url(plan, &key, port, "http"),
+        url: named_url(plan, place, &key, port, "http"),
         direct_url: format!("http://{HOST}:{port}"),
         key,
         root: PathText::new(&plan.root),
@@ -243,6 +242,12 @@ fn describe(plan: &LaunchPlan, place: &Place, mode: Option<Mode>) -> Instance {
     }
 }
 
-fn named_url(plan: &LaunchPlan, key: &wharf_model::ServiceKey, port: u16, scheme: &str) -> String {
-    format!("{scheme}://{}:{port}", name::host(key, plan.primary))
+fn named_url(
+    plan: &LaunchPlan,
+    place: &Place,
+    key: &wharf_model::ServiceKey,
+    port: u16,
+    scheme: &str,
+) -> String {
+    format!("{scheme}://{}:{port}", name::host(key, place.label(), plan.primary))
 }

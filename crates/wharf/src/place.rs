@@ -4,7 +4,7 @@
 //! The daemon says which port by the whole policy; the reservation, a plain bind by this process, is
 //! what makes it true. Where a stranger was faster, the daemon is asked again with that port marked.
 
-use wharf_control::api::{BusyPort, KeyRequest, LeaseRequest};
+use wharf_control::api::{BusyPort, KeyRequest, LeaseReply, LeaseRequest};
 use wharf_model::lease::Displaced;
 use wharf_model::policy::fallback_ports;
 use wharf_model::{Holder, LaunchPlan, LeaseKind, Port, PortRange, PortRequest, Why};
@@ -48,6 +48,7 @@ pub(crate) enum Keep {
 pub(crate) struct Place {
     ports: Vec<Port>,
     instance: u32,
+    label: Option<String>,
     why: Why,
     reservations: Vec<Reservation>,
     /// The name of the outer execution whose port this is.
@@ -67,9 +68,10 @@ impl Place {
     }
 
     /// The ports of an outer wharf, inside which this one runs.
-    pub(crate) fn of_outer(port: Port, instance: u32, id: String) -> Place {
+    pub(crate) fn of_outer(port: Port, instance: u32, id: String, label: Option<String>) -> Place {
         let outer = Some(id);
-        Place { ports: vec![port], instance, why: Why::Asked, reservations: Vec::new(), outer }
+        let (ports, why) = (vec![port], Why::Asked);
+        Place { ports, instance, label, why, reservations: Vec::new(), outer }
     }
 
     /// The name of the outer execution that this one is a part of.
@@ -85,6 +87,11 @@ impl Place {
     /// Which instance of the service this is.
     pub(crate) fn instance(&self) -> u32 {
         self.instance
+    }
+
+    /// The project's label in host names, where the daemon gave one.
+    pub(crate) fn label(&self) -> Option<&str> {
+        self.label.as_deref()
     }
 
     /// Why the first port is what it is.
@@ -151,7 +158,7 @@ async fn leased(link: &Link, wanted: &Wanted) -> Result<Place, Report> {
         if round > 0 {
             request.request_id = crate::link::request_id();
         }
-        let leases = link.lease(&request).await?;
+        let LeaseReply { leases, label, .. } = link.lease(&request).await?;
         let ports: Vec<Port> = leases.iter().map(|lease| lease.port).collect();
         let Some(first) = leases.into_iter().next() else {
             return Err(Report::new(Code::Daemon, "the daemon granted nothing"));
@@ -159,7 +166,8 @@ async fn leased(link: &Link, wanted: &Wanted) -> Result<Place, Report> {
         match reserve_all(&ports, wanted.keep) {
             Ok(reservations) => {
                 let instance = first.key.map_or(1, |key| key.instance);
-                return Ok(Place { ports, instance, why: first.why, reservations, outer: None });
+                let why = first.why;
+                return Ok(Place { ports, instance, label, why, reservations, outer: None });
             }
             Err((port, occupancy)) => {
                 let holder = Some(blame(port, occupancy)?);
@@ -192,14 +200,7 @@ fn reserve(port: Port, keep: Keep) -> Result<Reservation, Occupancy> {
 fn blame(port: Port, occupancy: Occupancy) -> Result<Holder, Report> {
     Ok(match occupancy {
         Occupancy::Taken(sockets) => facts::holder(&sockets),
-        Occupancy::Redirected => Holder {
-            note: Some(
-                "something that answers there although no socket listens: a firewall redirect, such \
-                 as a container's published port"
-                    .to_owned(),
-            ),
-            ..Holder::default()
-        },
+        Occupancy::Redirected => facts::redirected(),
         Occupancy::Denied(error) => return Err(denied(port, &error)),
         Occupancy::Free | Occupancy::TimeWait => Holder::default(),
     })
@@ -255,7 +256,7 @@ fn alone(wanted: &Wanted) -> Result<Place, Report> {
                 (None, _) => Why::Asked,
             };
             let instance = wanted.key.as_ref().and_then(|key| key.instance).unwrap_or(1);
-            return Ok(Place { ports, instance, why, reservations, outer: None });
+            return Ok(Place { ports, instance, label: None, why, reservations, outer: None });
         }
     }
     Err(Report::new(Code::Conflict, format!("no free port was found from {start} on"))

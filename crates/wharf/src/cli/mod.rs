@@ -18,6 +18,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::report::{Code, Report};
+use crate::version;
 
 /// What a command gives back: an exit code, or an error that says why and what to do.
 pub(crate) type Outcome = Result<ExitCode, Report>;
@@ -30,7 +31,7 @@ Exit codes: 0 done, 1 failed, 2 usage, 3 not found, 4 conflict, 5 permission or 
 
 /// The whole command line.
 #[derive(Debug, Parser)]
-#[command(name = "wharf", version, about = ABOUT, after_help = AFTER, max_term_width = 100)]
+#[command(name = "wharf", version = version::own(), about = ABOUT, after_help = AFTER, max_term_width = 100)]
 #[command(propagate_version = true, disable_help_subcommand = true)]
 struct Cli {
     #[command(subcommand)]

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use wharf_control::api::{KeyRequest, LeaseRequest};
+use wharf_control::api::{KeyRequest, LeaseReply, LeaseRequest};
 use wharf_model::plan::{Arg, Hint, LaunchPlan};
 use wharf_model::request::PortArgument;
 use wharf_model::{LeaseKind, PathText, Port, PortRequest, Probe};
@@ -95,7 +95,7 @@ async fn print_ports(args: &Args, key: Option<KeyRequest>) -> Outcome {
     let link = Link::open().await?;
     // Two `wharf port --service db` at once ask for the same thing and get the same ports.
     let key = key.map(|key| KeyRequest { instance: Some(1), ..key });
-    let leases = link
+    let LeaseReply { leases, .. } = link
         .lease(&LeaseRequest {
             request_id: link::request_id(),
             key,

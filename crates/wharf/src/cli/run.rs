@@ -214,7 +214,9 @@ fn outer_place(args: &Args, plan: &LaunchPlan) -> Option<Place> {
     let instance = std::env::var("WHARF_INSTANCE").ok()?.parse().ok()?;
     let id = std::env::var("WHARF_ID").ok()?;
     narrate::line(&format!("inside another wharf: this runs on its port {port}"));
-    Some(Place::of_outer(port, instance, id))
+    let url = std::env::var("WHARF_URL").unwrap_or_default();
+    let label = wharf_model::name::label_in(&url).map(str::to_owned);
+    Some(Place::of_outer(port, instance, id, label))
 }
 
 /// A pilot without a daemon still runs its server, and says what is missing.

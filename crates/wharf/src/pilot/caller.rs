@@ -3,8 +3,8 @@
 use tokio::io::unix::AsyncFd;
 use wharf_os::limits::CallerLimits;
 use wharf_os::signals::{self, CallerSignals, Received, SignalFd};
+use wharf_os::signals::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
 
-use super::signal::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
 use crate::cli::restart::RESTART;
 use crate::report::Report;
 

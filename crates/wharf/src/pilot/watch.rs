@@ -10,12 +10,12 @@ use wharf_model::{EventKind, Exposure, Instance, LaunchPlan, Listener, State};
 use wharf_os::diag;
 use wharf_os::guard::Exit;
 use wharf_os::signals::{self, Received};
+use wharf_os::signals::{SIGCONT, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
 use wharf_os::terminal;
 use wharf_supervisor::remap::Group;
 use wharf_supervisor::{Answer, Handle, News, Order, Update};
 
 use super::caller::Orders;
-use super::signal::{SIGCONT, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
 use super::{HOST, Kind, likely_ports, named_url};
 use crate::cli::restart::RESTART;
 use crate::events::Sink;
@@ -252,7 +252,7 @@ impl Pilot {
         self.change(|instance| {
             instance.port = port;
             instance.state = instance.state.lost_listener();
-            instance.url = named_url(&self.plan, &instance.key, port, "http");
+            instance.url = named_url(&self.plan, &self.place, &instance.key, port, "http");
             instance.direct_url = format!("http://{HOST}:{port}");
         });
         if self.kind == Kind::Command {
@@ -318,7 +318,7 @@ impl Pilot {
         // A name resolves to 127.0.0.1 and ::1; a server on one other address has none.
         let named = dialled.ip() == Ipv4Addr::LOCALHOST || dialled.ip() == Ipv6Addr::LOCALHOST;
         let url = match named {
-            true => named_url(&self.plan, &key, listener.port, scheme),
+            true => named_url(&self.plan, &self.place, &key, listener.port, scheme),
             false => direct_url.clone(),
         };
         self.change(|instance| {
