@@ -1,6 +1,7 @@
 //! The launch plan: everything about a launch but the port, which the lease decides.
 
 use std::ffi::OsString;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::{Path, PathBuf};
 
 use crate::key::ServiceKey;
@@ -58,6 +59,21 @@ pub struct FrameworkFacts {
     pub bind: &'static str,
     /// How a user makes it bind loopback, where wharf cannot: one clause.
     pub loopback_advice: Option<&'static str>,
+}
+
+impl FrameworkFacts {
+    /// The address that the framework binds when nobody says otherwise, where the catalog's words name
+    /// one that can be handed to it.
+    pub fn own_host(&self) -> Option<IpAddr> {
+        let words = self.bind;
+        if words.starts_with("all interfaces") || words.starts_with("0.0.0.0") {
+            Some(Ipv4Addr::UNSPECIFIED.into())
+        } else if words.starts_with("::") {
+            Some(Ipv6Addr::UNSPECIFIED.into())
+        } else {
+            None
+        }
+    }
 }
 
 /// One word of the command.

@@ -36,6 +36,8 @@ pub struct Remapping {
     pub connect: bool,
     /// Whether wildcard binds become loopback ones.
     pub loopback: bool,
+    /// Whether a program is told the port that it named when it asks for its own.
+    pub names: bool,
     /// Which ports the other members of the group stand for.
     pub group: Group,
 }
@@ -43,7 +45,7 @@ pub struct Remapping {
 impl Remapping {
     /// The calls that the filter stops.
     pub fn calls(&self) -> Calls {
-        Calls { connect: self.connect, names: false }
+        Calls { connect: self.connect, names: self.names && self.mode == Mode::Duplicate }
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod again;
 mod caller;
+mod changes;
 mod derived;
 mod environment;
 mod group;
@@ -25,6 +26,7 @@ use wharf_supervisor::remap::Remapping;
 use wharf_supervisor::{Keeping, Launch};
 
 pub(crate) use caller::{Caller, Orders};
+use changes::Changes;
 use derived::DerivedFiles;
 use environment::{ID_VARIABLE, environment};
 use reporter::report_changes;
@@ -35,6 +37,7 @@ use crate::link::Link;
 use crate::narrate;
 use crate::place::Place;
 use crate::report::Report;
+use crate::settings::Bind;
 
 /// The address that wharf hands to servers that take one.
 pub(crate) const HOST: &str = "127.0.0.1";
@@ -69,6 +72,11 @@ pub(crate) struct Run {
     pub(crate) begun: Instant,
     pub(crate) grace: Duration,
     pub(crate) loopback_only: bool,
+    pub(crate) bind: Bind,
+    /// Whether the program sees the ports that it really has.
+    pub(crate) true_names: bool,
+    /// Files whose changes start it again, as globs below its folder.
+    pub(crate) watch: Vec<String>,
     pub(crate) kind: Kind,
     /// How ports that the program names itself are remapped, if they are.
     pub(crate) mode: Option<Mode>,
@@ -80,12 +88,9 @@ impl Run {
     /// Launches the command and stays with it until nothing of it is left. Gives its exit code.
     pub(crate) async fn until_the_end(mut self) -> Result<u8, Report> {
         let mut instance = describe(&self.plan, &self.place, self.mode);
-        let files = DerivedFiles::write(&self.plan, &self.place, &instance.id)?;
-        let values = Values {
-            host: HOST.to_owned(),
-            ports: self.place.ports(),
-            files: files.folder.clone(),
-        };
+        let files = DerivedFiles::write(&self.plan, &self.place, self.host(), &instance.id)?;
+        let values =
+            Values { host: self.host(), ports: self.place.ports(), files: files.folder.clone() };
         let argv = self.plan.argv(&values);
         instance.command = argv.iter().map(|word| word.to_string_lossy().into_owned()).collect();
         self.events.name(&instance.key.service, instance.key.instance);
@@ -100,6 +105,8 @@ impl Run {
         let follows = remapping.as_ref().is_some_and(|remapping| remapping.connect);
         let (groups_out, groups) = mpsc::channel(GROUPS_MAX);
         let story = self.story();
+        // Before the launch: a pattern that is none starts nothing.
+        let changes = Changes::watch(&self.plan.dir, &self.watch)?;
         let modes = Modes::save();
         let launch = self.launch(argv, env, instance.id.clone(), remapping);
         let handle = wharf_supervisor::start(launch)?;
@@ -118,6 +125,7 @@ impl Run {
             loopback_only: self.loopback_only,
             kind: self.kind,
             handle,
+            changes,
             link,
             groups,
             reports,
@@ -137,6 +145,15 @@ impl Run {
         // `stay` has dropped the sender: the reporter sends the last state and ends.
         let _ = tokio::time::timeout(LAST_WORD, reporter).await;
         outcome
+    }
+
+    /// The address that servers are handed: loopback, or their own where it shall stay as it is.
+    fn host(&self) -> String {
+        let own = self.plan.framework.as_ref().and_then(|framework| framework.own_host());
+        match (self.bind, own) {
+            (Bind::AsIs, Some(own)) => own.to_string(),
+            _ => HOST.to_owned(),
+        }
     }
 
     /// Tells what is to be said of the port: at once, or later where a program that nobody knows may
@@ -167,6 +184,7 @@ impl Run {
         Some(Remapping {
             mode,
             connect: group::needs_connect(snapshot.as_ref(), instance),
+            names: !self.true_names,
             loopback: self.loopback_only,
             group: group.unwrap_or_default(),
         })

@@ -3,6 +3,7 @@
 
 mod findings;
 
+use serde::Deserialize;
 use wharf_model::Remap;
 use wharf_os::remap::Mode;
 
@@ -12,7 +13,8 @@ use crate::narrate;
 use crate::report::{Code, Report};
 
 /// What `--remap` may say.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub(crate) enum Wish {
     /// The best way that works here
     #[default]

@@ -250,3 +250,50 @@ fn the_modes_can_be_asked_for_and_are_told() {
     }
     assert_eq!(sandbox.output(&["run", "--remap", "magic", "--", "true"]).code, 2);
 }
+
+#[test]
+fn a_program_sees_the_port_that_it_has_or_that_it_named() {
+    let sandbox = Sandbox::new();
+    let program = "import socket, time\n\
+                   one = socket.create_server(('127.0.0.1', 8123))\n\
+                   print('it is', one.getsockname()[1], flush=True)\n\
+                   time.sleep(600)\n";
+    let start = |extra: &[&str], name: &str| {
+        let args = [extra, &["--", "python3", "-c", program]].concat();
+        run_in(&sandbox, &checkout(&sandbox, name), &args)
+    };
+    let seen = |run: &sandbox::Running| until(|| run.out().lines().next().map(str::to_owned));
+    let (first, second, third) =
+        (start(&[], "one"), start(&[], "two"), start(&["--true-names", "off"], "three"));
+    let mut ports: Vec<String> = [&first, &second].map(|run| seen(run).unwrap()).to_vec();
+    ports.sort();
+    assert_eq!(ports[0], "it is 8123");
+    assert_ne!(ports[1], "it is 8123");
+    assert_eq!(seen(&third).unwrap(), "it is 8123", "although others have that");
+}
+
+#[test]
+fn settings_of_the_project_and_of_the_user_say_how() {
+    let sandbox = Sandbox::new();
+    let program = server("0.0.0.0", "here");
+    let config = sandbox.dir().join("home/.config/wharf");
+    std::fs::create_dir_all(&config).unwrap();
+    std::fs::write(config.join("settings.toml"), "bind = \"loopback\"\n").unwrap();
+    let mut run = sandbox.run(&["--", "python3", "-c", &program]);
+    run.event("ready");
+    assert!(!run.events().iter().any(|event| event["event"] == "exposed"));
+    drop(run);
+    sandbox.file("wharf.toml", "remap = \"off\"\nbind = \"ask the framework\"\n");
+    let mut run = sandbox.run(&["--", "python3", "-c", &program]);
+    assert_eq!(run.event("exposed")["port"], 8123);
+    let ls = sandbox.output(&["ls", "--json"]).json();
+    assert!(
+        ls["instances"].as_array().unwrap().iter().any(|i| i["remap"] == "cooperative"),
+        "{ls}"
+    );
+    drop(run);
+    sandbox.file("wharf.toml", "remop = \"off\"\n");
+    let answer = sandbox.output(&["run", "--", "true"]);
+    assert_eq!(answer.code, 2, "{answer:?}");
+    assert!(answer.err.contains("wharf.toml line 1"), "{answer:?}");
+}

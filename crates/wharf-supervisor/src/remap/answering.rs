@@ -158,9 +158,7 @@ impl Answering {
             Kind::Bind => self.bind(call),
             Kind::Listen { .. } => self.listen(call),
             Kind::Connect => self.connect(call),
-            Kind::Name => {
-                self.notifier.proceed(&call);
-            }
+            Kind::Name => self.name(&call),
         }
     }
 
@@ -336,6 +334,23 @@ impl Answering {
             // A socket that was not bound is now.
             let address = sight.socket.as_ref().and_then(|socket| socket.local().ok()).or(at);
             self.tell(Seen::Listening { address, pid: call.thread });
+        }
+    }
+
+    /// Tells a program the port that it named, in the place of the one that it has.
+    fn name(&self, call: &Call) {
+        let named = self.mode.look(call).ok().and_then(|sight| {
+            let mut address = sight.socket.as_ref()?.local().ok()?;
+            let named = self.kept.table.named_of(address.port())?;
+            let tcp = sight.protocol == Protocol::Tcp && self.notifier.is_valid(call);
+            address.set_port(named);
+            tcp.then_some(address)
+        });
+        match named {
+            Some(address) if call.name(address).is_ok() => {
+                self.notifier.answer(call, Ok(()));
+            }
+            _ => self.leave(call),
         }
     }
 

@@ -107,6 +107,13 @@ impl Table {
         self.group = group;
     }
 
+    /// The port that the program named for one that it has; `None` where they are the same.
+    pub(super) fn named_of(&self, port: u16) -> Option<u16> {
+        let lent = self.lent.iter().find(|(_, lent)| **lent == port).map(|(named, _)| *named);
+        let own = || self.named.filter(|_| self.leased == Some(port));
+        lent.or_else(own).filter(|named| *named != port)
+    }
+
     /// Where a connect to the port `named` goes; `None` where it is left as it is.
     ///
     /// What this program bound itself comes first, then what another of the group has, then the port
@@ -172,6 +179,7 @@ mod tests {
         table.lend(9229, 9230);
         assert_eq!(table.bind(9229, nothing), Course::On(9230));
         assert_eq!(table.bind(9230, nothing), Course::On(9230));
+        assert_eq!((table.named_of(9230), table.named_of(9229)), (Some(9229), None));
         assert_eq!(table.bind(9230, |port| port == 9230), Course::Ask, "its own second port");
     }
 

@@ -19,6 +19,7 @@ use crate::link::{self, Link};
 use crate::pilot::{Caller, Kind, Orders, Run};
 use crate::place::{Keep, Place, Wanted};
 use crate::render;
+use crate::settings::Bind;
 
 /// Where the search begins when nobody says: the conventional port of most web servers.
 const NEAR: u16 = 8000;
@@ -133,6 +134,9 @@ async fn hold_for_command(args: &Args, key: Option<KeyRequest>, dir: PathBuf) ->
         begun: Instant::now(),
         grace: GRACE,
         loopback_only: false,
+        bind: Bind::AskTheFramework,
+        true_names: true,
+        watch: Vec::new(),
         kind: Kind::Command,
         mode: None,
         keeping: Keeping::default(),

@@ -19,6 +19,7 @@ use crate::pilot::{self, Caller, Kind, Orders};
 use crate::place::{Keep, Place, Wanted};
 use crate::remap::{self, Wish};
 use crate::report::{Code, Report};
+use crate::settings::{Bind, Settings};
 use crate::{link, narrate};
 
 /// How long a tree has between the first signal and SIGKILL, unless `--grace` says otherwise.
@@ -63,9 +64,15 @@ pub(crate) struct Args {
     /// Start the server again when it ends with a failure
     #[arg(long)]
     restart_on_crash: bool,
-    /// How a port that the program names itself is remapped
-    #[arg(long, value_name = "MODE", value_enum, default_value_t)]
-    remap: Wish,
+    /// Start the server again when a file changes whose path fits, such as `src/**/*.py`
+    #[arg(long, value_name = "GLOB")]
+    watch: Vec<String>,
+    /// How a port that the program names itself is remapped [default: auto]
+    #[arg(long, value_name = "MODE", value_enum)]
+    remap: Option<Wish>,
+    /// Whether the program sees the port that it really has; `off`: the one that it named
+    #[arg(long, value_name = "on|off", default_value = "on", action = clap::ArgAction::Set, value_parser = on_off)]
+    true_names: bool,
     /// Write wharf's events as one JSON document a line to a file, or to an open descriptor by number
     #[arg(long, value_name = "FILE|FD")]
     events: Option<PathBuf>,
@@ -99,18 +106,19 @@ pub(crate) fn run(args: Args) -> Outcome {
     refuse_blocked(args.port, "--port")?;
     find_program(&plan)?;
     // Before there is a runtime: the test forks.
-    let mode = remap::choose(args.remap)?;
+    let settings = Settings::load(&plan.root)?;
+    let mode = remap::choose(args.remap.or(settings.remap).unwrap_or_default())?;
     if mode.is_none() && (args.hold || args.on_demand) {
         return Err(cannot_hold());
     }
-    let code = super::block_on(go(&args, plan, mode, caller, events, begun))??;
+    let code = super::block_on(go(&args, plan, (mode, settings.bind()), caller, events, begun))??;
     Ok(ExitCode::from(code))
 }
 
 async fn go(
     args: &Args,
     plan: LaunchPlan,
-    mode: Option<Mode>,
+    (mode, bind): (Option<Mode>, Bind),
     caller: Caller,
     events: Sink,
     begun: Instant,
@@ -134,7 +142,10 @@ async fn go(
         events,
         begun,
         grace: Duration::from_secs(args.grace),
-        loopback_only: args.loopback,
+        loopback_only: args.loopback || bind == Bind::Loopback,
+        bind,
+        true_names: args.true_names,
+        watch: args.watch.clone(),
         kind: Kind::Server,
         mode,
         keeping: keeping(args),
@@ -148,7 +159,7 @@ fn keeping(args: &Args) -> Keeping {
         hold: args.hold,
         idle: args.on_demand.then(|| args.idle.unwrap_or(IDLE)),
         on_crash: args.restart_on_crash,
-        adopt: args.restart_on_crash,
+        adopt: args.restart_on_crash || !args.watch.is_empty(),
     }
 }
 
@@ -156,6 +167,15 @@ fn cannot_hold() -> Report {
     Report::new(Code::Permission, "the port cannot be held for the server here")
         .why("that needs remapping, which is off or refused")
         .help("`wharf doctor remap` shows what is refused; without `--hold` and `--on-demand` it runs")
+}
+
+/// `on` or `off`.
+fn on_off(text: &str) -> Result<bool, String> {
+    match text {
+        "on" => Ok(true),
+        "off" => Ok(false),
+        _ => Err("use `on` or `off`".into()),
+    }
 }
 
 /// Seconds, or a number with `s`, `m` or `h`.

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, watch};
-use wharf_model::{EventKind, Exposure, Instance, LaunchPlan, Listener, State};
+use wharf_model::{EventKind, Exposure, Instance, LaunchPlan, Listener, Remap, State};
 use wharf_os::diag;
 use wharf_os::guard::Exit;
 use wharf_os::signals::{self, Received};
@@ -16,6 +16,7 @@ use wharf_supervisor::remap::Group;
 use wharf_supervisor::{Answer, Handle, News, Order, Update};
 
 use super::caller::Orders;
+use super::changes::Changes;
 use super::{HOST, Kind, likely_ports, named_url};
 use crate::cli::restart::RESTART;
 use crate::events::Sink;
@@ -40,6 +41,7 @@ pub(super) struct Pilot {
     pub(super) loopback_only: bool,
     pub(super) kind: Kind,
     pub(super) handle: Handle,
+    pub(super) changes: Changes,
     pub(super) link: Option<Rc<Link>>,
     /// What the group stands for, whenever that changes.
     pub(super) groups: mpsc::Receiver<Group>,
@@ -76,6 +78,10 @@ impl Pilot {
                     Some(News::Update(update)) => self.take(update),
                     Some(News::Ask(ask)) => self.lend(ask),
                 },
+                path = self.changes.next() => {
+                    narrate::line(&format!("{} has changed", path.display()));
+                    self.handle.order(Order::Restart);
+                }
                 Some(group) = self.groups.recv() => self.handle.regroup(group),
                 received = orders.next() => {
                     if self.lingers {
@@ -243,6 +249,11 @@ impl Pilot {
             self.verdict = Some(report);
             self.stop(SIGTERM);
         } else {
+            // Where binds are answered, wharf itself can keep it to this machine.
+            let advice = match self.reports.borrow().remap {
+                Remap::Cooperative | Remap::Off => advice,
+                _ => "`--loopback`, or `bind = \"loopback\"` in wharf.toml",
+            };
             narrate::warning(&format!("{what}; to keep it to this machine: {advice}"));
         }
     }
