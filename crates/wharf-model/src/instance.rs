@@ -108,6 +108,8 @@ pub enum Remap {
     Rewrite,
     /// The same, on sockets of wharf's own that take the place of the program's.
     Inject,
+    /// Ports stay what the program names, on an address of the instance's own.
+    Address,
     /// By hints alone: environment, flags, arguments.
     Cooperative,
     /// Not even hints.

@@ -23,7 +23,7 @@ use wharf_os::remap::{Calls, Mode};
 
 pub(crate) use answering::{Answering, Started};
 pub use ask::{Asks, PortAsk};
-pub use group::Group;
+pub use group::{Group, Peer};
 pub(crate) use kept::Kept;
 pub(crate) use table::Table;
 
@@ -36,6 +36,9 @@ pub struct Remapping {
     pub connect: bool,
     /// Whether wildcard binds become loopback ones.
     pub loopback: bool,
+    /// The address of this instance's own, in the place of other ports: then each port stays what the
+    /// program names, and is bound there.
+    pub address: Option<std::net::Ipv4Addr>,
     /// Whether a program is told the port that it named when it asks for its own.
     pub names: bool,
     /// Which ports the other members of the group stand for.

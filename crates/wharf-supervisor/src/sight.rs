@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, HashSet};
 use std::io;
+use std::net::IpAddr;
 
 use wharf_model::Listener;
 use wharf_os::diag::{self, Socket, Watch};
@@ -19,6 +20,8 @@ pub struct Sight {
     /// Sockets of which it is known that the tree holds them. A socket keeps its inode for life, so
     /// an answer need not be asked for twice.
     own: HashSet<u64>,
+    /// The one address at which others would be in the way; any where there is none.
+    address: Option<IpAddr>,
     /// Listeners that this process holds beyond their servers: nobody else's, whoever has them as well.
     ours: HashSet<u64>,
 }
@@ -37,9 +40,18 @@ impl Sight {
     ///
     /// # Errors
     /// The kernel's socket diagnosis cannot be opened, nor `/proc/net/tcp` read.
-    pub fn new(root: u32, mark: (&'static str, String), ours: &[u64]) -> io::Result<Sight> {
+    pub fn new(
+        root: u32,
+        mark: (&'static str, String),
+        address: Option<IpAddr>,
+        ours: &[u64],
+    ) -> io::Result<Sight> {
         let ours = ours.iter().copied().collect();
-        Ok(Sight { root, mark, watch: Watch::open()?, own: HashSet::new(), ours })
+        Ok(Sight { root, mark, watch: Watch::open()?, own: HashSet::new(), address, ours })
+    }
+
+    fn is_in_the_way(&self, address: IpAddr) -> bool {
+        self.address.is_none_or(|own| own == address.to_canonical())
     }
 
     /// Whether this process holds the listener.
@@ -70,7 +82,7 @@ impl Sight {
         for socket in &sockets {
             if self.own.contains(&socket.inode) {
                 on_port.own.push(listener(socket, None));
-            } else if !self.is_ours(socket.inode) {
+            } else if !self.is_ours(socket.inode) && self.is_in_the_way(socket.address) {
                 on_port.foreign.push(listener(socket, None));
             }
         }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::io;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -123,6 +124,8 @@ impl Task {
         let now = Instant::now();
         let (first, last) = wharf_os::reserve::ephemeral_range();
         let ours: Vec<u64> = kept.held().iter().filter_map(|held| held.inode()).collect();
+        let address = launch.remapping.as_ref().and_then(|remapping| remapping.address);
+        let address = address.map(IpAddr::from);
         let demand = front.filter(|_| launch.keeping.idle.is_some());
         Ok(Task {
             answers: Answers::new(launch.remapping.clone(), launch.mark.clone(), kept),
@@ -131,7 +134,7 @@ impl Task {
             used: now,
             next: Next::End,
             exit: None,
-            sight: Sight::new(guard.pid(), launch.mark.clone(), &ours)?,
+            sight: Sight::new(guard.pid(), launch.mark.clone(), address, &ours)?,
             guard: registered(guard)?,
             expectation: Expectation::new(
                 launch.port,

@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 use wharf_model::plan::{Hint, Values};
-use wharf_model::{EventKind, Instance, LaunchPlan, PathText, State, name};
+use wharf_model::{EventKind, Instance, LaunchPlan, PathText, Remap, State, name};
 use wharf_os::guard::Command;
 use wharf_os::remap::Mode;
 use wharf_os::terminal::Modes;
@@ -28,7 +28,8 @@ use wharf_supervisor::{Keeping, Launch};
 pub(crate) use caller::{Caller, Orders};
 use changes::Changes;
 use derived::DerivedFiles;
-use environment::{ID_VARIABLE, environment};
+pub(crate) use environment::ID_VARIABLE;
+use environment::environment;
 use reporter::report_changes;
 use watch::Pilot;
 
@@ -186,6 +187,7 @@ impl Run {
             connect: group::needs_connect(snapshot.as_ref(), instance),
             names: !self.true_names,
             loopback: self.loopback_only,
+            address: self.place.address(),
             group: group.unwrap_or_default(),
         })
     }
@@ -239,7 +241,7 @@ fn describe(plan: &LaunchPlan, place: &Place, mode: Option<Mode>) -> Instance {
             None => format!("{}-{:x}", pilot.pid, pilot.start_ticks),
         },
         url: named_url(plan, place, &key, port, "http"),
-        direct_url: format!("http://{HOST}:{port}"),
+        direct_url: format!("http://{}:{port}", place.host()),
         key,
         root: PathText::new(&plan.root),
         framework: plan.framework.as_ref().map(|framework| framework.id.to_owned()),
@@ -247,7 +249,10 @@ fn describe(plan: &LaunchPlan, place: &Place, mode: Option<Mode>) -> Instance {
         port,
         requested_port: plan.request.wanted().get(),
         listeners: Vec::new(),
-        remap: crate::remap::shown(mode),
+        remap: match place.address() {
+            Some(_) => Remap::Address,
+            None => crate::remap::shown(mode),
+        },
         remapped: Vec::new(),
         pid: None,
         pilot_pid: pilot.pid,
@@ -267,5 +272,9 @@ fn named_url(
     port: u16,
     scheme: &str,
 ) -> String {
-    format!("{scheme}://{}:{port}", name::host(key, place.label(), plan.primary))
+    match place.address() {
+        // A name means 127.0.0.1 to whoever resolves it.
+        Some(address) => format!("{scheme}://{address}:{port}"),
+        None => format!("{scheme}://{}:{port}", name::host(key, place.label(), plan.primary)),
+    }
 }

@@ -25,6 +25,8 @@ pub(crate) enum Wish {
     Rewrite,
     /// On sockets of wharf's own
     Inject,
+    /// By an address of the instance's own, 127.77.X.Y, on which the port stays what the program names
+    Address,
     /// Not at all: a port that the program names itself can collide
     Off,
 }
@@ -36,7 +38,7 @@ impl Wish {
             Wish::Dup => Some(Mode::Duplicate),
             Wish::Rewrite => Some(Mode::Rewrite),
             Wish::Inject => Some(Mode::Inject),
-            Wish::Auto | Wish::Off => None,
+            Wish::Auto | Wish::Address | Wish::Off => None,
         }
     }
 }

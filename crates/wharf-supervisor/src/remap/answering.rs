@@ -1,7 +1,7 @@
 //! The thread that answers an instance's calls.
 
 use std::collections::BTreeSet;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::os::fd::AsFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use super::ask::{Note, Notes, PortAsk};
 use super::caller::Home;
 use super::kept::Kept;
 use super::table::Course;
-use super::{Asks, Group, Remapping, Seen, Unmapped};
+use super::{Asks, Group, Peer, Remapping, Seen, Unmapped};
 
 /// How long a bind waits for a port. Longer than the owner's own patience with whom it asks.
 const ASK_LIMIT: Duration = Duration::from_secs(7);
@@ -49,6 +49,7 @@ pub(crate) struct Answering {
 
     mode: Mode,
     loopback: bool,
+    address: Option<Ipv4Addr>,
     ephemeral: (u16, u16),
     home: Home,
     kept: Kept,
@@ -102,6 +103,7 @@ impl Answering {
             asks,
             mode: remapping.mode,
             loopback: remapping.loopback,
+            address: remapping.address,
             ephemeral: wharf_os::reserve::ephemeral_range(),
             home: Home::new(mark),
             kept,
@@ -166,6 +168,7 @@ impl Answering {
         let Ok(Some(address)) = call.address() else { return self.leave(&call) };
         let named = address.port();
         let guarded = self.loopback && on_loopback(address, false) != address;
+        let guarded = guarded && self.address.is_none();
         if named == 0 && !guarded {
             return self.leave(&call);
         }
@@ -174,6 +177,9 @@ impl Answering {
             Err(Some(why)) => return self.leave_and_say(&call, named, why),
             Err(None) => return self.leave(&call),
         };
+        if let Some(own) = self.address {
+            return self.bind_at_home(&call, &sight, address, own);
+        }
         if named == 0 {
             return self.bind_on(&call, &sight, address, 0);
         }
@@ -228,6 +234,34 @@ impl Answering {
                 self.tell(Seen::Bound { named, address, pid });
             }
             Ok(Err(_)) => {}
+            Err(_) => self.leave(call),
+        }
+    }
+
+    /// Does a bind on the instance's own address: what reaches this machine from elsewhere stays as it
+    /// is only where the program names an address of the network.
+    fn bind_at_home(&mut self, call: &Call, sight: &Sight, address: SocketAddr, own: Ipv4Addr) {
+        if !means_this_machine(address) {
+            return self.leave(call);
+        }
+        let mut target = address;
+        target.set_ip(if address.is_ipv6() { own.to_ipv6_mapped().into() } else { own.into() });
+        if let Some(socket) = sight.socket.as_ref().filter(|_| address.is_ipv6()) {
+            let twin = self.kept.table.is_settled(address.port()) && socket.is_v6_only();
+            let _ = socket.set_v6_only(false);
+            // The program has IPv4's socket already, and this one would be for IPv6 alone: nobody asks
+            // for that at this address, so it only has to be somewhere.
+            if twin {
+                target = SocketAddr::from((std::net::Ipv6Addr::LOCALHOST, 0));
+            }
+        }
+        match self.mode.bind((&self.notifier, call), sight, target, None) {
+            Ok(Ok(())) if target.port() != 0 => {
+                self.kept.table.settle(address.port());
+                let (named, pid) = (address.port(), call.thread);
+                self.tell(Seen::Bound { named, address: target, pid });
+            }
+            Ok(_) => {}
             Err(_) => self.leave(call),
         }
     }
@@ -356,8 +390,13 @@ impl Answering {
 
     fn connect(&mut self, call: Call) {
         let Ok(Some(address)) = call.address() else { return self.leave(&call) };
-        let port = self.kept.table.connect(address.port()).filter(|_| means_this_machine(address));
-        let Some(port) = port else { return self.leave(&call) };
+        let table = &self.kept.table;
+        let peer = match self.address {
+            _ if !means_this_machine(address) => None,
+            Some(own) => table.connect_from(own, address.port()),
+            None => table.connect(address.port()),
+        };
+        let Some(peer) = peer else { return self.leave(&call) };
         let process = call.thread;
         if !self.home.has_our_network(process) || self.home.is_wharf(process) {
             return self.leave(&call);
@@ -366,7 +405,7 @@ impl Answering {
         if sight.protocol != Protocol::Tcp || !self.notifier.is_valid(&call) {
             return self.leave(&call);
         }
-        let target = self.connect_target(address, port, &sight);
+        let target = self.connect_target(address, peer, &sight);
         let blocks = sight.socket.as_ref().is_some_and(|socket| !socket.is_nonblocking());
         if blocks {
             self.connect_beside(call, sight, target)
@@ -375,13 +414,16 @@ impl Answering {
         }
     }
 
-    fn connect_target(&self, address: SocketAddr, port: u16, sight: &Sight) -> SocketAddr {
-        let mut target = address;
+    fn connect_target(&self, address: SocketAddr, peer: Peer, sight: &Sight) -> SocketAddr {
+        let (mut target, port) = (address, peer.port);
         target.set_port(port);
         let v6_only = sight.socket.as_ref().is_some_and(|socket| socket.is_v6_only());
         // Where the loopback guard took a dual-stack socket to IPv4, whoever asks for ::1 follows.
         if self.only_v4.contains(&port) && address.is_ipv6() && !v6_only {
             target.set_ip(std::net::Ipv4Addr::LOCALHOST.to_ipv6_mapped().into());
+        }
+        if let Some(own) = peer.address {
+            target.set_ip(if target.is_ipv6() { own.to_ipv6_mapped().into() } else { own.into() });
         }
         target
     }

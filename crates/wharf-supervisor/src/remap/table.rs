@@ -1,8 +1,9 @@
 //! Which port stands for which, in one instance.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
 
-use super::Group;
+use super::{Group, Peer};
 
 /// The most ports that one instance is lent beside those of its launch. A program that binds more is
 /// looking for a free one, not serving.
@@ -33,6 +34,8 @@ pub(crate) struct Table {
     likely: Vec<u16>,
     /// Ports that were leased because they were named.
     lent: BTreeMap<u16, u16>,
+    /// Ports that are bound on the instance's own address.
+    at_home: BTreeSet<u16>,
     group: Group,
     /// Whether connections wait on the leased port already: then the first server that the program
     /// binds is meant, whatever port it names.
@@ -47,7 +50,8 @@ impl Table {
     pub(crate) fn new(leased: u16, further: Vec<u16>, likely: Vec<u16>, group: Group) -> Table {
         let lent = BTreeMap::new();
         let leased = Some(leased);
-        Table { leased, named: None, further, likely, lent, group, awaited: false }
+        let at_home = BTreeSet::new();
+        Table { leased, named: None, further, likely, lent, at_home, group, awaited: false }
     }
 
     /// Takes in that connections wait on the leased port from the start.
@@ -58,6 +62,7 @@ impl Table {
     /// A new launch: the program has bound nothing yet.
     pub(super) fn begin(&mut self) {
         self.named = None;
+        self.at_home.clear();
     }
 
     /// Where a bind of the port `named` goes. `is_bound` says whether the tree has a socket on a port.
@@ -107,6 +112,24 @@ impl Table {
         self.group = group;
     }
 
+    /// Takes in that a port was bound on the instance's own address.
+    pub(super) fn settle(&mut self, port: u16) {
+        self.at_home.insert(port);
+    }
+
+    /// Whether a port is bound on the instance's own address.
+    pub(super) fn is_settled(&self, port: u16) -> bool {
+        self.at_home.contains(&port)
+    }
+
+    /// Where a connect to a port goes, for an instance with an address of its own.
+    pub(super) fn connect_from(&self, own: Ipv4Addr, named: u16) -> Option<Peer> {
+        let here = || Peer { port: named, address: Some(own) };
+        let is_meant = self.leased == Some(named) || self.likely.contains(&named);
+        let bound = self.at_home.contains(&named).then(here);
+        bound.or_else(|| self.group.peer(named)).or_else(|| is_meant.then(here))
+    }
+
     /// The port that the program named for one that it has; `None` where they are the same.
     pub(super) fn named_of(&self, port: u16) -> Option<u16> {
         let lent = self.lent.iter().find(|(_, lent)| **lent == port).map(|(named, _)| *named);
@@ -118,17 +141,13 @@ impl Table {
     ///
     /// What this program bound itself comes first, then what another of the group has, then the port
     /// that this program would name: it has not bound it, so nobody else's is meant.
-    pub(super) fn connect(&self, named: u16) -> Option<u16> {
+    pub(super) fn connect(&self, named: u16) -> Option<Peer> {
         let own = self.leased.filter(|_| self.named == Some(named));
         let likely = || self.leased.filter(|_| self.likely.contains(&named));
-        let port = self
-            .lent
-            .get(&named)
-            .copied()
-            .or(own)
-            .or_else(|| self.group.port(named))
-            .or_else(likely)?;
-        (port != named).then_some(port)
+        let bound = self.lent.get(&named).copied().or(own).map(Peer::on);
+        let group = || self.group.peer(named);
+        let peer = bound.or_else(group).or_else(|| likely().map(Peer::on))?;
+        (peer != Peer::on(named)).then_some(peer)
     }
 }
 
@@ -137,7 +156,12 @@ mod tests {
     use super::*;
 
     fn table() -> Table {
-        Table::new(8001, vec![8002], vec![8000], Group::new([(5000, 5001), (3000, 3000)]))
+        Table::new(
+            8001,
+            vec![8002],
+            vec![8000],
+            Group::new([(5000, Peer::on(5001)), (3000, Peer::on(3000))]),
+        )
     }
 
     fn nothing(_: u16) -> bool {
@@ -196,6 +220,18 @@ mod tests {
     }
 
     #[test]
+    fn with_an_address_of_its_own_a_port_is_looked_for_there() {
+        let own = Ipv4Addr::new(127, 77, 1, 2);
+        let mut table = table();
+        let here = |port| Some(Peer { port, address: Some(own) });
+        assert_eq!(table.connect_from(own, 8000), here(8000), "it will bind that");
+        assert_eq!(table.connect_from(own, 9000), None);
+        table.settle(9000);
+        assert_eq!(table.connect_from(own, 9000), here(9000));
+        assert_eq!(table.connect_from(own, 5000), Some(Peer::on(5001)), "another of the group");
+    }
+
+    #[test]
     fn a_leased_port_that_is_not_used_means_nothing_any_more() {
         let mut table = table();
         assert_eq!(table.give_up_leased(), Some(8001));
@@ -207,16 +243,16 @@ mod tests {
     #[test]
     fn connects_reach_what_is_meant() {
         let mut table = table();
-        assert_eq!(table.connect(8000), Some(8001), "its own, bound or not");
-        assert_eq!(table.connect(5000), Some(5001), "another of the group");
+        assert_eq!(table.connect(8000), Some(Peer::on(8001)), "its own, bound or not");
+        assert_eq!(table.connect(5000), Some(Peer::on(5001)), "another of the group");
         assert_eq!(table.connect(3000), None, "it has its own port");
         assert_eq!(table.connect(5432), None, "a database of the machine");
         assert_eq!(table.connect(8001), None);
         table.lend(9229, 9230);
-        assert_eq!(table.connect(9229), Some(9230));
-        table.regroup(Group::new([(8000, 8005)]));
-        assert_eq!(table.connect(8000), Some(8005), "another of the group has it");
+        assert_eq!(table.connect(9229), Some(Peer::on(9230)));
+        table.regroup(Group::new([(8000, Peer::on(8005))]));
+        assert_eq!(table.connect(8000), Some(Peer::on(8005)), "another of the group has it");
         assert_eq!(table.bind(8000, nothing), Course::On(8001));
-        assert_eq!(table.connect(8000), Some(8001), "now this one has bound it itself");
+        assert_eq!(table.connect(8000), Some(Peer::on(8001)), "now this one has bound it itself");
     }
 }

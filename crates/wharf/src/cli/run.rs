@@ -107,18 +107,23 @@ pub(crate) fn run(args: Args) -> Outcome {
     find_program(&plan)?;
     // Before there is a runtime: the test forks.
     let settings = Settings::load(&plan.root)?;
-    let mode = remap::choose(args.remap.or(settings.remap).unwrap_or_default())?;
+    let wish = args.remap.or(settings.remap).unwrap_or_default();
+    let mode = remap::choose(wish)?;
+    if wish == Wish::Address {
+        refuse_without(mode, &args)?;
+    }
     if mode.is_none() && (args.hold || args.on_demand) {
         return Err(cannot_hold());
     }
-    let code = super::block_on(go(&args, plan, (mode, settings.bind()), caller, events, begun))??;
+    let code =
+        super::block_on(go(&args, plan, (mode, wish, settings.bind()), caller, events, begun))??;
     Ok(ExitCode::from(code))
 }
 
 async fn go(
     args: &Args,
     plan: LaunchPlan,
-    (mode, bind): (Option<Mode>, Bind),
+    (mode, wish, bind): (Option<Mode>, Wish, Bind),
     caller: Caller,
     events: Sink,
     begun: Instant,
@@ -130,7 +135,7 @@ async fn go(
         None => tokio::select! {
             biased;
             code = orders.ended_by() => return Ok(code),
-            taken = take_place(args, &plan, mode) => taken?,
+            taken = take_place(args, &plan, (mode, wish)) => taken?,
         },
     };
     let run = pilot::Run {
@@ -161,6 +166,22 @@ fn keeping(args: &Args) -> Keeping {
         on_crash: args.restart_on_crash,
         adopt: args.restart_on_crash || !args.watch.is_empty(),
     }
+}
+
+/// An address of its own needs a mode, and has no listener that could be held.
+fn refuse_without(mode: Option<Mode>, args: &Args) -> Result<(), Report> {
+    if mode.is_none() {
+        return Err(Report::new(Code::Permission, "an address of its own cannot be had here")
+            .why("that needs remapping, which is refused")
+            .help(
+                "`wharf doctor remap` shows what is refused; `--remap auto` takes the best of it",
+            ));
+    }
+    if args.hold || args.on_demand {
+        let what = "`--remap address` goes neither with `--hold` nor with `--on-demand`";
+        return Err(Report::new(Code::Usage, what).help("leave one of them out"));
+    }
+    Ok(())
 }
 
 fn cannot_hold() -> Report {
@@ -195,21 +216,28 @@ fn duration(text: &str) -> Result<Duration, String> {
 async fn take_place(
     args: &Args,
     plan: &LaunchPlan,
-    mode: Option<Mode>,
+    (mode, wish): (Option<Mode>, Wish),
 ) -> Result<(Option<link::Link>, Place), Report> {
     let link = match args.no_daemon {
         true => None,
         false => link_or_say(link::Link::open().await),
     };
+    let key = KeyRequest {
+        project: plan.project.clone(),
+        worktree: plan.worktree.clone(),
+        service: plan.service.clone(),
+        instance: args.instance,
+    };
+    let count = 1 + plan.extra_ports;
+    if wish == Wish::Address {
+        let port = plan.request.wanted();
+        let place = Place::at_address(link.as_ref(), &key, port, count).await?;
+        return Ok((link, place));
+    }
     let wanted = Wanted {
-        key: Some(KeyRequest {
-            project: plan.project.clone(),
-            worktree: plan.worktree.clone(),
-            service: plan.service.clone(),
-            instance: args.instance,
-        }),
+        key: Some(key),
         request: plan.request,
-        count: 1 + plan.extra_ports,
+        count,
         keep: match (args.no_reserve, mode) {
             (true, _) => Keep::Not,
             (false, None) => Keep::Shared,

@@ -17,7 +17,7 @@ use wharf_supervisor::{Answer, Handle, News, Order, Update};
 
 use super::caller::Orders;
 use super::changes::Changes;
-use super::{HOST, Kind, likely_ports, named_url};
+use super::{Kind, likely_ports, named_url};
 use crate::cli::restart::RESTART;
 use crate::events::Sink;
 use crate::link::Link;
@@ -264,7 +264,7 @@ impl Pilot {
             instance.port = port;
             instance.state = instance.state.lost_listener();
             instance.url = named_url(&self.plan, &self.place, &instance.key, port, "http");
-            instance.direct_url = format!("http://{HOST}:{port}");
+            instance.direct_url = format!("http://{}:{port}", self.place.host());
         });
         if self.kind == Kind::Command {
             return;
