@@ -253,7 +253,7 @@ fn a_sandbox_is_named_and_a_privileged_port_is_passed_over() {
     let mut world = World::new();
     world.kernel.denied = vec![80];
     let lease = world.run(web("shop"), 80, 1);
-    assert_eq!(lease.port.get(), 1024);
+    assert_eq!(lease.port.get(), 8082);
     assert!(displaced(&lease.why).1);
     let request = world.request(None, PortRequest::Exactly(port(80)), 2);
     assert_eq!(world.ask(&request), Err(Refusal::Denied { port: port(80) }));
