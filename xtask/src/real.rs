@@ -13,15 +13,15 @@ mod hard_coded;
 mod http;
 mod own_ports;
 mod parts;
-mod place;
+pub mod place;
 mod processes;
-mod sandbox;
+pub mod sandbox;
 mod signals;
 mod sockets;
 mod spec;
 mod started;
 mod terminal;
-mod wait;
+pub mod wait;
 mod worktrees;
 
 use std::collections::BTreeSet;

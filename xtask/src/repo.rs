@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Folders that hold nothing of the repository's own.
+/// What holds nothing of the repository's own. In a linked worktree `.git` is a file.
 const FOREIGN: &[&str] = &[".git", "target", "node_modules", ".venv", "__pycache__"];
 
 /// Every file of the repository.
@@ -45,7 +45,10 @@ impl Repo {
             let name = entry.file_name().to_string_lossy().into_owned();
             let path = format!("{below}{name}");
             let kind = entry.file_type().map_err(failed)?;
-            if kind.is_dir() && !FOREIGN.contains(&name.as_str()) {
+            if FOREIGN.contains(&name.as_str()) {
+                continue;
+            }
+            if kind.is_dir() {
                 self.add(&entry.path(), &format!("{path}/"))?;
             } else if kind.is_file() && !name.ends_with(".swp") {
                 // An editor may have taken the file away since it was listed.

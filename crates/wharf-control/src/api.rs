@@ -116,6 +116,9 @@ pub struct LeaseReply {
     pub schema: u32,
     /// One per slot, in their order.
     pub leases: Vec<Lease>,
+    /// The host label of the project whose they are; absent for nobody's.
+    #[serde(default)]
+    pub label: Option<String>,
     /// What the user should know of the store, each a sentence.
     #[serde(default)]
     pub warnings: Vec<String>,
@@ -133,6 +136,8 @@ pub enum Released {
     Leases(Vec<i64>),
     /// Every lease with a time to live.
     AllTtl,
+    /// That of a service which turned out not to use its port: it is not remembered either.
+    Unused(ServiceKey),
 }
 
 /// A request to release leases, all of the selected or none.
@@ -178,6 +183,9 @@ pub struct HomeReport {
 pub struct Snapshot {
     /// [`SCHEMA`].
     pub schema: u32,
+    /// The daemon's version, so that one question is enough. Absent from the first daemons.
+    #[serde(default)]
+    pub version: Option<String>,
     /// By port.
     pub leases: Vec<Lease>,
     /// By key, those that have ended included as long as they are remembered.

@@ -91,6 +91,7 @@ fn instance(state: State) -> Instance {
         pilot_pid: 7,
         pilot: process(),
         started_at: 1,
+        restarts: 0,
         ready_ms: Some(5),
         exit_code: Some(-1),
         command: vec!["npm".into()],
@@ -121,7 +122,10 @@ fn replies_fit() {
             instances: 1,
         },
     );
-    both_ways("lease_reply", &LeaseReply { schema: SCHEMA, leases: leases(), warnings });
+    both_ways(
+        "lease_reply",
+        &LeaseReply { schema: SCHEMA, leases: leases(), label: Some("shop".into()), warnings },
+    );
     both_ways("release_reply", &ReleaseReply { schema: SCHEMA, leases: leases() });
     both_ways("done", &Done { schema: SCHEMA });
     both_ways("stopping", &Stopping { schema: SCHEMA, pid: 1 });
@@ -137,7 +141,16 @@ fn replies_fit() {
     ];
     let instances = states.into_iter().map(instance).collect();
     let homes = vec![HomeReport { key: key(), port: port(8000), last_use: 1 }];
-    both_ways("snapshot", &Snapshot { schema: SCHEMA, leases: leases(), instances, homes });
+    both_ways(
+        "snapshot",
+        &Snapshot {
+            schema: SCHEMA,
+            version: Some("0.1.0".into()),
+            leases: leases(),
+            instances,
+            homes,
+        },
+    );
 }
 
 #[test]
@@ -164,6 +177,7 @@ fn requests_fit() {
         Released::Ports(vec![port(1)]),
         Released::Key(self::key()),
         Released::Leases(vec![1]),
+        Released::Unused(self::key()),
     ] {
         both_ways("release_request", &ReleaseRequest { release, by: Some(process()) });
     }

@@ -69,7 +69,7 @@ impl Coordinator {
             owners: Owners::new(events, identity.watches),
             identity,
             ledger,
-            eyes: Eyes::new(),
+            eyes: Eyes::default(),
             journal,
             notices,
             open,
@@ -211,7 +211,10 @@ impl Coordinator {
         for lease in &leases {
             self.tell(NoticeKind::LeaseGranted { lease: Box::new(lease.clone()) });
         }
-        Ok(LeaseReply { schema: SCHEMA, leases, warnings: self.ledger.status().warnings })
+        let project = request.key.as_ref().map(|key| &key.project);
+        let label = project.and_then(|project| self.ledger.table().label_of(project));
+        let label = label.map(|label| label.text.clone());
+        Ok(LeaseReply { schema: SCHEMA, leases, label, warnings: self.ledger.status().warnings })
     }
 
     fn release(&mut self, asked: ReleaseRequest) -> Result<ReleaseReply, ErrorBody> {
@@ -220,6 +223,7 @@ impl Coordinator {
             Released::Key(key) => Selection::Key(key),
             Released::Leases(ids) => Selection::Ids(ids),
             Released::AllTtl => Selection::AllTtl,
+            Released::Unused(key) => Selection::Unused(key),
         };
         let leases = self
             .ledger
@@ -263,7 +267,8 @@ impl Coordinator {
             .map(|home| HomeReport { key: home.key, port: home.port, last_use: home.last_use })
             .collect();
         homes.sort_by_key(|home| home.port);
-        Snapshot { schema: SCHEMA, leases, instances, homes }
+        let version = Some(self.identity.version.clone());
+        Snapshot { schema: SCHEMA, version, leases, instances, homes }
     }
 
     fn owner_gone(&mut self, owner: &ProcessId) {

@@ -42,7 +42,7 @@ impl Owners {
         if self.watched.contains_key(owner) {
             return true;
         }
-        let identity = identity(owner);
+        let identity = wharf_facts::identity(owner);
         if self.watched.len() < self.most
             && let Ok(Some(pidfd)) = Pidfd::open(&identity)
             && let Ok(pidfd) = in_runtime(&pidfd)
@@ -110,8 +110,4 @@ impl Drop for Owners {
 #[expect(deprecated, reason = "an OwnedFd is what the unsafe successor asks the caller to promise")]
 fn in_runtime(pidfd: &Pidfd) -> io::Result<AsyncFd<OwnedFd>> {
     AsyncFd::with_interest(pidfd.as_fd().try_clone_to_owned()?, Interest::READABLE)
-}
-
-fn identity(owner: &ProcessId) -> Identity {
-    Identity { pid: owner.pid, start_ticks: owner.start_ticks, boot_id: owner.boot_id.clone() }
 }

@@ -38,6 +38,10 @@ pub(crate) fn of_release(error: ReleaseError) -> ErrorBody {
     let message = error.to_string();
     match error {
         ReleaseError::NotFound => body(Code::NotFound, message),
+        ReleaseError::NotLeased { .. } => ErrorBody {
+            help: Some("`wharf ls` shows what is leased; nothing was released".to_owned()),
+            ..body(Code::NotFound, message)
+        },
         ReleaseError::Held { port, holder } => ErrorBody {
             port: Some(port.get()),
             holder: Some(holder),

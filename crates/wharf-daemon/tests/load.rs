@@ -15,6 +15,7 @@ use wharf_model::LeaseKind;
 
 const TASKS: usize = 64;
 /// The search for a free port walks over those that are leased: unoptimised that is most of the test.
+/// `cargo xtask load` asks 10,000 of the released program.
 const LEASES: usize = if cfg!(debug_assertions) { 3_000 } else { 10_000 };
 
 #[test]

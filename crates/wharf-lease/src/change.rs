@@ -1,8 +1,9 @@
 //! The one language in which the ledger tells the table and the store what has changed.
 
-use wharf_model::{Instance, ServiceKey};
+use wharf_model::{Instance, PathText, ServiceKey};
 
 use crate::home::Home;
+use crate::label::Label;
 use crate::table::Held;
 
 /// One change of the state. The changes of one request are made together or not at all.
@@ -16,6 +17,10 @@ pub(crate) enum Change {
     Settle(Home),
     /// A home is forgotten.
     Forget(ServiceKey),
+    /// A project has a label, in place of its former one.
+    Name(Label),
+    /// A project's label is forgotten.
+    Unname(PathText),
     /// An instance is as it is.
     Instance(Box<Instance>),
     /// The instance with this id is of no more interest.

@@ -10,6 +10,7 @@ use crate::change::Change;
 use crate::grant::{grant, is_port_of};
 use crate::home::Home;
 use crate::kernel::Kernel;
+use crate::label::{self, Label};
 use crate::moment::Moment;
 use crate::request::{Refusal, Request};
 use crate::store::{Store, StoreError, StoreStatus};
@@ -28,6 +29,8 @@ pub enum Selection {
     Ids(Vec<i64>),
     /// Every lease with a time to live.
     AllTtl,
+    /// That of a service which turned out not to use its port: its home is forgotten as well.
+    Unused(ServiceKey),
 }
 
 /// Why nothing was released.
@@ -36,6 +39,12 @@ pub enum ReleaseError {
     /// No lease matches.
     #[error("no lease matches")]
     NotFound,
+    /// Of the named ports these have no lease.
+    #[error("not leased: {}", list(ports))]
+    NotLeased {
+        /// Those ports.
+        ports: Vec<Port>,
+    },
     /// A lease belongs to a process that lives, and it did not ask.
     #[error("port {port} is held by {holder}, which still runs")]
     Held {
@@ -44,6 +53,10 @@ pub enum ReleaseError {
         /// Who holds it.
         holder: Box<Holder>,
     },
+}
+
+fn list(ports: &[Port]) -> String {
+    ports.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
 /// What ended with its owner.
@@ -114,7 +127,9 @@ impl Ledger {
         let clock = (now, self.boot_id.as_str());
         let granted = grant(&self.table, self.next_id, request, clock, kernel)?;
         self.next_id = granted.next_id;
-        self.commit(granted.changes, now);
+        let project = request.key.as_ref().map(|key| &key.project);
+        let named = project.map(|project| label::claim(&self.table, project, now.wall_s));
+        self.commit(granted.changes.into_iter().chain(named.into_iter().flatten()).collect(), now);
         Ok(granted.leases)
     }
 
@@ -128,6 +143,12 @@ impl Ledger {
     ) -> Result<Vec<Lease>, ReleaseError> {
         let selected: Vec<&Held> =
             self.table.leases().filter(|held| selects(selection, held)).collect();
+        if let Selection::Ports(ports) = selection {
+            let ports = self.not_leased(ports);
+            if !ports.is_empty() {
+                return Err(ReleaseError::NotLeased { ports });
+            }
+        }
         if selected.is_empty() && *selection != Selection::AllTtl {
             return Err(ReleaseError::NotFound);
         }
@@ -140,8 +161,16 @@ impl Ledger {
             }
         }
         let leases: Vec<Lease> = selected.into_iter().map(|held| held.lease.clone()).collect();
-        self.end(&leases, Vec::new(), now);
+        let forgotten = match selection {
+            Selection::Unused(key) => vec![Change::Forget(key.clone())],
+            _ => Vec::new(),
+        };
+        self.end(&leases, forgotten, now);
         Ok(leases)
+    }
+
+    fn not_leased(&self, ports: &[Port]) -> Vec<Port> {
+        ports.iter().copied().filter(|port| self.table.lease_on(*port).is_none()).collect()
     }
 
     /// Ends everything that depended on a process which is no more.
@@ -186,6 +215,7 @@ impl Ledger {
         let superseded = self.table.instances().filter(succeeds).map(|old| old.id.clone());
         let mut changes: Vec<Change> = superseded.map(Change::ForgetInstance).collect();
         changes.extend(claim);
+        changes.extend(label::claim_again(&self.table, &instance, now.wall_s));
         changes.push(Change::Instance(Box::new(instance)));
         self.commit(changes, now);
         self.forget_old_instances(now);
@@ -239,6 +269,10 @@ impl Ledger {
     fn end(&mut self, leases: &[Lease], mut changes: Vec<Change>, now: Moment) {
         for lease in leases {
             changes.push(Change::Drop(lease.id));
+            let label = lease.key.as_ref().and_then(|key| self.table.label_of(&key.project));
+            let label = label.filter(|label| label.last_use != now.wall_s).cloned();
+            changes
+                .extend(label.map(|label| Change::Name(Label { last_use: now.wall_s, ..label })));
             let home = lease.key.as_ref().and_then(|key| self.table.home_of(key, now.wall_s));
             if let Some(home) = home {
                 changes.push(Change::Settle(Home { last_use: now.wall_s, ..home.clone() }));
@@ -264,6 +298,7 @@ fn selects(selection: &Selection, held: &Held) -> bool {
         Selection::Ports(ports) => ports.contains(&lease.port),
         Selection::Ids(ids) => ids.contains(&lease.id),
         Selection::AllTtl => matches!(lease.kind, LeaseKind::Ttl(_)),
+        Selection::Unused(key) => lease.key.as_ref() == Some(key),
         Selection::Key(key) => lease.key.as_ref().is_some_and(|held| {
             held.project == key.project
                 && held.worktree == key.worktree

@@ -9,6 +9,7 @@ mod change;
 mod grant;
 mod home;
 mod kernel;
+mod label;
 mod ledger;
 mod load;
 mod moment;
@@ -24,6 +25,7 @@ mod write;
 
 pub use home::{HOME_KEPT_S, Home};
 pub use kernel::{Kernel, Occupancy};
+pub use label::Label;
 pub use ledger::{Ended, Ledger, ReleaseError, Selection};
 pub use moment::{Deadline, Moment};
 pub use request::{Busy, KeyRequest, LeaseOwner, MAX_SLOTS, MAX_TEXT, MAX_TTL_S, Refusal, Request};

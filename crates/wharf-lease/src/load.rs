@@ -5,6 +5,7 @@ use wharf_model::{Instance, Lease, LeaseKind, PathText, Port, ServiceKey};
 
 use crate::change::Change;
 use crate::home::Home;
+use crate::label::Label;
 use crate::moment::{Deadline, Moment};
 use crate::table::{Held, Table};
 
@@ -22,6 +23,7 @@ pub(crate) struct Loaded {
 pub(crate) fn load(connection: &Connection, now: Moment, boot_id: &str) -> Loaded {
     let mut loaded = Loaded::default();
     loaded.homes(connection);
+    loaded.labels(connection);
     loaded.leases(connection, now, boot_id);
     loaded.instances(connection);
     loaded.next_id(connection);
@@ -35,6 +37,16 @@ impl Loaded {
             match self.table.former_home_on(home.port) {
                 Some(_) => self.unreadable += 1,
                 None => self.table.apply(Change::Settle(home)),
+            }
+        }
+    }
+
+    fn labels(&mut self, connection: &Connection) {
+        let sql = "SELECT project, label, last_use FROM labels";
+        for label in self.rows(connection, sql, label) {
+            match self.table.labelled(&label.text) {
+                Some(_) => self.unreadable += 1,
+                None => self.table.apply(Change::Name(label)),
             }
         }
     }
@@ -120,6 +132,11 @@ fn home(row: &Row<'_>) -> rusqlite::Result<Option<Home>> {
     };
     let Some(port) = Port::new(row.get(4)?) else { return Ok(None) };
     Ok(Some(Home { key, port, last_use: unsigned(row.get(5)?) }))
+}
+
+fn label(row: &Row<'_>) -> rusqlite::Result<Option<Label>> {
+    let project = PathText::from_text(row.get(0)?);
+    Ok(Some(Label { project, text: row.get(1)?, last_use: unsigned(row.get(2)?) }))
 }
 
 fn held(row: &Row<'_>) -> rusqlite::Result<Option<Held>> {

@@ -4,7 +4,8 @@ use rusqlite::Connection;
 
 /// One step per version: the step at index `n` leads from version `n` to `n + 1`. A step is never
 /// edited once it has been released.
-const STEPS: &[&str] = &["
+const STEPS: &[&str] = &[
+    "
     CREATE TABLE leases (
         id INTEGER PRIMARY KEY,
         port INTEGER NOT NULL UNIQUE CHECK (port BETWEEN 1 AND 65535),
@@ -24,7 +25,13 @@ const STEPS: &[&str] = &["
     ) STRICT, WITHOUT ROWID;
     CREATE TABLE instances (id TEXT PRIMARY KEY, instance TEXT NOT NULL) STRICT, WITHOUT ROWID;
     CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
-"];
+",
+    "
+    CREATE TABLE labels (
+        project TEXT PRIMARY KEY, label TEXT NOT NULL UNIQUE, last_use INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+",
+];
 
 /// The version that this program writes.
 pub(crate) const VERSION: u32 = STEPS.len() as u32;
@@ -63,6 +70,21 @@ pub(crate) fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_database_of_the_first_version_keeps_what_it_holds() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch(STEPS[0]).unwrap();
+        connection
+            .execute_batch("INSERT INTO homes VALUES ('/shop', '', 'web', 1, 8000, 7)")
+            .unwrap();
+        connection.pragma_update(None, "user_version", 1).unwrap();
+        migrate(&mut connection).unwrap();
+        let count = |sql| connection.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
+        assert_eq!(count("SELECT count(*) FROM homes WHERE port = 8000"), 1);
+        assert_eq!(count("SELECT count(*) FROM labels"), 0);
+        assert_eq!(version(&connection).unwrap(), VERSION);
+    }
 
     #[test]
     fn the_header_tells_the_version_without_opening() {

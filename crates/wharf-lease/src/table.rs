@@ -3,10 +3,11 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use wharf_model::{Instance, Lease, LeaseKind, Port, ProcessId, ServiceKey};
+use wharf_model::{Instance, Lease, LeaseKind, PathText, Port, ProcessId, ServiceKey};
 
 use crate::change::Change;
 use crate::home::Home;
+use crate::label::Label;
 use crate::moment::Deadline;
 use crate::port_set::PortSet;
 
@@ -45,6 +46,8 @@ pub struct Table {
     by_request: HashMap<String, Vec<Port>>,
     homes: HashMap<ServiceKey, Home>,
     homes_on: HashMap<Port, ServiceKey>,
+    labels: HashMap<PathText, Label>,
+    labelled: HashMap<String, PathText>,
     instances: BTreeMap<String, Instance>,
     /// Ports with a lease or a home, for the search of a free one.
     spoken_for: PortSet,
@@ -130,6 +133,31 @@ impl Table {
         home.is_remembered(wall_s) || self.by_key.contains_key(&home.key)
     }
 
+    /// The label of a project.
+    pub fn label_of(&self, project: &PathText) -> Option<&Label> {
+        self.labels.get(project)
+    }
+
+    /// Every label, in no order.
+    pub(crate) fn labels(&self) -> impl Iterator<Item = &Label> {
+        self.labels.values()
+    }
+
+    /// The project that has a label, even if that no longer counts.
+    pub(crate) fn labelled(&self, text: &str) -> Option<&PathText> {
+        self.labelled.get(text)
+    }
+
+    /// Whether a label is a project's at `wall_s`.
+    pub(crate) fn is_label_taken(&self, text: &str, wall_s: u64) -> bool {
+        let owner = self.labelled.get(text).and_then(|project| self.labels.get(project));
+        owner.is_some_and(|label| label.is_remembered(wall_s) || self.has_lease(&label.project))
+    }
+
+    fn has_lease(&self, project: &PathText) -> bool {
+        self.by_key.keys().any(|key| key.project == *project)
+    }
+
     /// Every instance, by its id.
     pub fn instances(&self) -> impl Iterator<Item = &Instance> {
         self.instances.values()
@@ -160,6 +188,12 @@ impl Table {
                 self.homes.insert(home.key.clone(), home);
             }
             Change::Forget(key) => self.forget(&key),
+            Change::Name(label) => {
+                self.unname(&label.project);
+                self.labelled.insert(label.text.clone(), label.project.clone());
+                self.labels.insert(label.project.clone(), label);
+            }
+            Change::Unname(project) => self.unname(&project),
             Change::Instance(instance) => {
                 self.instances.insert(instance.id.clone(), *instance);
             }
@@ -213,6 +247,12 @@ impl Table {
         if let Some(home) = self.homes.remove(key) {
             self.homes_on.remove(&home.port);
             self.let_go(home.port);
+        }
+    }
+
+    fn unname(&mut self, project: &PathText) {
+        if let Some(label) = self.labels.remove(project) {
+            self.labelled.remove(&label.text);
         }
     }
 

@@ -26,9 +26,14 @@ pub(crate) fn write_all(
     next_id: i64,
 ) -> rusqlite::Result<()> {
     let transaction = connection.transaction()?;
-    transaction.execute_batch("DELETE FROM leases; DELETE FROM homes; DELETE FROM instances;")?;
+    transaction.execute_batch(
+        "DELETE FROM leases; DELETE FROM homes; DELETE FROM labels; DELETE FROM instances;",
+    )?;
     for home in table.all_homes() {
         write_change(&transaction, &Change::Settle(home.clone()))?;
+    }
+    for label in table.labels() {
+        write_change(&transaction, &Change::Name(label.clone()))?;
     }
     for held in table.leases() {
         write_change(&transaction, &Change::Hold(held.clone()))?;
@@ -93,6 +98,16 @@ fn write_change(transaction: &Transaction<'_>, change: &Change) -> rusqlite::Res
                      WHERE project = ?1 AND worktree = ?2 AND service = ?3 AND instance = ?4",
                 )?
                 .execute(params![key.project.as_str(), key.worktree, key.service, key.instance])?;
+        }
+        Change::Name(label) => {
+            transaction
+                .prepare_cached("INSERT OR REPLACE INTO labels VALUES (?1, ?2, ?3)")?
+                .execute(params![label.project.as_str(), label.text, signed(label.last_use)])?;
+        }
+        Change::Unname(project) => {
+            transaction
+                .prepare_cached("DELETE FROM labels WHERE project = ?1")?
+                .execute([project.as_str()])?;
         }
         Change::Instance(instance) => {
             transaction

@@ -253,7 +253,7 @@ fn a_sandbox_is_named_and_a_privileged_port_is_passed_over() {
     let mut world = World::new();
     world.kernel.denied = vec![80];
     let lease = world.run(web("shop"), 80, 1);
-    assert_eq!(lease.port.get(), 1024);
+    assert_eq!(lease.port.get(), 8082);
     assert!(displaced(&lease.why).1);
     let request = world.request(None, PortRequest::Exactly(port(80)), 2);
     assert_eq!(world.ask(&request), Err(Refusal::Denied { port: port(80) }));
@@ -336,9 +336,22 @@ fn a_lease_of_a_living_process_is_released_for_itself_alone() {
     let released = world.ledger.release(&ports, Some(&process(1)), world.now, &mut world.kernel);
     assert_eq!(released.unwrap().len(), 1);
     let again = world.ledger.release(&ports, Some(&process(1)), world.now, &mut world.kernel);
-    assert_eq!(again, Err(ReleaseError::NotFound));
+    assert_eq!(again, Err(ReleaseError::NotLeased { ports: vec![port(8000)] }));
     let all = world.ledger.release(&Selection::AllTtl, None, world.now, &mut world.kernel);
     assert_eq!(all, Ok(Vec::new()), "nothing to release is not an error for all");
+}
+
+#[test]
+fn one_port_that_is_not_leased_keeps_all_the_others() {
+    let mut world = World::new();
+    world.run(web("shop"), 8000, 1);
+    let mut release = |ports: &[u16]| {
+        let ports = Selection::Ports(ports.iter().map(|number| port(*number)).collect());
+        world.ledger.release(&ports, Some(&process(1)), world.now, &mut world.kernel)
+    };
+    let refused = release(&[8000, 8001, 8002]).unwrap_err();
+    assert_eq!(refused.to_string(), "not leased: 8001, 8002");
+    assert_eq!(release(&[8000]).unwrap().len(), 1);
 }
 
 #[test]

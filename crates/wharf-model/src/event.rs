@@ -107,6 +107,19 @@ pub enum EventKind {
         #[serde(skip_serializing_if = "Option::is_none")]
         http_status: Option<u16>,
     },
+    /// Nothing runs: the command is launched at the first connection.
+    Dormant {
+        /// The port that is listened on.
+        port: u16,
+    },
+    /// The command has ended and is launched again: at once, or at the next connection.
+    Again {
+        /// `asked`, `crashed` or `idle`.
+        cause: String,
+        /// The exit code, where it ended by itself.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        exit_code: Option<i32>,
+    },
     /// The command has ended, and its tree with it.
     Exited {
         /// The exit code, 128 + signal for a command that a signal ended.

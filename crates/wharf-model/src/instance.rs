@@ -48,6 +48,11 @@ impl State {
         self.arrow(&[State::Starting, State::Unready], State::Ready)
     }
 
+    /// `Ready, Unready, Starting → Leased`, of what is launched again, or at the next connection.
+    pub fn laid_down(self) -> State {
+        self.arrow(&[State::Starting, State::Ready, State::Unready], State::Leased)
+    }
+
     /// `Ready → Unready`
     pub fn lost_listener(self) -> State {
         self.arrow(&[State::Ready], State::Unready)
@@ -103,6 +108,8 @@ pub enum Remap {
     Rewrite,
     /// The same, on sockets of wharf's own that take the place of the program's.
     Inject,
+    /// Ports stay what the program names, on an address of the instance's own.
+    Address,
     /// By hints alone: environment, flags, arguments.
     Cooperative,
     /// Not even hints.
@@ -155,6 +162,9 @@ pub struct Instance {
     pub pilot: ProcessId,
     /// When it was launched: milliseconds since the Unix epoch, for display only.
     pub started_at: u64,
+    /// How often it was launched again.
+    #[serde(default)]
+    pub restarts: u32,
     /// Milliseconds from launch to the first answer.
     pub ready_ms: Option<u64>,
     /// The exit code, once it has ended.
@@ -172,6 +182,7 @@ mod tests {
         let state = State::Planned.leased().launched().served();
         assert_eq!(state, State::Ready);
         assert_eq!(state.lost_listener().served(), State::Ready);
+        assert_eq!(state.laid_down().launched().served(), State::Ready);
         assert_eq!(state.stop_asked().ended(), State::Exited);
     }
 
@@ -180,6 +191,7 @@ mod tests {
         for dead in [State::Exited, State::Failed] {
             assert_eq!(dead.served(), dead);
             assert_eq!(dead.launched(), dead);
+            assert_eq!(dead.laid_down(), dead);
             assert_eq!(dead.stop_asked(), dead);
             assert_eq!(dead.lost_listener(), dead);
         }

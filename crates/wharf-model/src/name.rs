@@ -1,6 +1,7 @@
 //! Names: labels for hosts, and the URL of an instance.
 
 use crate::key::ServiceKey;
+use crate::path_text::PathText;
 
 /// The longest label that DNS allows (RFC 1035, section 2.3.4), in bytes.
 const LABEL_MAX: usize = 63;
@@ -24,9 +25,27 @@ pub fn slug(text: &str) -> String {
     if label.is_empty() { "x".to_owned() } else { label.to_owned() }
 }
 
+/// The label of a project: its folder's name, with so many hexadecimal digits that its path gives.
+pub fn project_label(project: &PathText, digits: usize) -> String {
+    let path = project.to_path();
+    let name = path.file_name().map_or("root".into(), |name| name.to_string_lossy());
+    let name = slug(&name);
+    if digits == 0 {
+        return name;
+    }
+    // FNV-1a: the same on every machine and in every version, and nobody is to be kept out by it.
+    let hash = project.as_str().bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    });
+    let hash = format!("{hash:016x}");
+    let digits = digits.min(hash.len());
+    let room = name.len().min(LABEL_MAX - 1 - digits);
+    format!("{}-{}", name[..room].trim_end_matches('-'), &hash[hash.len() - digits..])
+}
+
 /// The host name `[N.][service.][worktree.]project.localhost`. The primary service of a worktree has
 /// no label of its own.
-pub fn host(key: &ServiceKey, primary: bool) -> String {
+pub fn host(key: &ServiceKey, label: Option<&str>, primary: bool) -> String {
     let mut labels = Vec::new();
     if key.instance > 1 {
         labels.push(key.instance.to_string());
@@ -38,15 +57,26 @@ pub fn host(key: &ServiceKey, primary: bool) -> String {
     if !key.worktree.is_empty() {
         labels.push(slug(&key.worktree));
     }
-    labels.push(slug(&key.project_name()));
+    labels.push(label.map_or_else(|| project_label(&key.project, 0), str::to_owned));
     labels.push(TLD.to_owned());
     labels.join(".")
+}
+
+/// The host of a URL without `.localhost`; `None` where it is no name of ours.
+pub fn short_host(url: &str) -> Option<&str> {
+    let host = url.split("://").nth(1).unwrap_or(url);
+    let host = host.split([':', '/']).next().unwrap_or(host);
+    host.strip_suffix(TLD)?.strip_suffix('.')
+}
+
+/// The project's label in the URL of an instance.
+pub fn label_in(url: &str) -> Option<&str> {
+    short_host(url)?.rsplit('.').next()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::path_text::PathText;
     use std::path::Path;
 
     fn key(worktree: &str, instance: u32) -> ServiceKey {
@@ -60,10 +90,31 @@ mod tests {
 
     #[test]
     fn hosts_read_from_the_inside_out() {
-        assert_eq!(host(&key("", 1), true), "my-shop.localhost");
-        assert_eq!(host(&key("", 1), false), "web.my-shop.localhost");
-        assert_eq!(host(&key("fix login", 1), true), "fix-login.my-shop.localhost");
-        assert_eq!(host(&key("", 2), true), "2.web.my-shop.localhost");
+        assert_eq!(host(&key("", 1), None, true), "my-shop.localhost");
+        assert_eq!(host(&key("", 1), None, false), "web.my-shop.localhost");
+        assert_eq!(host(&key("fix login", 1), None, true), "fix-login.my-shop.localhost");
+        assert_eq!(host(&key("", 2), None, true), "2.web.my-shop.localhost");
+    }
+
+    #[test]
+    fn a_label_tells_two_folders_of_one_name_apart() {
+        let path = |text: &str| PathText::from_text(text.into());
+        let one = project_label(&path("/a/shop"), 4);
+        assert_eq!((one.len(), one.starts_with("shop-")), (9, true), "{one}");
+        assert_eq!(one, project_label(&path("/a/shop"), 4), "it is stable");
+        assert_ne!(one, project_label(&path("/b/shop"), 4));
+        assert_eq!(project_label(&path("/a/shop"), 0), "shop");
+        let long = path(&format!("/{}", "y".repeat(80)));
+        assert_eq!(project_label(&long, 16).len(), LABEL_MAX);
+        assert_eq!(host(&key("", 1), Some("shop-3f2a"), false), "web.shop-3f2a.localhost");
+    }
+
+    #[test]
+    fn a_url_names_its_instance_and_its_project() {
+        let url = "http://2.web.shop-3f2a.localhost:8000/x";
+        assert_eq!((short_host(url), label_in(url)), (Some("2.web.shop-3f2a"), Some("shop-3f2a")));
+        assert_eq!(label_in("http://127.0.0.1:8000"), None);
+        assert_eq!(label_in("http://localhost:8000"), None);
     }
 
     #[test]

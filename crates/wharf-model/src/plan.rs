@@ -1,7 +1,8 @@
 //! The launch plan: everything about a launch but the port, which the lease decides.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::path::{Path, PathBuf};
 
 use crate::key::ServiceKey;
 use crate::path_text::PathText;
@@ -60,6 +61,21 @@ pub struct FrameworkFacts {
     pub loopback_advice: Option<&'static str>,
 }
 
+impl FrameworkFacts {
+    /// The address that the framework binds when nobody says otherwise, where the catalog's words name
+    /// one that can be handed to it.
+    pub fn own_host(&self) -> Option<IpAddr> {
+        let words = self.bind;
+        if words.starts_with("all interfaces") || words.starts_with("0.0.0.0") {
+            Some(Ipv4Addr::UNSPECIFIED.into())
+        } else if words.starts_with("::") {
+            Some(Ipv6Addr::UNSPECIFIED.into())
+        } else {
+            None
+        }
+    }
+}
+
 /// One word of the command.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Arg {
@@ -80,6 +96,11 @@ pub struct DerivedFile {
 
 /// Stands for the leased port in a [`DerivedFile`]; braces would clash with nginx's syntax.
 pub const FILE_PORT: &str = "@@WHARF_PORT@@";
+/// Stands for the leased port with a number, from 1, in a [`DerivedFile`].
+pub fn file_port(number: usize) -> String {
+    if number == 1 { FILE_PORT.to_owned() } else { format!("@@WHARF_PORT{number}@@") }
+}
+
 /// Stands for the bind host in a [`DerivedFile`].
 pub const FILE_HOST: &str = "@@WHARF_HOST@@";
 
@@ -94,7 +115,7 @@ pub enum Hint {
     Positional,
     /// A derived configuration file or a preloaded module.
     Config,
-    /// The user typed the port; wharf leases that one and adds nothing.
+    /// The user typed the port; wharf leases that one and adds no other.
     Typed,
     /// Only `PORT` and `HOST` by convention: the program may or may not read them.
     Convention,
@@ -129,7 +150,8 @@ impl Step {
     }
 }
 
-/// What the placeholders stand for: `{host}`, `{port}`, `{port2}`…, `{files}`.
+/// What the placeholders stand for: `{host}`, `{port}`, `{port2}`…, `{files}`, and `{files:sh}` for a
+/// program that hands its arguments to a shell once more.
 #[derive(Clone, Debug)]
 pub struct Values {
     /// The address to bind.
@@ -152,20 +174,49 @@ impl Values {
         }
         // The folder may not be UTF-8, so it is spliced in as bytes and last: nothing in it is a
         // placeholder.
-        let mut filled = OsString::new();
-        for (index, part) in text.split("{files}").enumerate() {
-            if index > 0 {
+        let mut parts = text.split("{files");
+        let mut filled = OsString::from(parts.next().unwrap_or_default());
+        for part in parts {
+            if let Some(rest) = part.strip_prefix('}') {
                 filled.push(&self.files);
+                filled.push(rest);
+            } else if let Some(rest) = part.strip_prefix(":sh}") {
+                filled.push(quoted(&self.files));
+                filled.push(rest);
+            } else {
+                filled.push("{files");
+                filled.push(part);
             }
-            filled.push(part);
         }
         filled
     }
 
     /// The contents of a derived file.
     pub fn fill_file(&self, file: &DerivedFile) -> String {
-        file.contents.replace(FILE_PORT, &self.ports[0].to_string()).replace(FILE_HOST, &self.host)
+        let mut text = file.contents.replace(FILE_HOST, &self.host);
+        for (index, port) in self.ports.iter().enumerate() {
+            text = text.replace(&file_port(index + 1), &port.to_string());
+        }
+        text
     }
+}
+
+/// A path in a shell's quotes, where it needs them. One that has a quote itself and is not UTF-8
+/// stays as it is.
+fn quoted(path: &Path) -> OsString {
+    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"_@%+=:,./-".contains(byte);
+    let bytes = path.as_os_str().as_encoded_bytes();
+    if bytes.iter().all(plain) {
+        return path.into();
+    }
+    let mut quoted = OsString::from("'");
+    match path.to_str() {
+        Some(text) => quoted.push(text.replace('\'', r"'\''")),
+        None if bytes.contains(&b'\'') => return path.into(),
+        None => quoted.push(path),
+    }
+    quoted.push("'");
+    quoted
 }
 
 impl LaunchPlan {
@@ -210,5 +261,32 @@ mod tests {
             "127.0.0.1:8001/8001/8002/{port3}"
         );
         assert_eq!(values.fill("-c{files}/a.conf"), "-c/run/x{port}/a.conf");
+        assert_eq!(
+            values.fill("{files:sh}/a {files:x} {file}"),
+            "'/run/x{port}'/a {files:x} {file}"
+        );
+    }
+
+    #[test]
+    fn a_folder_is_quoted_only_where_a_shell_would_split_it() {
+        for (path, expected) in [
+            ("/run/wharf-1", "/run/wharf-1"),
+            ("/run/my files", "'/run/my files'"),
+            ("/run/it's $HOME", r"'/run/it'\''s $HOME'"),
+        ] {
+            assert_eq!(quoted(Path::new(path)), expected);
+        }
+    }
+
+    #[test]
+    fn a_derived_file_names_each_leased_port() {
+        let values = Values {
+            host: "127.0.0.1".into(),
+            ports: vec![Port::new(8001).unwrap(), Port::new(8002).unwrap()],
+            files: "/run".into(),
+        };
+        let contents = format!("{FILE_HOST} {FILE_PORT} {} {}", file_port(2), file_port(3));
+        let file = DerivedFile { name: "x".into(), contents };
+        assert_eq!(values.fill_file(&file), "127.0.0.1 8001 8002 @@WHARF_PORT3@@");
     }
 }

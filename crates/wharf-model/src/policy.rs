@@ -5,6 +5,9 @@ use crate::port::{Port, PortRange};
 /// The lowest port that a fallback takes: below it Linux asks for a privilege by default.
 const LOWEST: u16 = 1024;
 
+/// What is added to a privileged port: 80 is 8080 and 443 is 8443 wherever people write them.
+const LIKENESS: u16 = 8000;
+
 /// Whether a fallback may take this port by what its number means alone. A port that is asked for by
 /// number is not judged by this.
 pub fn suits_fallback(port: Port, ephemeral: PortRange) -> bool {
@@ -17,10 +20,21 @@ pub fn suits_fallback(port: Port, ephemeral: PortRange) -> bool {
 
 /// The ports after `wanted` that a fallback may take, upwards to 65535 and then round from 1024:
 /// each once, `wanted` itself never. The iterator is finite.
+///
+/// A privileged port has its unprivileged likeness, as people know it: after 80 come 8082 and on
+/// (8080 and 8081 are conventions of others), after 443 comes 8443.
 pub fn fallback_ports(wanted: Port, ephemeral: PortRange) -> impl Iterator<Item = Port> {
-    let above = (wanted.get()..=u16::MAX).skip(1);
-    let below = LOWEST..wanted.get().max(LOWEST);
-    above.chain(below).filter_map(Port::new).filter(move |port| suits_fallback(*port, ephemeral))
+    let start = match wanted.get() {
+        privileged @ ..LOWEST => LIKENESS + privileged,
+        port => port + u16::from(port < u16::MAX),
+    };
+    let above = start..=u16::MAX;
+    let below = LOWEST..start;
+    above
+        .chain(below)
+        .filter(move |port| *port != wanted.get())
+        .filter_map(Port::new)
+        .filter(move |port| suits_fallback(*port, ephemeral))
 }
 
 #[cfg(test)]
@@ -39,6 +53,8 @@ mod tests {
         assert_eq!(first(8000, 3), [8001, 8002, 8003]);
         assert_eq!(first(3305, 2), [3307, 3308], "3306 is MySQL's");
         assert_eq!(first(5999, 2), [6001, 6002], "6000 is blocked by browsers");
+        assert_eq!(first(80, 2), [8082, 8083], "8080 and 8081 are conventions of others");
+        assert_eq!(first(443, 1), [8443]);
     }
 
     #[test]

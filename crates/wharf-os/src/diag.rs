@@ -77,6 +77,9 @@ const NEW_SYN_RECV: u8 = 12;
 const CONNECTED: u32 =
     0x1ffe & !(1 << LISTEN) & !(1 << CLOSE) & !(1 << BOUND_INACTIVE) & !(1 << NEW_SYN_RECV);
 
+/// The states of a connection over which something may still come: ESTABLISHED, SYN_RECV, CLOSE_WAIT.
+const LIVE: u32 = 1 << 1 | 1 << 3 | 1 << 8;
+
 impl Row {
     fn into_socket(self) -> Option<Socket> {
         let state = match self.state {
@@ -161,6 +164,14 @@ impl Watch {
     /// As [`listeners`].
     pub fn holding(&mut self, port: u16) -> io::Result<Vec<Socket>> {
         self.sockets(Query { states: 1 << LISTEN | 1 << BOUND_INACTIVE, port: Some(port) })
+    }
+
+    /// Whether anybody is connected to the port.
+    ///
+    /// # Errors
+    /// As [`listeners`].
+    pub fn is_connected(&mut self, port: u16) -> io::Result<bool> {
+        Ok(!self.rows(Query { states: LIVE, port: Some(port) })?.is_empty())
     }
 
     fn sockets(&mut self, query: Query) -> io::Result<Vec<Socket>> {

@@ -20,6 +20,7 @@ pub mod holders;
 pub mod inherited;
 pub mod limits;
 pub mod lock;
+pub mod loopback_address;
 pub mod namespace;
 mod passing;
 pub mod peer;

@@ -1,7 +1,7 @@
 //! A handle on one process that cannot come to mean another, whatever becomes of its number.
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec};
@@ -40,9 +40,18 @@ impl Pidfd {
     /// `ESRCH` when the process has ended, `PermissionDenied` for another user's, `InvalidInput`
     /// for a number that names no signal.
     pub fn signal(&self, signal: i32) -> io::Result<()> {
-        let signal =
-            Signal::from_named_raw(signal).ok_or(io::Error::from(io::ErrorKind::InvalidInput))?;
-        Ok(rustix::process::pidfd_send_signal(&self.fd, signal)?)
+        if let Some(signal) = Signal::from_named_raw(signal) {
+            return Ok(rustix::process::pidfd_send_signal(&self.fd, signal)?);
+        }
+        if !(libc::SIGRTMIN()..=libc::SIGRTMAX()).contains(&signal) {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
+        // SAFETY: takes numbers only; without further information, as `kill` sends it.
+        let sent = unsafe {
+            let none = std::ptr::null::<libc::siginfo_t>();
+            libc::syscall(libc::SYS_pidfd_send_signal, self.fd.as_raw_fd(), signal, none, 0)
+        };
+        if sent == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
     }
 
     /// Waits until the process has ended: whether it has within the time.

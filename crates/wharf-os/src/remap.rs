@@ -16,6 +16,7 @@
 
 mod call;
 mod filter;
+mod held;
 mod memory;
 mod mode;
 mod notifier;
@@ -26,6 +27,7 @@ mod socket;
 pub use call::{Call, Kind};
 pub use filter::Calls;
 pub(crate) use filter::Program;
+pub use held::Held;
 pub use mode::{Mode, Sight, on_loopback};
 pub use notifier::{Doorbell, Notifier, Woken};
 pub use sockaddr::{encode, parse, parse_bind};

@@ -4,6 +4,9 @@ use std::io;
 use std::mem::{MaybeUninit, size_of};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
+// By their numbers on this system, for those who may not ask libc.
+pub use libc::{SIGCONT, SIGHUP, SIGINT, SIGKILL, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
+
 /// The kernel's `_NSIG`, and the size of its signal set in bytes.
 const LAST_SIGNAL: i32 = 64;
 const SIGNAL_SET: usize = 8;

@@ -88,13 +88,11 @@ pub(crate) struct Tail {
     /// What each package manager on the way does with `--`, outermost first; `None` where the user
     /// has written one already.
     pub(crate) dashes: Vec<Option<DoubleDash>>,
-    /// Where `--` has to go before words that stand already, if anything is added.
-    pub(crate) dashes_before: Option<usize>,
 }
 
 impl Tail {
     pub(crate) fn at(end: End) -> Tail {
-        Tail { end, dashes: Vec::new(), dashes_before: None }
+        Tail { end, dashes: Vec::new() }
     }
 
     /// The words to add so that `flags` reach the program.

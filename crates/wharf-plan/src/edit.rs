@@ -10,7 +10,7 @@ use crate::command::{End, Place, Tail};
 use crate::shell;
 
 /// Words that mean something to [`wharf_model::plan::Values::fill`].
-const PLACEHOLDERS: &[&str] = &["{host}", "{port", "{files}"];
+const PLACEHOLDERS: &[&str] = &["{host}", "{port", "{files"];
 
 /// A typed command with changes.
 #[derive(Debug)]
@@ -62,9 +62,6 @@ impl<'a> Editor<'a> {
         }
         if self.can_append(tail).is_err() {
             return false;
-        }
-        if let Some(index) = tail.dashes_before {
-            self.insert(index, vec!["--".to_owned()]);
         }
         let words = tail.words(flags);
         match &tail.end {
@@ -157,8 +154,8 @@ mod tests {
     fn words_are_put_before_and_behind() {
         let words = argv(&["npm", "exec", "vite"]);
         let mut editor = Editor::new(&words);
-        let tail = Tail { dashes_before: Some(2), ..Tail::at(End::Argv(3)) };
-        assert!(editor.append(&tail, &["--port".into()]));
+        assert!(editor.append(&Tail::at(End::Argv(3)), &["--port".into()]));
+        editor.insert(2, vec!["--".into()]);
         assert_eq!(shown(editor.finish()), ["npm", "exec", "<-->", "vite", "<--port>"]);
     }
 }

@@ -13,10 +13,11 @@ use crate::command::{Command, LayerKind, Place, program_name};
 use crate::detect::Match;
 use crate::edit::Editor;
 use crate::error::PlanError;
+use crate::flag_variable::FlagVariable;
 use crate::nginx::At;
 use crate::typed::{Form, Said, Typed, TypedPort};
 use crate::variables::Variables;
-use crate::{nginx, preload, tomcat, typed};
+use crate::{guess, nginx, preload, tomcat, typed};
 
 /// Everything that an injection is decided by.
 pub(crate) struct Situation<'a> {
@@ -99,40 +100,40 @@ impl Injector<'_> {
     /// Reads what was typed. A flag that npm would keep for itself counts only if it is the port's,
     /// for then it was meant for the program.
     fn read_typed(&mut self) {
-        let Some(found) = self.s.found.clone() else {
-            self.typed = self.unknown_typed();
-            return;
-        };
-        self.typed = typed::read(&self.s.command, &found);
+        self.typed = self.read();
         let Some(kept) = self.s.command.kept else {
             return;
         };
         let is_kept = |place: &Place| matches!(place, Place::Argv(index) if *index >= kept);
-        if self.typed.port.as_ref().is_some_and(|port| is_kept(&port.place)) {
+        let meant = |port: &TypedPort| is_kept(&port.place) && port.form != Form::Guess;
+        if self.typed.port.as_ref().is_some_and(meant) {
             self.editor.insert(kept, vec!["--".to_owned()]);
+            if let Some(dash) = self.s.command.tail.dashes.first_mut() {
+                *dash = None;
+            }
             self.step("npm", "keeps flags for itself unless `--` stands before them: added");
         } else {
             self.s.command.words.retain(|word| !is_kept(&word.place));
-            self.typed = typed::read(&self.s.command, &found);
+            self.typed = self.read();
         }
     }
 
-    /// Of a program that the catalog does not know, the variable `PORT` and the flag `--port` are
-    /// understood.
-    fn unknown_typed(&self) -> Typed {
-        let mut typed = Typed::default();
-        typed::port_variable(&self.s.command, &mut typed);
-        if typed.port.is_none() {
-            typed::plain_port_flag(&self.s.command, &mut typed);
+    fn read(&self) -> Typed {
+        match &self.s.found {
+            Some(found) => typed::read(&self.s.command, found),
+            None => guess::read(&self.s.command),
         }
-        typed
     }
 
     fn decide(&mut self) -> Result<(PortRequest, Hint), PlanError> {
         match self.typed.port.clone() {
-            Some(port) if port.was_typed() => self.typed_in_command(&port),
+            Some(port) if port.was_typed() => {
+                let decided = self.typed_in_command(&port)?;
+                self.hand_host(&port);
+                Ok(decided)
+            }
             Some(port) => self.typed_in_script(&port),
-            None => Ok(self.untyped()),
+            None => self.untyped(),
         }
     }
 
@@ -141,7 +142,7 @@ impl Injector<'_> {
         let place = choice::place(port);
         match port.said {
             Said::Port(number) if self.s.argument.is_none() => {
-                self.step(place, format!("port {number} was typed: nothing is added"));
+                self.step(place, format!("port {number} was typed: it is asked for"));
                 Ok((PortRequest::Exactly(number), Hint::Typed))
             }
             Said::Port(number) => {
@@ -149,7 +150,9 @@ impl Injector<'_> {
                     self.step(place, "replaced, as `--port` says");
                     Ok((self.asked(), self.hint_of(port.form)))
                 } else {
-                    Ok((choice::fixed(self.s.argument, number, port)?, Hint::Typed))
+                    let request = choice::fixed(self.s.argument, number, port)?;
+                    self.step(place, format!("port {number} stays, whatever `--port` says"));
+                    Ok((request, Hint::Typed))
                 }
             }
             Said::Zero | Said::Absent => {
@@ -177,6 +180,7 @@ impl Injector<'_> {
     fn typed_in_script(&mut self, port: &TypedPort) -> Result<(PortRequest, Hint), PlanError> {
         let place = choice::place(port);
         if let Said::Variable(_) = port.said {
+            self.hand_host(port);
             return Ok(self.by_variable(port));
         }
         if let Said::Port(number) = port.said {
@@ -187,6 +191,7 @@ impl Injector<'_> {
             self.append_flags();
             return Ok((self.asked(), Hint::Flag));
         }
+        self.hand_host(port);
         let inject = self.framework().map(|framework| &framework.inject);
         if port.form == Form::Flag && inject.is_some_and(|i| i.env_beats_flag && i.args.is_empty())
         {
@@ -210,6 +215,19 @@ impl Injector<'_> {
         }
     }
 
+    /// Adds the flags for the host where a port was said and no host: what binds every address by
+    /// itself would go on doing so.
+    fn hand_host(&mut self, port: &TypedPort) {
+        let Some(found) = self.s.found.as_ref().filter(|f| f.takes_args && !f.by_code) else {
+            return;
+        };
+        let flags = found.framework.inject.args_host;
+        let unclear = matches!(port.said, Said::Absent | Said::Other);
+        if !self.typed.host && !unclear && !flags.is_empty() {
+            self.append(flags);
+        }
+    }
+
     /// Whether a flag at the end wins over a port in the script.
     fn can_override(&self, port: &TypedPort) -> bool {
         let Some(found) = &self.s.found else {
@@ -219,7 +237,7 @@ impl Injector<'_> {
         let wins = match port.form {
             Form::Flag => !inject.flag_adds_listener,
             Form::Variable => !inject.env_beats_flag,
-            Form::Positional => false,
+            Form::Positional | Form::Guess => false,
         };
         wins && !inject.args.is_empty()
             && inject.positional.is_none()
@@ -239,7 +257,7 @@ impl Injector<'_> {
         let positional = self.framework().is_some_and(|f| f.inject.positional.is_some());
         match form {
             Form::Flag if positional => Hint::Positional,
-            Form::Flag => Hint::Flag,
+            Form::Flag | Form::Guess => Hint::Flag,
             Form::Positional => Hint::Positional,
             Form::Variable => Hint::Env,
         }
@@ -249,7 +267,76 @@ impl Injector<'_> {
         choice::request(self.s.argument, &self.s.convention)
     }
 
-    fn untyped(&mut self) -> (PortRequest, Hint) {
+    fn untyped(&mut self) -> Result<(PortRequest, Hint), PlanError> {
+        let variable = self
+            .framework()
+            .and_then(|framework| FlagVariable::of(framework, &self.s.command, self.s.env));
+        match variable {
+            // What the environment says besides the port is kept where the variables are set.
+            Some(variable) if variable.port.is_some() || variable.place.is_some() => {
+                self.by_flag_variable(&variable)
+            }
+            _ => Ok(self.unsaid()),
+        }
+    }
+
+    /// The user has set the variable that would hold wharf's flags.
+    fn by_flag_variable(
+        &mut self,
+        variable: &FlagVariable,
+    ) -> Result<(PortRequest, Hint), PlanError> {
+        // One that wharf itself has set in an outer run holds a lease, not a wish.
+        let outer = variable.place.is_none() && (self.s.env)("WHARF_ROOT").is_some();
+        // In a shell text the quotes that a value needs would have to go inside the word.
+        let fixed = !matches!(variable.place, None | Some(Place::Argv(_)));
+        let said = variable.port.as_ref().map(|port| (port, &port.said));
+        if let Some((port, Said::Port(number))) = said
+            && !outer
+            && (fixed || self.s.argument.is_none())
+        {
+            let port = TypedPort { place: Place::Fixed, ..port.clone() };
+            let request = choice::fixed(self.s.argument, *number, &port)?;
+            self.step(variable.shown(), format!("names port {number}: it is asked for"));
+            self.keep(variable);
+            return Ok((request, Hint::Typed));
+        }
+        let usable = !matches!(said, Some((_, Said::Other)));
+        let leased = variable.leased().filter(|_| usable);
+        let written = leased.is_some_and(|value| self.write(variable, value));
+        let found = match (written, said) {
+            (true, Some(_)) => "names a port: wharf's is put in its place",
+            (true, None) => "gets wharf's port behind its own flags",
+            (false, _) => "cannot be given wharf's port: left as it is",
+        };
+        self.step(variable.shown(), found);
+        if !written {
+            self.keep(variable);
+        }
+        Ok((self.asked(), if written { Hint::Env } else { Hint::None }))
+    }
+
+    fn write(&mut self, variable: &FlagVariable, value: String) -> bool {
+        match &variable.place {
+            Some(place @ Place::Argv(_)) => {
+                self.editor.replace(place, format!("{}={value}", variable.name))
+            }
+            Some(_) => false,
+            None => {
+                self.variables.set(variable.name, &value);
+                true
+            }
+        }
+    }
+
+    /// Sees to it that nothing is added to a variable later.
+    fn keep(&mut self, variable: &FlagVariable) {
+        if variable.place.is_none() && !variable.value.contains('{') {
+            self.variables.set(variable.name, &variable.value);
+        }
+    }
+
+    /// Nothing that the user wrote names a port.
+    fn unsaid(&mut self) -> (PortRequest, Hint) {
         let by_config = match self.s.found.as_ref().map(Match::by) {
             Some(By::Config) => self.by_config(),
             _ => Hint::None,
@@ -437,7 +524,8 @@ impl Injector<'_> {
     /// The project's code decides.
     fn by_code(&mut self) -> Hint {
         if let Some(several) = &self.s.command.several {
-            let found = "runs several commands: no flag is added, each gets the variable PORT";
+            let found = "may run several servers: no flag is added, and all get the same PORT; \
+                         `wharf run` for each of them gives each a port of its own";
             self.steps.push(Step::new(format!("`{several}`"), found));
         }
         match (&self.s.code.reads, self.names_port()) {

@@ -10,6 +10,10 @@ use wharf_model::plan::{DerivedFile, FILE_HOST, FILE_PORT};
 use crate::command::{Command, Place, Word};
 use crate::folder;
 
+use merged::Merged;
+
+mod merged;
+
 /// A configuration file that takes the place of the user's.
 #[derive(Debug)]
 pub(crate) struct Derived {
@@ -73,11 +77,13 @@ pub(crate) fn derive(command: &Command) -> Result<Derived, Step> {
     let shown = folder::shown(&path, &command.dir);
     let beside = path.parent().unwrap_or(&command.dir);
     let foreground = value(&command.words, "-g").is_some_and(|(text, _)| text.contains("daemon"));
-    let Some((contents, port, line)) = rewritten(&text, beside, !foreground) else {
+    let merged = Merged::of(&path, &text, beside);
+    let Some((contents, port, first)) = rewritten(&merged.text, beside, !foreground) else {
         return Err(Step::new(shown, "has no `listen` with a port: nothing is replaced"));
     };
+    let (file, line) = merged.place(first).unwrap_or((&path, 1));
     let step = Step::new(
-        format!("{shown}:{line}"),
+        format!("{}:{line}", folder::shown(file, &command.dir)),
         format!("listens on {port}: a copy gets the leased port"),
     );
     let glued = named.as_ref().is_some_and(|(_, word)| word.text.starts_with("-c"));
@@ -124,13 +130,18 @@ struct Directive<'a> {
     server: usize,
 }
 
-/// The text with the first `listen`'s port replaced wherever it is listened on, the port, and the
-/// line. Within one server a second `listen` of the same port (for IPv6) would be a duplicate.
+/// Whether a directive says where to listen.
+fn is_listen(directive: &Directive<'_>) -> bool {
+    directive.words.len() > 1 && directive.words[0].0 == "listen"
+}
+
+/// The text with the first `listen`'s port replaced wherever it is listened on, the port, and where
+/// that first one stands. Within one server a second `listen` of the same port (for IPv6) would be a duplicate.
 fn rewritten(text: &str, beside: &Path, add_foreground: bool) -> Option<(String, u16, usize)> {
     let directives = directives(text);
     let listens: Vec<(&Directive<'_>, u16)> = directives
         .iter()
-        .filter(|d| d.words.len() > 1 && d.words[0].0 == "listen")
+        .filter(|directive| is_listen(directive))
         .filter_map(|d| Some((d, listen_port(d.words[1].0)?)))
         .collect();
     let (first, port) = listens.first().map(|(d, port)| (*d, *port))?;
@@ -157,7 +168,7 @@ fn rewritten(text: &str, beside: &Path, add_foreground: bool) -> Option<(String,
             edits.push((span.clone(), absolute));
         }
     }
-    let line = text[..first.whole.start].matches('\n').count() + 1;
+    let first = first.whole.start;
     edits.sort_by_key(|(span, _)| std::cmp::Reverse(span.start));
     let mut out = text.to_owned();
     for (span, new) in edits {
@@ -169,7 +180,7 @@ fn rewritten(text: &str, beside: &Path, add_foreground: bool) -> Option<(String,
         // Else nginx leaves its starter, and with it whoever watches over it.
         out.insert_str(0, "daemon off;\n");
     }
-    Some((out, port, line))
+    Some((out, port, first))
 }
 
 /// A relative path as an absolute one in quotes; `None` if it is absolute, or variable.
@@ -273,7 +284,7 @@ mod tests {
         assert_eq!(
             rewritten("\nserver { listen\n0.0.0.0:81; }", Path::new("/"), false)
                 .map(|r| (r.1, r.2)),
-            Some((81, 2))
+            Some((81, 10))
         );
     }
 

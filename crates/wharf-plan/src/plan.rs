@@ -23,6 +23,9 @@ use crate::settings;
 use crate::subproject;
 use crate::unwrap;
 
+/// How many ports one service may have.
+pub(crate) const PORTS_MAX: usize = 4;
+
 /// What a plan is made for.
 pub struct Request<'a> {
     /// The folder to run in.
@@ -40,7 +43,8 @@ pub struct Request<'a> {
 }
 
 /// Makes a launch plan: recognises what runs and decides how its port reaches it. Nothing is
-/// started, and nothing outside of the project is read but what git says of its checkouts.
+/// started, and nothing outside of the project is read but what git says of its checkouts, and the
+/// configuration that the command names, with what that includes.
 pub fn plan(request: &Request<'_>) -> Result<LaunchPlan, PlanError> {
     let dir = std::fs::canonicalize(request.dir)
         .and_then(|dir| if dir.is_dir() { Ok(dir) } else { Err(ErrorKind::NotADirectory.into()) })
@@ -241,9 +245,14 @@ fn mentions(injection: &Injection, placeholder: &str) -> bool {
         || injection.files.iter().any(in_file)
 }
 
-/// How many ports the templates name beyond the first.
+/// How many ports the templates and the derived files name beyond the first.
 fn extra_ports(injection: &Injection) -> usize {
-    let named =
-        |number: &usize| templates(injection).any(|t| t.contains(&format!("{{port{number}}}")));
-    (2..=4).take_while(named).count()
+    let in_file = |number| {
+        let name = wharf_model::plan::file_port(number);
+        injection.files.iter().any(|file| file.contents.contains(&name))
+    };
+    let named = |number: &usize| {
+        templates(injection).any(|t| t.contains(&format!("{{port{number}}}"))) || in_file(*number)
+    };
+    (2..=PORTS_MAX).take_while(named).count()
 }

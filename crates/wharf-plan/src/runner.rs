@@ -10,7 +10,7 @@ use crate::command::{Command, End, Layer, LayerKind, Place, Word};
 use crate::error::PlanError;
 use crate::folder;
 use crate::package::{self, Package};
-use crate::unwrap::{self, Way};
+use crate::unwrap::{self, Behind, Way};
 
 /// How far up a lockfile is looked for: a workspace's lies at its root.
 const LEVELS_MAX: usize = 12;
@@ -47,8 +47,7 @@ pub(crate) fn enter(mut way: Way, at: usize, name: &str) -> Result<Entered, Plan
     };
     let sub = word.text.clone();
     if opening.several || sub == "workspaces" {
-        way.command.several = Some(name.to_owned());
-        return Ok(Entered::Commands(vec![way.command]));
+        return several(way, name);
     }
     if sub == "workspace" && name.starts_with("yarn") {
         return workspace(way, runner, &opening);
@@ -56,13 +55,20 @@ pub(crate) fn enter(mut way: Way, at: usize, name: &str) -> Result<Entered, Plan
     let outer_dir = std::mem::replace(&mut way.command.dir, opening.dir.clone());
     if runner.run.contains(&sub.as_str()) {
         let inner = open(runner, &way.command, opening.at + 1)?;
+        if inner.several {
+            return several(way, name);
+        }
         if inner.at < way.command.words.len() {
             way.command.dir = inner.dir;
             return run(way, runner, inner.at);
         }
     } else if runner.exec.contains(&sub.as_str()) {
-        if let Some(start) = program(&mut way.command, runner, opening.at + 1) {
-            return Ok(Entered::Program(Box::new(way), start));
+        match executed(&mut way.command, runner, opening.at + 1) {
+            Some(Executed::Program(start)) => return Ok(Entered::Program(Box::new(way), start)),
+            Some(Executed::Text(text)) => {
+                return Ok(Entered::Commands(unwrap::enter_shell(way, text, Behind::Lost)?));
+            }
+            None => {}
         }
     } else if runner.shorthands.contains(&sub.as_str()) || runner.any_script {
         let must = !runner.any_script;
@@ -76,6 +82,12 @@ pub(crate) fn enter(mut way: Way, at: usize, name: &str) -> Result<Entered, Plan
     }
     way.command.dir = outer_dir;
     no(way)
+}
+
+/// It runs a script of several workspaces.
+fn several(mut way: Way, name: &str) -> Result<Entered, PlanError> {
+    way.command.several = Some(name.to_owned());
+    Ok(Entered::Commands(vec![way.command]))
 }
 
 fn no(mut way: Way) -> Result<Entered, PlanError> {
@@ -165,6 +177,7 @@ pub(crate) fn argv(runner: &Runner, script: &str) -> Vec<OsString> {
 /// Reads a package manager's own flags.
 fn open(runner: &Runner, command: &Command, mut at: usize) -> Result<Opening, PlanError> {
     let mut opening = Opening { at, dir: command.dir.clone(), several: false };
+    let mut named = false;
     while let Some(word) = command.words.get(at) {
         let (flag, value) = match word.text.split_once('=') {
             Some((flag, value)) => (flag, Some(value)),
@@ -182,11 +195,14 @@ fn open(runner: &Runner, command: &Command, mut at: usize) -> Result<Opening, Pl
             opening.dir = opening.dir.join(value_or_next);
         } else if runner.workspace_flags.contains(&flag) {
             match workspace_dir(&opening.dir, value_or_next)? {
-                Some(dir) => opening.dir = dir,
-                None => opening.several = true,
+                Some(dir) if !named => opening.dir = dir,
+                _ => opening.several = true,
             }
+            named = true;
         }
-        opening.several |= matches!(flag, "-r" | "--recursive" | "--workspaces" | "--ws")
+        // `--workspaces=false` is one of npm's own spellings.
+        opening.several |= matches!(flag, "-r" | "--recursive" | "--workspaces" | "--ws" | "-ws")
+            && value != Some("false")
             && runner.package_manager != "bun";
         at += if takes_one && value.is_none() { 2 } else { 1 };
     }
@@ -198,7 +214,11 @@ fn open(runner: &Runner, command: &Command, mut at: usize) -> Result<Opening, Pl
 fn run(mut way: Way, runner: &Runner, at: usize) -> Result<Entered, PlanError> {
     if runner.double_dash == DoubleDash::Required {
         // npm takes `-w web` and `--prefix web` behind the script's name too.
-        way.command.dir = open(runner, &way.command, at + 1)?.dir;
+        let behind = open(runner, &way.command, at + 1)?;
+        if behind.several {
+            return several(way, runner.programs[0]);
+        }
+        way.command.dir = behind.dir;
     }
     let programs = matches!(runner.programs[0], "yarn" | "bun");
     let is_file = way.command.dir.join(&way.command.words[at].text).is_file();
@@ -255,8 +275,17 @@ fn workspace_dir(dir: &Path, name: &str) -> Result<Option<PathBuf>, PlanError> {
     Ok(None)
 }
 
-/// The index of the program that `npm exec` and its like run.
-fn program(command: &mut Command, runner: &Runner, mut at: usize) -> Option<usize> {
+/// What `npm exec` and its like run.
+enum Executed {
+    /// The program at this index.
+    Program(usize),
+    /// The shell text at this index.
+    Text(usize),
+}
+
+/// Finds what `npm exec` and its like run, and leaves the words that reach it.
+fn executed(command: &mut Command, runner: &Runner, mut at: usize) -> Option<Executed> {
+    let npm = runner.double_dash == DoubleDash::Required;
     let mut dashes = false;
     loop {
         let text = command.words.get(at)?.text.as_str();
@@ -265,18 +294,22 @@ fn program(command: &mut Command, runner: &Runner, mut at: usize) -> Option<usiz
                 dashes = true;
                 at += 1;
             }
+            // Those of pnpm and yarn take no value.
+            "-c" | "--call" if npm && !dashes => {
+                return (at + 1 < command.words.len()).then_some(Executed::Text(at + 1));
+            }
             "-p" | "--package" => at += 2,
             _ if text.starts_with('-') => at += 1,
             _ => break,
         }
     }
-    if runner.double_dash == DoubleDash::Required && !dashes {
-        match command.words[at].place {
-            Place::Argv(index) => command.tail.dashes_before = Some(index),
-            _ => command.tail.end = End::Nowhere(format!("{} would keep it", runner.programs[0])),
-        }
+    if npm && !dashes {
+        let passed = passed(command, runner, at + 1);
+        command.words.truncate(at + 1);
+        command.words.extend(passed);
     }
-    Some(at)
+    unwrap::drop_version(&mut command.words[at]);
+    Some(Executed::Program(at))
 }
 
 /// Enters the script whose name stands at an index.
@@ -292,8 +325,6 @@ fn script(mut way: Way, runner: &Runner, at: usize, must: bool) -> Result<Entere
         way.command.dir = dir.to_path_buf();
     }
     let rest = passed(&mut way.command, runner, at + 1);
-    // What the manager would have needed inside is settled here.
-    way.command.tail.dashes_before = None;
     Ok(Entered::Commands(unwrap::enter_text(way, &text, None, rest)?))
 }
 

@@ -6,11 +6,12 @@ use std::ops::Range;
 use std::path::PathBuf;
 
 use wharf_model::Step;
-use wharf_model::plan::{DerivedFile, FILE_HOST, FILE_PORT};
+use wharf_model::plan::{DerivedFile, FILE_HOST, file_port};
 
 use crate::command::{Command, Place, Word};
 use crate::folder;
 use crate::nginx::{At, Derived};
+use crate::plan::PORTS_MAX;
 
 /// Derives the server.xml for a command that starts Tomcat.
 pub(crate) fn derive(
@@ -32,18 +33,28 @@ pub(crate) fn derive(
     let Some(text) = folder::evidence(&path) else {
         return Err(Step::new(shown, "cannot be read: its port cannot be replaced"));
     };
-    let Some((contents, port, line)) = rewritten(&text) else {
+    let Some(Rewritten { contents, ports, line }) = rewritten(&text) else {
         return Err(Step::new(shown, "has no HTTP connector: nothing is replaced"));
     };
-    let found = format!("its connector has port {port}: a copy gets the leased port");
+    let port = ports[0];
+    let found = match ports.len() {
+        1 => format!("its connector has port {port}: a copy gets the leased port"),
+        count => format!("it has {count} HTTP connectors: a copy gets a leased port for each"),
+    };
     Ok(Derived {
         file: DerivedFile { name: "server.xml".to_owned(), contents },
         flag: "-config",
-        template: "{files}/server.xml".to_owned(),
+        template: template(command),
         at: named.map_or_else(|| before_start(command), |word| At::Instead(word.place.clone())),
         port,
         step: Step::new(format!("{shown}:{line}"), found),
     })
+}
+
+/// The name of the derived file. `catalina.sh` hands its arguments to `eval`.
+fn template(command: &Command) -> String {
+    let evaluates = command.words.iter().any(|word| word.text.ends_with("catalina.sh"));
+    format!("{{files{}}}/server.xml", if evaluates { ":sh" } else { "" })
 }
 
 /// Tomcat's own launcher takes the last word for its command, so flags go before it.
@@ -76,34 +87,56 @@ fn base(command: &Command, env: &dyn Fn(&str) -> Option<OsString>) -> Option<Pat
     Some(bin.parent()?.to_path_buf())
 }
 
-/// The text with the first HTTP connector's port and address replaced and the shutdown port off,
-/// since two copies cannot share it; the port, and the connector's line.
-fn rewritten(text: &str) -> Option<(String, u16, usize)> {
+/// A server.xml with other ports.
+#[derive(Debug, PartialEq)]
+struct Rewritten {
+    contents: String,
+    /// The ports that it had, in the order of their connectors; never empty.
+    ports: Vec<u16>,
+    /// The line of the first connector.
+    line: usize,
+}
+
+/// The text with the HTTP connectors' ports and addresses replaced, each by a leased one, and the
+/// shutdown port off, since two copies cannot share them. Connectors for TLS and AJP stay: others
+/// know them by their number.
+fn rewritten(text: &str) -> Option<Rewritten> {
     let blank = without_comments(text);
-    let connector =
-        tags(&blank, "Connector").into_iter().find(|tag| is_http(&blank[tag.clone()]))?;
-    let port_span = attribute(&blank, &connector, "port")?;
-    let port = port_of(&blank[port_span.clone()])?;
-    let mut edits: Vec<(Range<usize>, String)> = vec![(port_span, FILE_PORT.to_owned())];
-    match attribute(&blank, &connector, "address") {
-        Some(span) => edits.push((span, FILE_HOST.to_owned())),
-        None => {
-            let at = connector.start + "<Connector".len();
-            edits.push((at..at, format!(" address=\"{FILE_HOST}\"")));
+    let mut edits: Vec<(Range<usize>, String)> = Vec::new();
+    let mut ports = Vec::new();
+    let mut line = 0;
+    for connector in tags(&blank, "Connector") {
+        let port =
+            attribute(&blank, &connector, "port").filter(|_| is_http(&blank[connector.clone()]));
+        let named = port.and_then(|span| Some((port_of(&blank[span.clone()])?, span)));
+        let Some((port, span)) = named.filter(|_| ports.len() < PORTS_MAX) else { continue };
+        if ports.is_empty() {
+            line = text[..connector.start].matches('\n').count() + 1;
         }
+        ports.push(port);
+        edits.push((span, file_port(ports.len())));
+        edits.push(match attribute(&blank, &connector, "address") {
+            Some(span) => (span, FILE_HOST.to_owned()),
+            None => {
+                let at = connector.start + "<Connector".len();
+                (at..at, format!(" address=\"{FILE_HOST}\""))
+            }
+        });
+    }
+    if ports.is_empty() {
+        return None;
     }
     if let Some(server) = tags(&blank, "Server").into_iter().next()
         && let Some(span) = attribute(&blank, &server, "port")
     {
         edits.push((span, "-1".to_owned()));
     }
-    let line = text[..connector.start].matches('\n').count() + 1;
     edits.sort_by_key(|(span, _)| std::cmp::Reverse(span.start));
-    let mut out = text.to_owned();
+    let mut contents = text.to_owned();
     for (span, new) in edits {
-        out.replace_range(span, &new);
+        contents.replace_range(span, &new);
     }
-    Some((out, port, line))
+    Some(Rewritten { contents, ports, line })
 }
 
 /// The text with comments blanked, byte for byte.
@@ -183,18 +216,30 @@ mod tests {
             <Connector protocol=\"AJP/1.3\" port=\"8009\"/>\n<Connector port='8080' protocol=\"HTTP/1.1\"\n redirectPort=\"8443\" />\n</Server>";
         let expected = "<Server port=\"-1\" shutdown=\"SHUTDOWN\">\n<!-- <Connector port=\"1\"/> -->\n\
             <Connector protocol=\"AJP/1.3\" port=\"8009\"/>\n<Connector address=\"@@WHARF_HOST@@\" port='@@WHARF_PORT@@' protocol=\"HTTP/1.1\"\n redirectPort=\"8443\" />\n</Server>";
-        assert_eq!(rewritten(text), Some((expected.to_owned(), 8080, 4)));
+        let rewritten = rewritten(text).unwrap();
+        assert_eq!((rewritten.contents.as_str(), rewritten.line), (expected, 4));
+        assert_eq!(rewritten.ports, [8080]);
     }
 
     #[test]
     fn an_address_is_replaced_and_a_property_read() {
-        let (text, port, _) =
-            rewritten("<Connector address=\"0.0.0.0\" port=\"${p:-8081}\"/>").unwrap();
+        let new = rewritten("<Connector address=\"0.0.0.0\" port=\"${p:-8081}\"/>").unwrap();
         assert_eq!(
-            (text.as_str(), port),
-            ("<Connector address=\"@@WHARF_HOST@@\" port=\"@@WHARF_PORT@@\"/>", 8081)
+            (new.contents.as_str(), new.ports.as_slice()),
+            ("<Connector address=\"@@WHARF_HOST@@\" port=\"@@WHARF_PORT@@\"/>", &[8081][..])
         );
         assert_eq!(rewritten("<Server><Connectors port=\"1\"/></Server>"), None);
+    }
+
+    #[test]
+    fn each_http_connector_gets_a_port_of_its_own_and_others_stay() {
+        let text = "<Connector port=\"8080\"/><Connector port=\"8443\" SSLEnabled=\"true\"/>\
+            <Connector port=\"8081\" address=\"::\"/>";
+        let new = rewritten(text).unwrap();
+        let expected = "<Connector address=\"@@WHARF_HOST@@\" port=\"@@WHARF_PORT@@\"/>\
+            <Connector port=\"8443\" SSLEnabled=\"true\"/>\
+            <Connector port=\"@@WHARF_PORT2@@\" address=\"@@WHARF_HOST@@\"/>";
+        assert_eq!((new.contents.as_str(), new.ports.as_slice()), (expected, &[8080, 8081][..]));
     }
 
     proptest! {

@@ -32,6 +32,8 @@ pub(crate) enum Form {
     Positional,
     /// As a variable.
     Variable,
+    /// After a flag that may mean something else.
+    Guess,
 }
 
 /// A port that stands in the command.
@@ -53,9 +55,10 @@ pub(crate) struct TypedPort {
 
 impl TypedPort {
     /// The word with another port in it. `None` if it cannot be replaced: it stands in a file of
-    /// the project, or the user's own braces would read as placeholders.
+    /// the project, the user's own braces would read as placeholders, or it may be no port at all.
     pub(crate) fn replaced(&self) -> Option<String> {
-        if self.place == Place::Fixed || self.word.contains('{') {
+        let guess = self.form == Form::Guess;
+        if guess || self.place == Place::Fixed || self.word.contains('{') {
             return None;
         }
         let (head, tail) = (self.word.get(..self.span.start)?, self.word.get(self.span.end..)?);
@@ -105,29 +108,8 @@ fn variables(command: &Command, framework: &Framework, typed: &mut Typed) {
     }
 }
 
-/// Reads an assignment of `PORT` for a program that the catalog does not know.
-pub(crate) fn port_variable(command: &Command, typed: &mut Typed) {
-    let last = command.assignments.iter().rfind(|assignment| assignment.name == "PORT");
-    typed.port = last.map(assigned);
-}
-
-/// Reads `--port N` for a program that the catalog does not know: the one spelling that nearly all
-/// programs share. The port of a database is more likely one to connect to.
-pub(crate) fn plain_port_flag(command: &Command, typed: &mut Typed) {
-    for index in 1..command.words.len() {
-        let text = command.words[index].text.as_str();
-        if text == "--" {
-            return;
-        }
-        let Some(value) = value_of(&command.words, index, &["--port"]) else { continue };
-        let port = taken(value, Form::Flag, text);
-        if matches!(port.said, Said::Port(number) if !number.is_well_known_service()) {
-            typed.port = Some(port);
-        }
-    }
-}
-
-fn assigned(assignment: &Assignment) -> TypedPort {
+/// A variable that carries a port.
+pub(crate) fn assigned(assignment: &Assignment) -> TypedPort {
     let head = assignment.name.len() + 1;
     let word = format!("{}={}", assignment.name, assignment.value);
     let (said, span) = said_in(&assignment.value, assignment.expands);
@@ -150,7 +132,8 @@ impl Framework {
     }
 }
 
-fn flags(words: &[Word], framework: &Framework, typed: &mut Typed) {
+/// Reads the flags behind a program.
+pub(crate) fn flags(words: &[Word], framework: &Framework, typed: &mut Typed) {
     let t = &framework.typed;
     for (index, word) in words.iter().enumerate().skip(1) {
         let text = word.text.as_str();
@@ -167,7 +150,7 @@ fn flags(words: &[Word], framework: &Framework, typed: &mut Typed) {
             let port = taken(value, Form::Flag, text);
             typed.host |= names_host(&port);
             typed.port = Some(port);
-        } else if is_flag(text, t.host) {
+        } else if names_host_by_flag(text, t.host) {
             typed.host = true;
         } else if let Some((key, at)) = inline(text, t.inline) {
             let rest = &text[at..];
@@ -193,12 +176,12 @@ fn names_host(port: &TypedPort) -> bool {
 }
 
 /// A flag's value: the word that holds it, and where it begins in that word.
-struct Value<'a> {
+pub(crate) struct Value<'a> {
     word: &'a Word,
     at: usize,
 }
 
-fn taken(value: Value<'_>, form: Form, flag: &str) -> TypedPort {
+pub(crate) fn taken(value: Value<'_>, form: Form, flag: &str) -> TypedPort {
     let text = &value.word.text;
     let (said, span) = said_in(&text[value.at..], value.word.expands);
     let shown = if value.at == 0 { format!("{flag} {text}") } else { text.clone() };
@@ -213,7 +196,7 @@ fn taken(value: Value<'_>, form: Form, flag: &str) -> TypedPort {
 }
 
 /// The value of one of some flags at an index: `--port 1`, `--port=1`, `-p1`.
-fn value_of<'a>(words: &'a [Word], index: usize, flags: &[&str]) -> Option<Value<'a>> {
+pub(crate) fn value_of<'a>(words: &'a [Word], index: usize, flags: &[&str]) -> Option<Value<'a>> {
     let word = &words[index];
     for flag in flags {
         let Some(rest) = word.text.strip_prefix(flag) else {
@@ -234,10 +217,13 @@ fn value_of<'a>(words: &'a [Word], index: usize, flags: &[&str]) -> Option<Value
     None
 }
 
-fn is_flag(text: &str, flags: &[&str]) -> bool {
-    flags
-        .iter()
-        .any(|flag| text.strip_prefix(flag).is_some_and(|r| r.is_empty() || r.starts_with('=')))
+/// Whether a word is one of the flags for a host: `--host`, `--host=h`, `-Hh`, or for a key that ends
+/// in `=`, a word that has it (`-Ehttp.host=h`).
+fn names_host_by_flag(text: &str, flags: &[&str]) -> bool {
+    flags.iter().any(|flag| match text.strip_prefix(flag) {
+        Some(rest) => rest.is_empty() || rest.starts_with('=') || flag.len() == 2,
+        None => false,
+    } || flag.ends_with('=') && text.contains(flag))
 }
 
 fn inline<'a>(text: &str, keys: &[&'a str]) -> Option<(&'a str, usize)> {

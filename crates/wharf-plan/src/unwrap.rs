@@ -69,7 +69,7 @@ pub(crate) fn descend(mut way: Way, mut at: usize) -> Result<Vec<Command>, PlanE
         if SHELLS.contains(&name.as_str()) {
             way.command.layers.push(Layer { start: at, kind: LayerKind::Program });
             return match shell_flag(&way.command.words, at) {
-                Some(text) => enter_shell(way, text, &[]),
+                Some(text) => enter_shell(way, text, Behind::Lost),
                 None => Ok(vec![way.command]),
             };
         }
@@ -83,7 +83,7 @@ pub(crate) fn descend(mut way: Way, mut at: usize) -> Result<Vec<Command>, PlanE
         };
         match unwrap_wrapper(&mut way.command, at, &name) {
             Wrapped::Inner(start) => at = start,
-            Wrapped::Shell(text, rest) => return enter_shell(way, text, &rest),
+            Wrapped::Shell(text, behind) => return enter_shell(way, text, behind),
             Wrapped::Several => {
                 way.command.layers.push(Layer { start: at, kind: LayerKind::Program });
                 way.command.several = Some(name);
@@ -91,6 +91,7 @@ pub(crate) fn descend(mut way: Way, mut at: usize) -> Result<Vec<Command>, PlanE
             }
             Wrapped::No => {
                 find_script(&mut way.command, at, &name);
+                end_before_dashes(&mut way.command, &name);
                 return Ok(vec![way.command]);
             }
         }
@@ -125,14 +126,35 @@ fn shell_flag(words: &[Word], shell: usize) -> Option<usize> {
     None
 }
 
-/// Unwraps a shell text that is a word of the level. `rest` are words that follow its command.
-fn enter_shell(way: Way, text: usize, rest: &[usize]) -> Result<Vec<Command>, PlanError> {
+/// What becomes of words that stand behind a shell text.
+pub(crate) enum Behind {
+    /// They do not reach its commands (`sh -c TEXT WORD`).
+    Lost,
+    /// They follow its last command, as those at these indices do (`nodemon --exec TEXT WORD`).
+    Follow(Vec<usize>),
+}
+
+/// Unwraps a shell text that is a word of the level.
+pub(crate) fn enter_shell(
+    mut way: Way,
+    text: usize,
+    behind: Behind,
+) -> Result<Vec<Command>, PlanError> {
     let word = way.command.words[text].clone();
     let argv = match word.place {
         Place::Argv(argv) => Some(argv),
         Place::Shell { .. } | Place::Fixed => None,
     };
-    let rest: Vec<Word> = rest.iter().map(|index| way.command.words[*index].clone()).collect();
+    let rest: Vec<Word> = match behind {
+        Behind::Follow(rest) => {
+            rest.iter().map(|index| way.command.words[*index].clone()).collect()
+        }
+        Behind::Lost => {
+            // Flags go into the text, which nobody between takes apart, or nowhere.
+            way.command.tail = Tail::at(End::Nowhere("it stands in a text within a text".into()));
+            Vec::new()
+        }
+    };
     enter_text(way, &word.text, argv, rest)
 }
 
@@ -211,7 +233,11 @@ fn end_of(parsed: &ShellText, index: usize, argv: Option<usize>, outer: &End, al
         return End::Nowhere(why.to_owned());
     }
     if let Some(then) = simple.then {
-        return End::Nowhere(format!("`{}` follows it", then.sign()));
+        return match argv {
+            // Before the operator, which ends the command's words and not the text.
+            Some(argv) => End::Shell { argv, at: simple.end },
+            None => End::Nowhere(format!("`{}` follows it", then.sign())),
+        };
     }
     match argv {
         // Words behind the text (`nodemon --exec`) follow it at the end of the command.
@@ -224,8 +250,8 @@ fn end_of(parsed: &ShellText, index: usize, argv: Option<usize>, outer: &End, al
 enum Wrapped {
     /// The command begins at this word.
     Inner(usize),
-    /// The command is the shell text of this word, and these words follow it.
-    Shell(usize, Vec<usize>),
+    /// The command is the shell text of this word.
+    Shell(usize, Behind),
     /// It runs several commands.
     Several,
     /// It is no wrapper.
@@ -285,8 +311,12 @@ fn unwrap_one(command: &mut Command, at: usize, wrapper: &Wrapper) -> Option<Wra
         } else if wrapper.module_flags.contains(&text) {
             return module(command, at + 1).map(Wrapped::Inner);
         } else if wrapper.shell_flags.contains(&flag) && takes_next {
-            let rest = (at + 2..command.words.len()).collect();
-            return (at + 1 < command.words.len()).then_some(Wrapped::Shell(at + 1, rest));
+            // npx has no use for them, and says so.
+            let behind = match wrapper.versioned {
+                true => Behind::Lost,
+                false => Behind::Follow((at + 2..command.words.len()).collect()),
+            };
+            return (at + 1 < command.words.len()).then_some(Wrapped::Shell(at + 1, behind));
         } else if wrapper.dir_flags.contains(&flag) {
             let dir = if takes_next { command.words.get(at + 1)?.text.as_str() } else { value };
             command.dir = command.dir.join(dir);
@@ -305,7 +335,7 @@ fn unwrap_one(command: &mut Command, at: usize, wrapper: &Wrapper) -> Option<Wra
         }
     }
     if wrapper.shell_words && at + 1 == command.words.len() {
-        return Some(Wrapped::Shell(at, Vec::new()));
+        return Some(Wrapped::Shell(at, Behind::Follow(Vec::new())));
     }
     (at < command.words.len()).then_some(Wrapped::Inner(at))
 }
@@ -318,9 +348,10 @@ fn module(command: &mut Command, at: usize) -> Option<usize> {
 }
 
 /// `vite@latest` is `vite`.
-fn drop_version(word: &mut Word) {
+pub(crate) fn drop_version(word: &mut Word) {
     if let Some(version) = word.text.rfind('@')
         && version > 0
+        && !word.text[version..].contains('/')
     {
         word.text.truncate(version);
     }
@@ -340,6 +371,29 @@ const PACKAGE_PROGRAMS: &[(&str, &str)] = &[
     ("ember-cli", "ember"),
     ("@vue/cli", "vue-cli-service"),
 ];
+
+/// Programs whose words behind `--` are the flags of the server that they start.
+const HANDS_DASHES_ON: &[&str] = &["cargo", "dotnet"];
+
+/// A program takes what follows `--` for no flags of its own, so flags go before it.
+fn end_before_dashes(command: &mut Command, name: &str) {
+    let start = command.innermost().start + 1;
+    let mut words = command.words.iter().skip(start);
+    let Some(dashes) = words.position(|word| word.text == "--") else { return };
+    if HANDS_DASHES_ON.contains(&name) {
+        return;
+    }
+    let place = |index: usize| command.words.get(index).map(|word| &word.place);
+    let end = match (place(start + dashes), place(start + dashes - 1), &command.tail.end) {
+        (_, _, End::Nowhere(_)) => return,
+        (Some(Place::Argv(index)), _, End::Argv(end)) => End::Argv(*index.min(end)),
+        (Some(Place::Shell { .. }), Some(Place::Shell { argv, span }), End::Shell { .. }) => {
+            End::Shell { argv: *argv, at: span.end }
+        }
+        _ => End::Nowhere("a `--` stands before its end".into()),
+    };
+    command.tail.end = end;
+}
 
 /// Finishes with the script of an interpreter, a script that runs by itself, or a program.
 fn find_script(command: &mut Command, at: usize, name: &str) {

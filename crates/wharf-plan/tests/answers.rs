@@ -181,3 +181,43 @@ fn further_ports_are_counted_and_hosts_seen() {
     let vite = plan(dir.path(), "vite --host 0.0.0.0").unwrap();
     assert_eq!((vite.extra_ports, vite.hands_host), (0, false));
 }
+
+#[test]
+fn a_port_that_an_unknown_program_is_told_is_the_request_and_stays() {
+    let dir = tempfile::tempdir().unwrap();
+    write(dir.path(), "package.json", r#"{"scripts": {"dev": "shop -p 9001"}}"#);
+    for (command, port) in [
+        ("shop -p 9000", 9000),
+        ("shop --listen :9000", 9000),
+        ("npm run dev", 9001),
+        ("npm run dev -- -p 9000", 9000),
+    ] {
+        let plan = plan(dir.path(), command).unwrap();
+        assert_eq!(
+            plan.request,
+            PortRequest::Exactly(port.to_string().parse().unwrap()),
+            "{command}"
+        );
+        let given: Vec<Arg> = words(command).into_iter().map(Arg::Given).collect();
+        assert_eq!(plan.argv, given, "{command}");
+    }
+    for command in ["psql -p 6543", "mkdir -p 2024", "npm run dev -p 9000"] {
+        let request = plan(dir.path(), command).unwrap().request;
+        let expected = if command.starts_with("npm") { "9001" } else { "8000" };
+        let port = expected.parse().unwrap();
+        assert!(
+            matches!(request, PortRequest::Conventional(p) | PortRequest::Exactly(p) if p == port),
+            "{command}: {request:?}"
+        );
+    }
+}
+
+#[test]
+fn only_a_port_that_is_certain_is_replaced() {
+    let dir = tempfile::tempdir().unwrap();
+    let with = |command| plan_of(dir.path(), Some(command), Some("9100"), None);
+    let error = with("shop -p 9000").unwrap_err().to_string();
+    assert!(error.contains("the command (`-p 9000`) says 9000"), "{error}");
+    let plan = with("shop --listen :9000").unwrap();
+    assert_eq!(plan.argv[2], Arg::Template(":{port}".into()));
+}

@@ -107,6 +107,14 @@ const WORDS: &[&str] = &[
     "&&",
     "'",
     "\"",
+    "--listen",
+    ":9000",
+    "-p9000",
+    "--workspaces",
+    "--call",
+    "vite & wait",
+    "vite -- --port 9000",
+    "GUNICORN_CMD_ARGS=-b :9000 --reload",
 ];
 
 fn word() -> impl Strategy<Value = OsString> {

@@ -1,54 +1,59 @@
 //! The task's side of the answering thread.
 
+use std::collections::BTreeSet;
 use std::io;
+use std::sync::Arc;
 
 use tokio::sync::mpsc;
-use wharf_os::remap::{Mode, Notifier};
-use wharf_os::reserve::Reservation;
+use wharf_os::remap::{Held, Mode, Notifier};
 
-use crate::launch::Launch;
-use crate::remap::{Answering, Group, PortAsk, Remapping, Seen, Started, Table};
+use crate::remap::{Answering, Group, Kept, PortAsk, Remapping, Seen, Started};
 
-/// Whether calls are answered, and what comes of it.
+/// Whether the calls of one launch are answered, and what comes of it.
 pub(crate) struct Answers {
     remapping: Option<Remapping>,
     mark: (&'static str, String),
-    /// Until the thread takes it.
-    table: Option<Table>,
+    /// While no thread has it.
+    kept: Option<Kept>,
     started: Option<Started>,
     over: bool,
+    /// Whether a listener is held: it listens before a server of this launch accepts.
+    holds: bool,
+    /// Ports on which a server of this launch has called `listen`.
+    listened: BTreeSet<u16>,
 }
 
 impl Answers {
-    pub(crate) fn new(launch: &Launch) -> Answers {
-        let numbers = |ports: &[wharf_model::Port]| ports.iter().map(|port| port.get()).collect();
-        let table = launch.remapping.as_ref().map(|remapping| {
-            let (further, likely) = (numbers(&launch.further), numbers(&launch.likely));
-            Table::new(launch.port.get(), further, likely, remapping.group.clone())
-        });
-        Answers {
-            remapping: launch.remapping.clone(),
-            mark: launch.mark.clone(),
-            table,
-            started: None,
-            over: false,
-        }
+    pub(crate) fn new(
+        remapping: Option<Remapping>,
+        mark: (&'static str, String),
+        mut kept: Kept,
+    ) -> Answers {
+        kept.begin();
+        let holds = !kept.held().is_empty();
+        let (kept, listened) = (Some(kept), BTreeSet::new());
+        Answers { remapping, mark, kept, started: None, over: false, holds, listened }
     }
 
     /// Begins to answer.
     pub(crate) fn start(
         &mut self,
         notifier: Notifier,
-        reservations: Vec<Reservation>,
         asks: mpsc::Sender<PortAsk>,
     ) -> io::Result<()> {
-        let (Some(remapping), Some(table)) = (&self.remapping, self.table.take()) else {
+        let (Some(remapping), Some(kept)) = (&self.remapping, self.kept.take()) else {
             return Err(io::ErrorKind::InvalidInput.into());
         };
         let mark = self.mark.clone();
-        let started = Answering::start(notifier, remapping, mark, table, reservations, asks)?;
-        self.started = Some(started);
+        self.started = Some(Answering::start(notifier, remapping, mark, kept, asks)?);
         Ok(())
+    }
+
+    /// There is no filter: the program binds by itself, over the reservations.
+    pub(crate) fn stand_aside(&self) {
+        if let Some(kept) = &self.kept {
+            kept.share_all();
+        }
     }
 
     /// What was seen next; `None` once the last process under the filter has gone, and where there is
@@ -57,6 +62,9 @@ impl Answers {
         let started = self.started.as_mut().filter(|_| !self.over)?;
         let seen = started.seen.recv().await;
         self.over = seen.is_none();
+        if let Some(Seen::Listening { address: Some(address), .. }) = &seen {
+            self.listened.insert(address.port());
+        }
         seen
     }
 
@@ -71,10 +79,48 @@ impl Answers {
         duplicates && self.started.is_some() && !self.over
     }
 
+    /// Whether a server of this launch accepts on a port: a held listener listens before that.
+    pub(crate) fn may_serve(&self, port: u16) -> bool {
+        !self.holds || !self.are_exact() || self.listened.contains(&port)
+    }
+
+    /// Keeps a listener beyond its server.
+    pub(crate) fn hold(&mut self, held: Held) {
+        let held = Arc::new(held);
+        match (&self.started, &mut self.kept) {
+            (Some(started), _) => started.notes.hold(held),
+            (None, Some(kept)) => kept.hold(held),
+            (None, None) => {}
+        }
+    }
+
+    /// The server serves: what it has not taken of the listeners before it is given up.
+    pub(crate) fn serves(&self) {
+        if let Some(started) = &self.started {
+            started.notes.serves();
+        }
+    }
+
+    /// The program does not use its leased port.
+    pub(crate) fn give_up_leased(&self) {
+        if let Some(started) = &self.started {
+            started.notes.give_up_leased();
+        }
+    }
+
     /// Tells the thread which ports the other members of the group stand for.
     pub(crate) fn regroup(&self, group: Group) {
         if let Some(started) = &self.started {
             started.notes.regroup(group);
+        }
+    }
+
+    /// What stays for the next launch; `None` where a process still needs the thread, or it is lost.
+    pub(crate) fn into_kept(self) -> Option<Kept> {
+        match self.started {
+            None => self.kept,
+            Some(started) if self.over => started.thread.join().ok(),
+            Some(_) => None,
         }
     }
 }

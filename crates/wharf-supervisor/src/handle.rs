@@ -4,8 +4,9 @@ use tokio::sync::{mpsc, watch};
 use wharf_os::guard::{Guard, SpawnError};
 
 use crate::launch::{Launch, Order};
+use crate::lives::Lives;
 use crate::remap::{Answering, Asks, Group, PortAsk, Remapping};
-use crate::task::{Lines, Task};
+use crate::task::Lines;
 use crate::update::Update;
 
 /// Updates that nobody has read yet; when they are full the task waits, and the server does not.
@@ -17,7 +18,6 @@ const ORDERS_MAX: usize = 8;
 /// A running instance. Dropping it ends the whole tree.
 #[derive(Debug)]
 pub struct Handle {
-    guard: u32,
     orders: mpsc::Sender<Order>,
     updates: mpsc::Receiver<Update>,
     asks: Asks,
@@ -40,24 +40,22 @@ pub enum News {
 /// The command cannot be found, or the system refuses a process.
 pub fn start(mut launch: Launch) -> Result<Handle, SpawnError> {
     launch.command.filter = launch.remapping.as_ref().map(Remapping::calls);
-    let guard = Guard::spawn(&launch.command)?;
-    let root = guard.pid();
+    // The first launch is the caller's to know of; where there is none yet, so be it.
+    let guard = match launch.keeping.idle {
+        None => Some(Guard::spawn(&launch.command)?),
+        Some(_) => None,
+    };
     let (orders, orders_in) = mpsc::channel(ORDERS_MAX);
     let (updates_out, updates) = mpsc::channel(UPDATES_MAX);
     let (asks_out, asks) = Answering::questions();
     let group = launch.remapping.as_ref().map(|remapping| remapping.group.clone());
     let (regroup, groups) = watch::channel(group.unwrap_or_default());
     let lines = Lines { orders: orders_in, updates: updates_out, asks: asks_out, groups };
-    let task = Task::new(launch, guard, lines).map_err(SpawnError::Fork)?;
-    Ok(Handle { guard: root, orders, updates, asks, regroup, task: tokio::spawn(task.run()) })
+    let lives = Lives::new(launch, lines).map_err(SpawnError::Fork)?;
+    Ok(Handle { orders, updates, asks, regroup, task: tokio::spawn(lives.run(guard)) })
 }
 
 impl Handle {
-    /// The guard's process number: the root of the tree.
-    pub fn root(&self) -> u32 {
-        self.guard
-    }
-
     /// The next update; `None` after [`Update::Gone`].
     pub async fn next(&mut self) -> Option<Update> {
         self.updates.recv().await

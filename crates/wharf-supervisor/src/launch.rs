@@ -30,6 +30,29 @@ pub struct Launch {
     pub reservations: Vec<Reservation>,
     /// How ports that the program names itself are remapped, if they are.
     pub remapping: Option<Remapping>,
+    /// When it is launched, and launched again.
+    pub keeping: Keeping,
+}
+
+/// When an instance is launched, and launched again.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Keeping {
+    /// Listen on the leased port from the start, so that connections wait instead of being refused.
+    /// Needs remapping.
+    pub hold: bool,
+    /// Launch at the first connection, and end after this long without one. Holds as well.
+    pub idle: Option<Duration>,
+    /// Launch again when the command ends with a failure.
+    pub on_crash: bool,
+    /// Whether listeners are to outlive servers once they serve, so that a restart refuses nobody.
+    pub adopt: bool,
+}
+
+impl Keeping {
+    /// Whether the port is listened on before there is a server.
+    pub fn holds(&self) -> bool {
+        self.hold || self.idle.is_some()
+    }
 }
 
 /// What the owner of an instance may ask of it.
@@ -45,4 +68,8 @@ pub enum Order {
         /// The signal.
         signal: i32,
     },
+    /// End the tree and launch the command again.
+    Restart,
+    /// The program does not use its leased port: it is given up, and means nothing any more.
+    GiveUpLeased,
 }

@@ -6,8 +6,11 @@
 #![forbid(unsafe_code)]
 
 mod answers;
+mod asking;
+mod ending;
 pub mod handle;
 pub mod launch;
+mod lives;
 pub mod probe;
 pub mod readiness;
 pub mod remap;
@@ -16,5 +19,5 @@ mod task;
 pub mod update;
 
 pub use handle::{Handle, News, start};
-pub use launch::{Launch, Order};
-pub use update::{Answer, Update};
+pub use launch::{Keeping, Launch, Order};
+pub use update::{Answer, Cause, Update};

@@ -18,7 +18,7 @@ const UNLIKELY_AFTER: Duration = Duration::from_secs(2);
 const SIDE_CHANNEL_AFTER: Duration = Duration::from_secs(10);
 
 /// Node's inspector, JDWP, LiveReload, Vite's separate HMR socket, cargo-leptos' reload.
-const SIDE_CHANNELS: &[u16] = &[5005, 9229, 9230, 24678, 35729];
+pub(crate) const SIDE_CHANNELS: &[u16] = &[5005, 9229, 9230, 24678, 35729];
 
 /// Chooses the port on which an instance is believed to serve.
 #[derive(Debug)]

@@ -16,13 +16,15 @@ mod answering;
 mod ask;
 mod caller;
 mod group;
+mod kept;
 mod table;
 
 use wharf_os::remap::{Calls, Mode};
 
 pub(crate) use answering::{Answering, Started};
 pub use ask::{Asks, PortAsk};
-pub use group::Group;
+pub use group::{Group, Peer};
+pub(crate) use kept::Kept;
 pub(crate) use table::Table;
 
 /// How the calls of one instance are answered.
@@ -34,6 +36,11 @@ pub struct Remapping {
     pub connect: bool,
     /// Whether wildcard binds become loopback ones.
     pub loopback: bool,
+    /// The address of this instance's own, in the place of other ports: then each port stays what the
+    /// program names, and is bound there.
+    pub address: Option<std::net::Ipv4Addr>,
+    /// Whether a program is told the port that it named when it asks for its own.
+    pub names: bool,
     /// Which ports the other members of the group stand for.
     pub group: Group,
 }
@@ -41,7 +48,7 @@ pub struct Remapping {
 impl Remapping {
     /// The calls that the filter stops.
     pub fn calls(&self) -> Calls {
-        Calls { connect: self.connect, names: false }
+        Calls { connect: self.connect, names: self.names && self.mode == Mode::Duplicate }
     }
 }
 

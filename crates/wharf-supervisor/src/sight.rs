@@ -2,9 +2,11 @@
 
 use std::collections::{BTreeSet, HashSet};
 use std::io;
+use std::net::IpAddr;
 
 use wharf_model::Listener;
 use wharf_os::diag::{self, Socket, Watch};
+use wharf_os::remap::Held;
 use wharf_os::{holders, process};
 
 /// A way to ask the kernel about one tree of processes.
@@ -18,6 +20,10 @@ pub struct Sight {
     /// Sockets of which it is known that the tree holds them. A socket keeps its inode for life, so
     /// an answer need not be asked for twice.
     own: HashSet<u64>,
+    /// The one address at which others would be in the way; any where there is none.
+    address: Option<IpAddr>,
+    /// Listeners that this process holds beyond their servers: nobody else's, whoever has them as well.
+    ours: HashSet<u64>,
 }
 
 /// Who listens on one port.
@@ -34,8 +40,28 @@ impl Sight {
     ///
     /// # Errors
     /// The kernel's socket diagnosis cannot be opened, nor `/proc/net/tcp` read.
-    pub fn new(root: u32, mark: (&'static str, String)) -> io::Result<Sight> {
-        Ok(Sight { root, mark, watch: Watch::open()?, own: HashSet::new() })
+    pub fn new(
+        root: u32,
+        mark: (&'static str, String),
+        address: Option<IpAddr>,
+        ours: &[u64],
+    ) -> io::Result<Sight> {
+        let ours = ours.iter().copied().collect();
+        Ok(Sight { root, mark, watch: Watch::open()?, own: HashSet::new(), address, ours })
+    }
+
+    fn is_in_the_way(&self, address: IpAddr) -> bool {
+        self.address.is_none_or(|own| own == address.to_canonical())
+    }
+
+    /// Whether this process holds the listener.
+    pub fn is_ours(&self, inode: u64) -> bool {
+        self.ours.contains(&inode)
+    }
+
+    /// From now on this process holds the listener.
+    pub fn take_for_ours(&mut self, inode: u64) {
+        self.ours.insert(inode);
     }
 
     /// The processes of the tree, without the guard.
@@ -54,13 +80,31 @@ impl Sight {
         }
         let mut on_port = OnPort::default();
         for socket in &sockets {
-            let list = match self.own.contains(&socket.inode) {
-                true => &mut on_port.own,
-                false => &mut on_port.foreign,
-            };
-            list.push(listener(socket, None));
+            if self.own.contains(&socket.inode) {
+                on_port.own.push(listener(socket, None));
+            } else if !self.is_ours(socket.inode) && self.is_in_the_way(socket.address) {
+                on_port.foreign.push(listener(socket, None));
+            }
         }
         Ok(on_port)
+    }
+
+    /// The kernel's numbers for the tree's listeners on a port.
+    pub fn listening(&mut self, port: u16) -> Vec<u64> {
+        let sockets = self.watch.listening(port).unwrap_or_default();
+        self.learn(&sockets);
+        let inodes = sockets.into_iter().map(|socket| socket.inode);
+        inodes.filter(|inode| self.own.contains(inode)).collect()
+    }
+
+    /// A duplicate of one of the tree's listeners, where the system allows that.
+    pub fn duplicate(&self, inode: u64) -> Option<Held> {
+        Held::of_processes(&self.members(), inode).ok()
+    }
+
+    /// Whether anybody is connected to a port; `true` where the kernel does not tell.
+    pub fn is_connected(&mut self, port: u16) -> bool {
+        self.watch.is_connected(port).unwrap_or(true)
     }
 
     /// Everything that the tree listens on.

@@ -1,30 +1,29 @@
 //! The task of one instance: one loop that owns its state.
 
 use std::collections::BTreeSet;
-use std::future::Future;
 use std::io;
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
-use std::pin::Pin;
+use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::io::unix::AsyncFd;
 use tokio::sync::{mpsc, watch};
 use wharf_model::{Listener, Probe};
 use wharf_os::guard::{Exit, Guard, Message, Packet};
-use wharf_os::reserve::Reservation;
+use wharf_os::remap::Held;
+use wharf_os::signals::{SIGCONT, SIGKILL, SIGTERM};
 use wharf_os::{descendants, process};
 
 use crate::answers::Answers;
-use crate::launch::{Launch, Order};
-use crate::probe::{self, Outcome};
+use crate::asking::{Question, Reply, addresses, answer, choose, question, same_socket, serves};
+use crate::ending::Ending;
+use crate::launch::{Keeping, Launch, Order};
+use crate::lives::registered as registered_held;
+use crate::probe::Outcome;
 use crate::readiness::Expectation;
-use crate::remap::{Group, PortAsk, Seen};
+use crate::remap::{Group, Kept, PortAsk, Seen};
 use crate::sight::{OnPort, Sight};
-use crate::update::{Answer, Update};
-
-const SIGTERM: i32 = 15;
-const SIGKILL: i32 = 9;
-const SIGCONT: i32 = 18;
+use crate::update::{Answer, Cause, Update};
 
 /// After a refused or empty answer the server is asked again this much later.
 const PROBE_AGAIN: Duration = Duration::from_millis(20);
@@ -45,12 +44,6 @@ const KILL_AGAIN: Duration = Duration::from_millis(20);
 /// How long the last processes of a tree may take to leave their filter before it is worth a word.
 const LINGER_AFTER: Duration = Duration::from_secs(1);
 
-/// `Sync` as well, since the loop holds it across its other waits.
-type Question = Pin<Box<dyn Future<Output = Reply> + Send + Sync>>;
-
-/// What became of a question: of which listener, at which address.
-type Reply = (Listener, SocketAddr, Outcome);
-
 /// Everything about one running instance.
 pub(crate) struct Task {
     guard: AsyncFd<Guard>,
@@ -59,9 +52,14 @@ pub(crate) struct Task {
     probe: Probe,
     grace: Duration,
     mark: (&'static str, String),
-    /// The sockets that keep the ports, until the answering thread takes them.
-    reservations: Vec<Reservation>,
     lines: Lines,
+    keeping: Keeping,
+    /// Wakes at each connection to our own listener, where there is one and it matters.
+    pulse: Option<AsyncFd<Arc<Held>>>,
+    /// When somebody was last connected.
+    used: Instant,
+    next: Next,
+    exit: Option<Exit>,
     answers: Answers,
 
     launched: Instant,
@@ -97,20 +95,46 @@ enum Serving {
     Lost,
 }
 
-/// How far the end has come.
-#[derive(Clone, Copy, Debug)]
-struct Ending {
-    kill_at: Instant,
-    killing: bool,
+/// What follows on a launch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Next {
+    /// Nothing.
+    End,
+    /// Another launch.
+    Again(Cause),
+}
+
+/// What is left of a launch.
+pub(crate) struct After {
+    pub(crate) lines: Lines,
+    /// `None` where it is lost to processes that could not be ended.
+    pub(crate) kept: Option<Kept>,
+    pub(crate) next: Next,
+    pub(crate) exit: Option<Exit>,
 }
 
 impl Task {
-    pub(crate) fn new(launch: Launch, guard: Guard, lines: Lines) -> io::Result<Task> {
+    pub(crate) fn new(
+        launch: &Launch,
+        guard: Guard,
+        lines: Lines,
+        kept: Kept,
+        front: Option<Arc<Held>>,
+    ) -> io::Result<Task> {
         let now = Instant::now();
         let (first, last) = wharf_os::reserve::ephemeral_range();
+        let ours: Vec<u64> = kept.held().iter().filter_map(|held| held.inode()).collect();
+        let address = launch.remapping.as_ref().and_then(|remapping| remapping.address);
+        let address = address.map(IpAddr::from);
+        let demand = front.filter(|_| launch.keeping.idle.is_some());
         Ok(Task {
-            answers: Answers::new(&launch),
-            sight: Sight::new(guard.pid(), launch.mark.clone())?,
+            answers: Answers::new(launch.remapping.clone(), launch.mark.clone(), kept),
+            keeping: launch.keeping.clone(),
+            pulse: demand.map(registered_held).transpose()?,
+            used: now,
+            next: Next::End,
+            exit: None,
+            sight: Sight::new(guard.pid(), launch.mark.clone(), address, &ours)?,
             guard: registered(guard)?,
             expectation: Expectation::new(
                 launch.port,
@@ -120,8 +144,7 @@ impl Task {
             ),
             probe: launch.probe,
             grace: launch.grace,
-            mark: launch.mark,
-            reservations: launch.reservations,
+            mark: launch.mark.clone(),
             lines,
             launched: now,
             command: None,
@@ -138,7 +161,7 @@ impl Task {
     }
 
     /// Runs until nothing of the tree is left.
-    pub(crate) async fn run(mut self) {
+    pub(crate) async fn run(mut self) -> After {
         loop {
             let pause = self.pace();
             tokio::select! {
@@ -165,10 +188,11 @@ impl Task {
                     self.question = None;
                     self.judge(reply).await;
                 }
+                () = pulse(&mut self.pulse) => self.used = Instant::now(),
                 () = tokio::time::sleep(pause) => self.look().await,
             }
         }
-        self.clear_up().await;
+        self.clear_up().await
     }
 
     /// How long to wait for the next look: short while a first answer is awaited, since a person waits
@@ -212,18 +236,14 @@ impl Task {
             Packet::Message(Message::Exited(exit)) => self.exited(exit).await,
             Packet::Refused { folder, errno } => self.tell(Update::Refused { folder, errno }).await,
             Packet::Filtered(notifier) => {
-                let reservations = std::mem::take(&mut self.reservations);
                 let asks = self.lines.asks.clone();
-                if let Err(error) = self.answers.start(notifier, reservations, asks) {
+                if let Err(error) = self.answers.start(notifier, asks) {
                     let errno = error.raw_os_error().unwrap_or_default();
                     self.tell(Update::NotFiltered { errno }).await;
                 }
             }
             Packet::NotFiltered { errno } => {
-                // The program binds by itself, over the reservations.
-                for reservation in &self.reservations {
-                    let _ = reservation.share(true);
-                }
+                self.answers.stand_aside();
                 self.tell(Update::NotFiltered { errno }).await;
             }
         }
@@ -255,14 +275,29 @@ impl Task {
         if !left_behind.is_empty() {
             self.begin_end(SIGTERM);
         }
+        if !ordered && self.keeping.on_crash && exit != Exit::Code(0) {
+            self.next = Next::Again(Cause::Crashed);
+            self.exit = Some(exit);
+        }
         // After an order to stop, members that are still ending are not "left behind".
         let left_behind = if ordered { Vec::new() } else { left_behind };
-        self.tell(Update::Exited { exit, left_behind }).await;
+        if self.next == Next::End {
+            self.tell(Update::Exited { exit, left_behind }).await;
+        }
     }
 
     fn obey(&mut self, order: Order) {
         match order {
-            Order::Stop { signal } => self.begin_end(signal),
+            Order::Stop { signal } => {
+                self.next = Next::End;
+                self.begin_end(signal);
+            }
+            Order::GiveUpLeased => self.answers.give_up_leased(),
+            Order::Restart if self.ending.is_some() => {}
+            Order::Restart => {
+                self.adopt();
+                self.end_for(Cause::Asked);
+            }
             Order::Pass { signal } => {
                 if let Some(pid) = self.command {
                     descendants::signal_one(self.guard.get_ref().pid(), pid, signal);
@@ -275,14 +310,14 @@ impl Task {
     fn begin_end(&mut self, signal: i32) {
         let now = Instant::now();
         match &mut self.ending {
-            Some(ending) if self.command.is_some() => ending.kill_at = now,
+            Some(ending) if self.command.is_some() => ending.hurry(now),
             Some(_) => {}
             None => {
                 let root = self.guard.get_ref().pid();
                 descendants::signal(root, signal);
                 // A stopped process acts on no signal but SIGKILL until it is continued.
                 descendants::signal(root, SIGCONT);
-                self.ending = Some(Ending { kill_at: now + self.grace, killing: false });
+                self.ending = Some(Ending::begun(now, self.grace));
             }
         }
     }
@@ -302,6 +337,7 @@ impl Task {
         if let Ok(on_port) = self.sight.on_port(self.expectation.port()) {
             self.weigh(&on_port, now).await;
         }
+        self.rest(now);
         if !self.told_waiting && self.serving == Serving::NotYet {
             let since = self.launched.elapsed();
             if since >= WAITING_AFTER {
@@ -312,16 +348,47 @@ impl Task {
         }
     }
 
-    async fn press_the_end(&mut self) {
-        let Some(ending) = self.ending else { return };
-        if Instant::now() < ending.kill_at {
+    /// Ends what is to be launched again.
+    fn end_for(&mut self, cause: Cause) {
+        self.next = Next::Again(cause);
+        self.begin_end(SIGTERM);
+    }
+
+    /// Ends a server on demand that nobody has been connected to for long.
+    fn rest(&mut self, now: Instant) {
+        let Some(idle) = self.keeping.idle.filter(|_| self.serving == Serving::Yes) else { return };
+        if self.sight.is_connected(self.expectation.port()) {
+            self.used = now;
+        } else if now.duration_since(self.used) >= idle {
+            self.end_for(Cause::Idle);
+        }
+    }
+
+    /// Keeps the listeners of a server that serves, so that connections wait while there is none.
+    fn adopt(&mut self) {
+        if !self.answers.are_exact() {
             return;
         }
+        let port = self.expectation.port();
+        for inode in self.sight.listening(port) {
+            if self.sight.is_ours(inode) {
+                continue;
+            }
+            if let Some(held) = self.sight.duplicate(inode) {
+                self.sight.take_for_ours(inode);
+                self.answers.hold(held);
+            }
+        }
+    }
+
+    async fn press_the_end(&mut self) {
+        let now = Instant::now();
+        let Some(ending) = self.ending.as_mut().filter(|ending| ending.is_due(now)) else { return };
+        let first = ending.kill();
         let pids = descendants::signal(self.guard.get_ref().pid(), SIGKILL);
-        if !ending.killing && !pids.is_empty() {
+        if first && !pids.is_empty() {
             self.tell(Update::Killed { pids }).await;
         }
-        self.ending = Some(Ending { killing: true, ..ending });
     }
 
     /// Compares what the whole tree listens on with what was known.
@@ -353,6 +420,9 @@ impl Task {
 
     /// Takes in who listens on the expected port.
     async fn weigh(&mut self, on_port: &OnPort, now: Instant) {
+        if !self.answers.may_serve(self.expectation.port()) {
+            return;
+        }
         for listener in &on_port.foreign {
             if self.told_strangers.insert(listener.clone()) {
                 self.tell(Update::Stranger { listener: listener.clone() }).await;
@@ -400,6 +470,10 @@ impl Task {
         }
         let again = self.serving == Serving::Lost;
         self.serving = Serving::Yes;
+        self.answers.serves();
+        if self.keeping.adopt || self.keeping.holds() {
+            self.adopt();
+        }
         let after = self.launched.elapsed();
         let known = self.seen.iter().find(|known| same_socket(known, &listener)).cloned();
         let listener = known.unwrap_or(listener);
@@ -421,10 +495,11 @@ impl Task {
     }
 
     /// The guard has gone. If it was killed, what it left is now ours, and ends.
-    async fn clear_up(mut self) {
+    async fn clear_up(mut self) -> After {
         self.guard.get_ref().reap();
         if self.command.take().is_some() {
             let exit = Exit::Signal(SIGKILL);
+            self.next = Next::End;
             self.tell(Update::Exited { exit, left_behind: Vec::new() }).await;
         }
         for child in self.orphans() {
@@ -432,7 +507,12 @@ impl Task {
             descendants::signal_one(std::process::id(), child, SIGKILL);
         }
         self.linger().await;
-        self.tell(Update::Gone).await;
+        let Task { lines, answers, next, exit, .. } = self;
+        let kept = answers.into_kept();
+        if kept.is_none() {
+            let _ = lines.updates.send(Update::Gone).await;
+        }
+        After { lines, kept, next, exit }
     }
 
     /// Processes under the filter that could not be ended (another user's) still need their calls
@@ -505,53 +585,13 @@ fn read_packets(guard: &Guard) -> (Vec<Packet>, Channel) {
     }
 }
 
-async fn answer(question: &mut Option<Question>) -> Reply {
-    match question {
-        Some(question) => question.await,
+/// The next connection to our own listener.
+async fn pulse(front: &mut Option<AsyncFd<Arc<Held>>>) {
+    match front {
+        Some(front) => match front.readable().await {
+            Ok(mut ready) => ready.clear_ready(),
+            Err(_) => std::future::pending().await,
+        },
         None => std::future::pending().await,
     }
-}
-
-/// Where to dial a listener. A `::` may be of either kind, so both families are tried, but never one
-/// on which somebody else listens: the answer would be theirs.
-fn addresses(listener: &Listener, foreign: &[Listener]) -> Vec<SocketAddr> {
-    let mut hosts = vec![listener.dial_address()];
-    if listener.address == IpAddr::V6(Ipv6Addr::UNSPECIFIED) {
-        hosts.push(Ipv6Addr::LOCALHOST.into());
-    }
-    hosts
-        .into_iter()
-        .map(|host| SocketAddr::new(host, listener.port))
-        .filter(|address| !foreign.iter().any(|other| serves(other, *address)))
-        .collect()
-}
-
-/// Whether a connection to the address may reach this listener.
-fn serves(listener: &Listener, address: SocketAddr) -> bool {
-    let own = listener.address.to_canonical();
-    listener.port == address.port()
-        && (own == address.ip()
-            || (own.is_unspecified() && (own.is_ipv6() || own.is_ipv4() == address.is_ipv4())))
-}
-
-/// Asks at each address until one gives more than a refusal.
-async fn question(listener: Listener, addresses: Vec<SocketAddr>, probe: Probe) -> Reply {
-    let mut reply = (SocketAddr::new(listener.dial_address(), listener.port), Outcome::NotYet);
-    for address in addresses {
-        reply = (address, probe::ask(address, probe).await);
-        if reply.1 != Outcome::NotYet {
-            break;
-        }
-    }
-    (listener, reply.0, reply.1)
-}
-
-/// The listener to ask: IPv4 first, since every client reaches it.
-fn choose(own: &[Listener]) -> Option<Listener> {
-    own.iter().min_by_key(|listener| listener.address.is_ipv6()).cloned()
-}
-
-/// The holder may change (a reloader hands the socket on), the socket stays the same.
-fn same_socket(one: &Listener, other: &Listener) -> bool {
-    one.address == other.address && one.port == other.port
 }

@@ -92,6 +92,22 @@ pub enum Update {
     },
     /// It served, and its listener has been gone for longer than a reload takes.
     Unready,
+    /// It could not be launched again; [`Update::Gone`] follows.
+    Unlaunched {
+        /// Why.
+        reason: String,
+    },
+    /// Nothing runs: it is launched at the first connection.
+    Dormant,
+    /// It ends, and is launched again: at once, after a pause, or at the next connection.
+    Again {
+        /// Why.
+        cause: Cause,
+        /// How the command ended, where it ended by itself.
+        exit: Option<Exit>,
+        /// How long nothing runs.
+        pause: Duration,
+    },
     /// The command has ended.
     Exited {
         /// How.
@@ -106,6 +122,17 @@ pub enum Update {
     },
     /// Nothing of the tree is left. The last update.
     Gone,
+}
+
+/// Why an instance is launched again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// Somebody asked for it.
+    Asked,
+    /// The command ended with a failure.
+    Crashed,
+    /// Nobody has been connected for long; it is launched at the next connection.
+    Idle,
 }
 
 /// What the readiness probe heard.

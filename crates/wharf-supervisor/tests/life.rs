@@ -7,11 +7,10 @@ use wharf_model::{Listener, Port, Probe};
 use wharf_os::guard::{Command, Exit};
 use wharf_os::limits::CallerLimits;
 use wharf_os::reserve::Reservation;
-use wharf_os::signals::CallerSignals;
-use wharf_supervisor::{Answer, Handle, Launch, Order, Update, start};
+use wharf_os::signals::{CallerSignals, SIGTERM};
+use wharf_supervisor::{Answer, Handle, Keeping, Launch, Order, Update, start};
 
 const LIMIT: Duration = Duration::from_secs(30);
-const SIGTERM: i32 = 15;
 
 /// A reserved port of the kernel's choice, kept until the instance has ended.
 fn reservation() -> (Port, Reservation) {
@@ -55,6 +54,7 @@ fn python(program: &str, probe: Probe, grace: Duration, likely: Vec<Port>) -> In
         grace,
         reservations,
         remapping: None,
+        keeping: Keeping::default(),
     };
     Instance { handle: start(launch).expect("python3 is there"), port, _dir: dir }
 }

@@ -5,26 +5,24 @@ use wharf_model::{Instance, name};
 use crate::report::{Code, Report};
 
 /// Every name by which an instance may be called, the exact one first: its host without `.localhost`,
-/// its service, its project.
+/// its service, its project's label.
 fn names(instance: &Instance) -> [String; 3] {
     let key = &instance.key;
-    [short_name(instance), name::slug(&key.service), name::slug(&key.project_name())]
+    [short_name(instance), name::slug(&key.service), label(instance)]
 }
 
 /// The host of an instance without `.localhost`: short, and one instance's alone.
 pub(crate) fn short_name(instance: &Instance) -> String {
-    let host = instance.url.split("://").nth(1).unwrap_or(&instance.url);
-    let host = host.split([':', '/']).next().unwrap_or(host);
-    let suffix = format!(".{}", name::TLD);
-    match host.strip_suffix(&suffix) {
+    match name::short_host(&instance.url) {
         Some(short) => short.to_owned(),
         // An instance that is known by its address only is still called by its service.
-        None => format!(
-            "{}.{}",
-            name::slug(&instance.key.service),
-            name::slug(&instance.key.project_name())
-        ),
+        None => format!("{}.{}", name::slug(&instance.key.service), label(instance)),
     }
+}
+
+fn label(instance: &Instance) -> String {
+    let told = name::label_in(&instance.url).map(str::to_owned);
+    told.unwrap_or_else(|| name::project_label(&instance.key.project, 0))
 }
 
 /// The one instance that a name or a port means.

@@ -7,17 +7,17 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use wharf_control::api::{LeaseRequest, ReleaseRequest, Snapshot, Status};
+use wharf_control::api::{LeaseReply, LeaseRequest, ReleaseRequest, Released, Snapshot, Status};
 use wharf_control::{
     CallError, Client, Code as Refusal, Environment, ErrorBody, EventStream, Paths,
 };
-use wharf_model::{Instance, Lease, Port};
+use wharf_model::{Instance, Lease, Port, ProcessId, ServiceKey};
 use wharf_os::{peer, private_dir, process, user};
 
 use crate::report::{Code, Report};
 
 pub(crate) use summon::{ALREADY_RUNS, READY};
-use summon::{ProgramStarter, Summoner};
+use summon::{ProgramStarter, Summoner, is_older};
 
 /// How long a command waits for the daemon in all, its start and its death included.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -60,13 +60,26 @@ impl Link {
         }
     }
 
+    /// Everything that the daemon knows, as after [`Link::open`]: in one question where it runs.
+    pub(crate) async fn known() -> Result<Snapshot, Report> {
+        let summoner = Summoner::new(paths()?, ProgramStarter::new()?);
+        let client = summoner.client();
+        match client.snapshot().await {
+            Ok(snapshot) if snapshot.version.as_deref().is_some_and(|v| !is_older(v)) => {
+                Ok(snapshot)
+            }
+            Err(error @ CallError::Timeout { .. }) => Err(failure(error, &client)),
+            _ => Link::open().await?.snapshot().await,
+        }
+    }
+
     /// Asks for ports.
-    pub(crate) async fn lease(&self, request: &LeaseRequest) -> Result<Vec<Lease>, Report> {
+    pub(crate) async fn lease(&self, request: &LeaseRequest) -> Result<LeaseReply, Report> {
         let reply = self.call(async |client| client.lease(request).await).await?;
         for warning in &reply.warnings {
             crate::narrate::warning(warning);
         }
-        Ok(reply.leases)
+        Ok(reply)
     }
 
     /// Gives leases back; says which they were.
@@ -77,6 +90,12 @@ impl Link {
     /// Everything that the daemon knows.
     pub(crate) async fn snapshot(&self) -> Result<Snapshot, Report> {
         self.call(async |client| client.snapshot().await).await
+    }
+
+    /// Gives up a lease that turned out not to be used: this daemon, without a second try.
+    pub(crate) async fn give_up(&self, key: ServiceKey, by: ProcessId) -> Result<(), Report> {
+        let request = ReleaseRequest { release: Released::Unused(key), by: Some(by) };
+        self.client.release(&request).await.map(drop).map_err(report)
     }
 
     /// Everything that the daemon knows: this one, without a second try.

@@ -17,6 +17,8 @@ mod place;
 mod remap;
 mod render;
 mod report;
+mod settings;
+mod version;
 
 use std::process::ExitCode;
 

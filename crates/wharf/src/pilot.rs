@@ -1,13 +1,14 @@
 //! The pilot in the foreground: one instance from its lease to its end, told to the terminal, to
 //! `--events` and to the daemon.
 
+mod again;
 mod caller;
+mod changes;
 mod derived;
 mod environment;
 mod group;
 mod lend;
 mod reporter;
-mod signal;
 mod watch;
 
 use std::collections::BTreeSet;
@@ -16,24 +17,28 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
-use wharf_model::plan::Values;
-use wharf_model::{EventKind, Instance, LaunchPlan, PathText, State, name};
+use wharf_model::plan::{Hint, Values};
+use wharf_model::{EventKind, Instance, LaunchPlan, PathText, Remap, State, name};
 use wharf_os::guard::Command;
 use wharf_os::remap::Mode;
 use wharf_os::terminal::Modes;
-use wharf_supervisor::Launch;
 use wharf_supervisor::remap::Remapping;
+use wharf_supervisor::{Keeping, Launch};
 
 pub(crate) use caller::{Caller, Orders};
+use changes::Changes;
 use derived::DerivedFiles;
-use environment::{ID_VARIABLE, environment};
+pub(crate) use environment::ID_VARIABLE;
+use environment::environment;
 use reporter::report_changes;
 use watch::Pilot;
 
 use crate::events::{Sink, now_ms};
 use crate::link::Link;
+use crate::narrate;
 use crate::place::Place;
 use crate::report::Report;
+use crate::settings::Bind;
 
 /// The address that wharf hands to servers that take one.
 pub(crate) const HOST: &str = "127.0.0.1";
@@ -68,21 +73,25 @@ pub(crate) struct Run {
     pub(crate) begun: Instant,
     pub(crate) grace: Duration,
     pub(crate) loopback_only: bool,
+    pub(crate) bind: Bind,
+    /// Whether the program sees the ports that it really has.
+    pub(crate) true_names: bool,
+    /// Files whose changes start it again, as globs below its folder.
+    pub(crate) watch: Vec<String>,
     pub(crate) kind: Kind,
     /// How ports that the program names itself are remapped, if they are.
     pub(crate) mode: Option<Mode>,
+    /// When it is launched, and launched again.
+    pub(crate) keeping: Keeping,
 }
 
 impl Run {
     /// Launches the command and stays with it until nothing of it is left. Gives its exit code.
     pub(crate) async fn until_the_end(mut self) -> Result<u8, Report> {
         let mut instance = describe(&self.plan, &self.place, self.mode);
-        let files = DerivedFiles::write(&self.plan, &self.place, &instance.id)?;
-        let values = Values {
-            host: HOST.to_owned(),
-            ports: self.place.ports(),
-            files: files.folder.clone(),
-        };
+        let files = DerivedFiles::write(&self.plan, &self.place, self.host(), &instance.id)?;
+        let values =
+            Values { host: self.host(), ports: self.place.ports(), files: files.folder.clone() };
         let argv = self.plan.argv(&values);
         instance.command = argv.iter().map(|word| word.to_string_lossy().into_owned()).collect();
         self.events.name(&instance.key.service, instance.key.instance);
@@ -96,10 +105,13 @@ impl Run {
         let remapping = self.remapping(link.as_deref(), &instance).await;
         let follows = remapping.as_ref().is_some_and(|remapping| remapping.connect);
         let (groups_out, groups) = mpsc::channel(GROUPS_MAX);
+        let story = self.story();
+        // Before the launch: a pattern that is none starts nothing.
+        let changes = Changes::watch(&self.plan.dir, &self.watch)?;
         let modes = Modes::save();
         let launch = self.launch(argv, env, instance.id.clone(), remapping);
         let handle = wharf_supervisor::start(launch)?;
-        instance.state = instance.state.leased().launched();
+        instance.state = instance.state.leased();
         let (reports, reports_in) = tokio::sync::watch::channel(instance);
         let reporter = tokio::task::spawn_local(report_changes(link.clone(), reports_in));
         if let Some(link) = link.clone().filter(|_| follows) {
@@ -114,10 +126,14 @@ impl Run {
             loopback_only: self.loopback_only,
             kind: self.kind,
             handle,
+            changes,
             link,
             groups,
             reports,
             named: BTreeSet::new(),
+            story,
+            launches: 0,
+            dormant: false,
             lingers: false,
             interrupts: 0,
             last_interrupt: None,
@@ -132,6 +148,31 @@ impl Run {
         outcome
     }
 
+    /// The address that servers are handed: loopback, or their own where it shall stay as it is.
+    fn host(&self) -> String {
+        let own = self.plan.framework.as_ref().and_then(|framework| framework.own_host());
+        match (self.bind, own) {
+            (Bind::AsIs, Some(own)) => own.to_string(),
+            _ => HOST.to_owned(),
+        }
+    }
+
+    /// Tells what is to be said of the port: at once, or later where a program that nobody knows may
+    /// name another itself.
+    fn story(&self) -> Vec<String> {
+        if self.kind == Kind::Command {
+            return Vec::new();
+        }
+        let lines = self.place.story(&self.plan);
+        let is_open =
+            matches!(self.plan.hint, Hint::Convention | Hint::None) && self.mode.is_some();
+        if is_open && !self.keeping.holds() {
+            return lines;
+        }
+        lines.iter().for_each(|line| narrate::line(line));
+        Vec::new()
+    }
+
     /// How the calls of the program are answered, and what its group looks like now.
     async fn remapping(&self, link: Option<&Link>, instance: &Instance) -> Option<Remapping> {
         let mode = self.mode?;
@@ -144,7 +185,9 @@ impl Run {
         Some(Remapping {
             mode,
             connect: group::needs_connect(snapshot.as_ref(), instance),
+            names: !self.true_names,
             loopback: self.loopback_only,
+            address: self.place.address(),
             group: group.unwrap_or_default(),
         })
     }
@@ -177,6 +220,7 @@ impl Run {
             grace: self.grace,
             reservations: self.place.take_reservations(),
             remapping,
+            keeping: self.keeping.clone(),
         }
     }
 }
@@ -196,8 +240,8 @@ fn describe(plan: &LaunchPlan, place: &Place, mode: Option<Mode>) -> Instance {
             Some(outer) => outer.to_owned(),
             None => format!("{}-{:x}", pilot.pid, pilot.start_ticks),
         },
-        url: named_url(plan, &key, port, "http"),
-        direct_url: format!("http://{HOST}:{port}"),
+        url: named_url(plan, place, &key, port, "http"),
+        direct_url: format!("http://{}:{port}", place.host()),
         key,
         root: PathText::new(&plan.root),
         framework: plan.framework.as_ref().map(|framework| framework.id.to_owned()),
@@ -205,18 +249,32 @@ fn describe(plan: &LaunchPlan, place: &Place, mode: Option<Mode>) -> Instance {
         port,
         requested_port: plan.request.wanted().get(),
         listeners: Vec::new(),
-        remap: crate::remap::shown(mode),
+        remap: match place.address() {
+            Some(_) => Remap::Address,
+            None => crate::remap::shown(mode),
+        },
         remapped: Vec::new(),
         pid: None,
         pilot_pid: pilot.pid,
         pilot,
         started_at: now_ms(),
+        restarts: 0,
         ready_ms: None,
         exit_code: None,
         command: Vec::new(),
     }
 }
 
-fn named_url(plan: &LaunchPlan, key: &wharf_model::ServiceKey, port: u16, scheme: &str) -> String {
-    format!("{scheme}://{}:{port}", name::host(key, plan.primary))
+fn named_url(
+    plan: &LaunchPlan,
+    place: &Place,
+    key: &wharf_model::ServiceKey,
+    port: u16,
+    scheme: &str,
+) -> String {
+    match place.address() {
+        // A name means 127.0.0.1 to whoever resolves it.
+        Some(address) => format!("{scheme}://{address}:{port}"),
+        None => format!("{scheme}://{}:{port}", name::host(key, place.label(), plan.primary)),
+    }
 }

@@ -4,10 +4,14 @@
 //! The daemon says which port by the whole policy; the reservation, a plain bind by this process, is
 //! what makes it true. Where a stranger was faster, the daemon is asked again with that port marked.
 
-use wharf_control::api::{BusyPort, KeyRequest, LeaseRequest};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::net::Ipv4Addr;
+
+use wharf_control::api::{BusyPort, KeyRequest, LeaseReply, LeaseRequest};
 use wharf_model::lease::Displaced;
 use wharf_model::policy::fallback_ports;
-use wharf_model::{Holder, LaunchPlan, LeaseKind, Port, PortRange, PortRequest, Why};
+use wharf_model::{Holder, Instance, LaunchPlan, LeaseKind, Port, PortRange, PortRequest, Why};
+use wharf_os::loopback_address::LoopbackAddress;
 use wharf_os::reserve::{self, Occupancy, Reservation};
 
 use crate::facts;
@@ -48,10 +52,12 @@ pub(crate) enum Keep {
 pub(crate) struct Place {
     ports: Vec<Port>,
     instance: u32,
+    label: Option<String>,
     why: Why,
     reservations: Vec<Reservation>,
     /// The name of the outer execution whose port this is.
     outer: Option<String>,
+    address: Option<LoopbackAddress>,
 }
 
 impl Place {
@@ -67,9 +73,40 @@ impl Place {
     }
 
     /// The ports of an outer wharf, inside which this one runs.
-    pub(crate) fn of_outer(port: Port, instance: u32, id: String) -> Place {
+    pub(crate) fn of_outer(port: Port, instance: u32, id: String, label: Option<String>) -> Place {
         let outer = Some(id);
-        Place { ports: vec![port], instance, why: Why::Asked, reservations: Vec::new(), outer }
+        let (ports, why) = (vec![port], Why::Asked);
+        Place { ports, instance, label, why, reservations: Vec::new(), outer, address: None }
+    }
+
+    /// Ports on an address of the instance's own, where nobody is in the way: nothing is leased.
+    pub(crate) async fn at_address(
+        link: Option<&Link>,
+        key: &KeyRequest,
+        wanted: Port,
+        count: usize,
+    ) -> Result<Place, Report> {
+        let instance = match (key.instance, link) {
+            (Some(instance), _) => instance,
+            (None, Some(link)) => lowest_idle(&link.snapshot().await?.instances, key),
+            (None, None) => 1,
+        };
+        let address = LoopbackAddress::take(number(key, instance)).map_err(|error| {
+            Report::new(Code::Failed, "no loopback address could be had").because(&error)
+        })?;
+        let ports = (wanted.get()..=u16::MAX).filter_map(Port::new).take(count).collect();
+        let place = Place::of_outer(wanted, instance, String::new(), None);
+        Ok(Place { ports, outer: None, address: Some(address), ..place })
+    }
+
+    /// Where clients find it.
+    pub(crate) fn host(&self) -> String {
+        self.address().unwrap_or(Ipv4Addr::LOCALHOST).to_string()
+    }
+
+    /// The address of the instance's own, where it has one.
+    pub(crate) fn address(&self) -> Option<Ipv4Addr> {
+        self.address.as_ref().map(LoopbackAddress::get)
     }
 
     /// The name of the outer execution that this one is a part of.
@@ -85,6 +122,11 @@ impl Place {
     /// Which instance of the service this is.
     pub(crate) fn instance(&self) -> u32 {
         self.instance
+    }
+
+    /// The project's label in host names, where the daemon gave one.
+    pub(crate) fn label(&self) -> Option<&str> {
+        self.label.as_deref()
     }
 
     /// Why the first port is what it is.
@@ -121,6 +163,27 @@ impl Place {
     }
 }
 
+/// The lowest number of which no instance of the service lives.
+fn lowest_idle(instances: &[Instance], key: &KeyRequest) -> u32 {
+    let lives = |number: &u32| {
+        instances.iter().any(|instance| {
+            let other = &instance.key;
+            instance.state.is_live()
+                && (&other.project, &other.worktree, &other.service)
+                    == (&key.project, &key.worktree, &key.service)
+                && other.instance == *number
+        })
+    };
+    (1..).find(|number| !lives(number)).unwrap_or(1)
+}
+
+/// The number by which an instance finds the same address again.
+fn number(key: &KeyRequest, instance: u32) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    (key.project.as_str(), &key.worktree, &key.service, instance).hash(&mut hasher);
+    hasher.finish()
+}
+
 /// A wharf service that does not run now.
 fn is_idle(holder: &Holder) -> bool {
     holder.key.is_some() && holder.pid.is_none()
@@ -151,7 +214,7 @@ async fn leased(link: &Link, wanted: &Wanted) -> Result<Place, Report> {
         if round > 0 {
             request.request_id = crate::link::request_id();
         }
-        let leases = link.lease(&request).await?;
+        let LeaseReply { leases, label, .. } = link.lease(&request).await?;
         let ports: Vec<Port> = leases.iter().map(|lease| lease.port).collect();
         let Some(first) = leases.into_iter().next() else {
             return Err(Report::new(Code::Daemon, "the daemon granted nothing"));
@@ -159,7 +222,16 @@ async fn leased(link: &Link, wanted: &Wanted) -> Result<Place, Report> {
         match reserve_all(&ports, wanted.keep) {
             Ok(reservations) => {
                 let instance = first.key.map_or(1, |key| key.instance);
-                return Ok(Place { ports, instance, why: first.why, reservations, outer: None });
+                let why = first.why;
+                return Ok(Place {
+                    ports,
+                    instance,
+                    label,
+                    why,
+                    reservations,
+                    outer: None,
+                    address: None,
+                });
             }
             Err((port, occupancy)) => {
                 let holder = Some(blame(port, occupancy)?);
@@ -192,14 +264,7 @@ fn reserve(port: Port, keep: Keep) -> Result<Reservation, Occupancy> {
 fn blame(port: Port, occupancy: Occupancy) -> Result<Holder, Report> {
     Ok(match occupancy {
         Occupancy::Taken(sockets) => facts::holder(&sockets),
-        Occupancy::Redirected => Holder {
-            note: Some(
-                "something that answers there although no socket listens: a firewall redirect, such \
-                 as a container's published port"
-                    .to_owned(),
-            ),
-            ..Holder::default()
-        },
+        Occupancy::Redirected => facts::redirected(),
         Occupancy::Denied(error) => return Err(denied(port, &error)),
         Occupancy::Free | Occupancy::TimeWait => Holder::default(),
     })
@@ -255,7 +320,15 @@ fn alone(wanted: &Wanted) -> Result<Place, Report> {
                 (None, _) => Why::Asked,
             };
             let instance = wanted.key.as_ref().and_then(|key| key.instance).unwrap_or(1);
-            return Ok(Place { ports, instance, why, reservations, outer: None });
+            return Ok(Place {
+                ports,
+                instance,
+                label: None,
+                why,
+                reservations,
+                outer: None,
+                address: None,
+            });
         }
     }
     Err(Report::new(Code::Conflict, format!("no free port was found from {start} on"))
@@ -271,5 +344,8 @@ fn privileged(port: Port) -> bool {
 pub(crate) fn taken(port: Port, holder: &Holder) -> Report {
     Report::new(Code::Conflict, format!("port {port} is taken by {holder}"))
         .help(format!("`wharf who {port}` tells more about it"))
-        .help(format!("`--port {port}+` takes the next free port instead"))
+        .help(format!(
+            "`--port {port}+` takes the next free port instead; `--port auto` sets aside a port that \
+             stands in the command"
+        ))
 }

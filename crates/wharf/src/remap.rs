@@ -3,6 +3,7 @@
 
 mod findings;
 
+use serde::Deserialize;
 use wharf_model::Remap;
 use wharf_os::remap::Mode;
 
@@ -12,7 +13,8 @@ use crate::narrate;
 use crate::report::{Code, Report};
 
 /// What `--remap` may say.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub(crate) enum Wish {
     /// The best way that works here
     #[default]
@@ -23,6 +25,8 @@ pub(crate) enum Wish {
     Rewrite,
     /// On sockets of wharf's own
     Inject,
+    /// By an address of the instance's own, 127.77.X.Y, on which the port stays what the program names
+    Address,
     /// Not at all: a port that the program names itself can collide
     Off,
 }
@@ -34,7 +38,7 @@ impl Wish {
             Wish::Dup => Some(Mode::Duplicate),
             Wish::Rewrite => Some(Mode::Rewrite),
             Wish::Inject => Some(Mode::Inject),
-            Wish::Auto | Wish::Off => None,
+            Wish::Auto | Wish::Address | Wish::Off => None,
         }
     }
 }

@@ -42,8 +42,17 @@ fn release_gives_ports_back_and_says_what_is_not_leased() {
     assert_eq!(released.code, 0, "{released:?}");
     let again = sandbox.output(&["release", port.trim()]);
     assert_eq!(again.code, 3, "{again:?}");
-    sandbox.output(&["port", "--count", "4"]);
-    assert_eq!(sandbox.output(&["release", "--all"]).code, 0);
+    let four = sandbox.output(&["port", "--count", "4"]).out;
+    let mut named: Vec<&str> = four.split_whitespace().collect();
+    named.extend(["7999", "7998"]);
+    let refused = sandbox.output(&[&["release", "--json"], &named[..]].concat());
+    assert_eq!((refused.code, refused.out.as_str()), (3, ""), "{refused:?}");
+    assert!(refused.err.contains("not leased: 7999, 7998"), "{refused:?}");
+    let released = sandbox.output(&["release", "--json", named[0]]).json();
+    assert_eq!(released["ports"], serde_json::json!([8000]), "all four were kept");
+    assert_eq!(released["leases"][0]["port"], 8000);
+    let all = sandbox.output(&["release", "--all", "--json"]).json();
+    assert_eq!(all["ports"].as_array().map(Vec::len), Some(3), "{all}");
     let ls = sandbox.output(&["ls", "--json"]).json();
     assert_eq!(ls["leases"], serde_json::json!([]));
     let mut run = sandbox.run(SERVER);
@@ -195,13 +204,39 @@ fn stop_ends_what_was_named_and_returns_when_the_port_is_free() {
     assert_eq!(ambiguous.code, 2, "{ambiguous:?}");
     assert_eq!(sandbox.output(&["stop", "nothing-like-it"]).code, 3);
     let name = if one == 8000 { "project" } else { "2.web.project" };
-    let stopped = sandbox.output(&["stop", name]);
+    let stopped = sandbox.output(&["stop", "--json", name]);
     assert_eq!(stopped.code, 0, "{stopped:?}");
+    let document = stopped.json();
+    assert_eq!((&document["schema"], &document["instances"][0]["port"]), (&1.into(), &one));
+    assert_eq!(document["instances"][0]["state"], "exited");
     assert!(!is_alive(server));
     assert_eq!(sandbox.output(&["who", &one.to_string()]).code, 3, "the port is free");
     assert!(sandbox.get(&format!("http://127.0.0.1:{two}/")).is_ok(), "the other goes on");
     assert_eq!(sandbox.output(&["stop", "--all"]).code, 0);
     assert_eq!(second.code(), 143);
+}
+
+#[test]
+fn two_projects_of_one_name_have_two_names() {
+    let sandbox = Sandbox::new();
+    let other = sandbox.dir().join("elsewhere/project");
+    std::fs::create_dir_all(other.join(".git")).unwrap();
+    let mut first = sandbox.run(SERVER);
+    assert_eq!(first.event("ready")["url"], "http://project.localhost:8000");
+    let mut second = sandbox.run_in(&other, SERVER);
+    let url = second.event("ready")["url"].as_str().unwrap().to_owned();
+    let name = url.strip_prefix("http://").unwrap().strip_suffix(".localhost:8001").unwrap();
+    assert!(name.starts_with("project-") && name.len() == 12, "{url}");
+    let table = sandbox.output(&["ls"]).out;
+    assert!(table.contains(name) && table.contains(&url), "{table}");
+    assert_eq!(sandbox.output(&["stop", "project"]).code, 0);
+    assert_eq!(first.code(), 143);
+    assert_eq!(sandbox.output(&["stop", "project"]).code, 3, "the other is not called so");
+    assert_eq!(sandbox.output(&["stop", name]).code, 0);
+    assert_eq!(second.code(), 143);
+    // Whoever had the name first has it again, whichever runs first today.
+    let mut second = sandbox.run_in(&other, SERVER);
+    assert_eq!(second.event("ready")["url"], url);
 }
 
 #[test]
@@ -260,8 +295,14 @@ fn a_step_of_a_pipeline_ends_although_the_daemon_lives_on() {
     for key in ["schema", "pid", "version", "socket", "uptime_s"] {
         assert!(status.get(key).is_some(), "{key}: {status}");
     }
+    let stopped = sandbox.output(&["daemon", "stop", "--json"]).json();
+    assert_eq!((&stopped["schema"], &stopped["pid"]), (&1.into(), &status["pid"]));
+    let twice = sandbox.output(&["daemon", "stop", "--json"]);
+    assert_eq!(twice.code, 0, "twice is no error");
+    assert_eq!(twice.json()["pid"], serde_json::Value::Null);
+    let started = sandbox.output(&["daemon", "start", "--json"]).json();
+    assert_eq!(started["pid"], sandbox.output(&["daemon", "status", "--json"]).json()["pid"]);
     assert_eq!(sandbox.output(&["daemon", "stop"]).code, 0);
-    assert_eq!(sandbox.output(&["daemon", "stop"]).code, 0, "twice is no error");
 }
 
 #[test]
@@ -277,4 +318,39 @@ fn a_daemon_that_hangs_is_named_with_the_way_out() {
         assert!(answer.err.contains(&format!("kill -CONT {pid}")), "{answer:?}");
     }
     sandbox::signal(pid, "CONT");
+}
+
+#[test]
+fn a_newer_program_replaces_the_daemon_under_running_servers() {
+    let sandbox = Sandbox::new();
+    let older = sandbox.older();
+    let of_older = |args: &[&str]| {
+        let mut command = sandbox.program(&older);
+        command.args(args);
+        answer(command)
+    };
+    let mut run = sandbox.run_by(&older, SERVER);
+    let server = run.event("launched")["pid"].as_u64().unwrap() as u32;
+    run.event("ready");
+    let old = of_older(&["daemon", "status", "--json"]).json();
+    assert_eq!(old["version"], "0.0.0");
+    let asked = sandbox.output(&["port"]);
+    assert_eq!((asked.code, asked.out.as_str()), (0, "8001\n"), "8000 is still leased: {asked:?}");
+    let new = sandbox.output(&["daemon", "status", "--json"]).json();
+    assert_eq!(new["version"], env!("CARGO_PKG_VERSION"));
+    assert_ne!(new["pid"], old["pid"]);
+    assert!(!is_alive(old["pid"].as_u64().unwrap() as u32));
+    // The server and its pilot, which is of the older program, have noticed nothing.
+    assert!(is_alive(server));
+    assert!(sandbox.get("http://127.0.0.1:8000/").is_ok());
+    let seen = of_older(&["ls", "--json"]).json();
+    assert_eq!(
+        (&seen["instances"][0]["pid"], &seen["instances"][0]["state"]),
+        (&server.into(), &"ready".into())
+    );
+    let kept = of_older(&["daemon", "status", "--json"]).json();
+    assert_eq!(kept["pid"], new["pid"], "an older program uses a newer daemon");
+    assert_eq!(sandbox.output(&["stop", "project"]).code, 0);
+    assert_eq!(run.code(), 143);
+    assert!(until(|| (!is_alive(server)).then_some(())).is_some());
 }

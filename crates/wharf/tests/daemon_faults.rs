@@ -296,7 +296,7 @@ fn why_the_daemon_does_not_start_reaches_the_command() {
     let output = home.run(&["port"]);
     assert_eq!(output.status.code(), Some(7));
     let said = text(&output.stderr);
-    assert!(said.contains("schema version 77, this wharf knows 1"), "{said}");
+    assert!(said.contains("schema version 77, this wharf knows 2"), "{said}");
 
     std::fs::remove_file(&home.paths.database).unwrap();
     std::fs::create_dir(&home.paths.socket).unwrap();
@@ -309,6 +309,9 @@ fn why_the_daemon_does_not_start_reaches_the_command() {
     assert_eq!(output.status.code(), Some(7));
     assert!(text(&output.stderr).contains("the system takes 107"), "{}", text(&output.stderr));
 }
+
+/// A version before this one.
+const OLDER: &str = "0.0.1";
 
 /// A daemon of another version, as far as a handshake goes: it tells its version, grants one port,
 /// and goes when it is told to.
@@ -331,6 +334,9 @@ fn pretend(home: &Home, version: &str, requests: &Mutex<Vec<String>>) {
                 r#""kind":{"ttl":60},"granted_at":1,"why":{"reason":"asked"},"new":true}]}"#
             )
             .to_owned(),
+            "/v1/snapshot" => format!(
+                r#"{{"schema":1,"version":"{version}","leases":[],"instances":[],"homes":[]}}"#
+            ),
             _ => format!(
                 concat!(
                     r#"{{"schema":1,"pid":1,"version":"{}","socket":"","uptime_s":0,"leases":0,"#,
@@ -346,7 +352,8 @@ fn pretend(home: &Home, version: &str, requests: &Mutex<Vec<String>>) {
         let length = body.len();
         let answer = format!("{head}Content-Length: {length}\r\n\r\n{body}");
         stream.get_mut().write_all(answer.as_bytes()).unwrap();
-        if path == "/v1/stop" || path == "/v1/leases" {
+        let used = path == "/v1/snapshot" && version != OLDER;
+        if path == "/v1/stop" || path == "/v1/leases" || used {
             return;
         }
     }
@@ -354,7 +361,7 @@ fn pretend(home: &Home, version: &str, requests: &Mutex<Vec<String>>) {
 
 #[test]
 fn an_older_daemon_is_replaced_and_a_newer_one_is_used() {
-    for (version, replaced) in [("0.0.1", true), ("99.0.0", false)] {
+    for (version, replaced) in [(OLDER, true), ("99.0.0", false)] {
         let home = Home::new();
         let requests = Mutex::new(Vec::new());
         std::thread::scope(|scope| {
@@ -371,5 +378,22 @@ fn an_older_daemon_is_replaced_and_a_newer_one_is_used() {
         assert_eq!(*requests.lock().unwrap(), expected);
         let own = replaced.then(|| block_on(home.client().status()).unwrap().version);
         assert_eq!(own.as_deref(), replaced.then_some(env!("CARGO_PKG_VERSION")));
+    }
+}
+
+#[test]
+fn what_the_daemon_knows_is_one_question_unless_it_is_older() {
+    for (version, expected) in
+        [(OLDER, &["/v1/snapshot", "/v1/status", "/v1/stop"][..]), ("99.0.0", &["/v1/snapshot"])]
+    {
+        let home = Home::new();
+        let requests = Mutex::new(Vec::new());
+        std::thread::scope(|scope| {
+            scope.spawn(|| pretend(&home, version, &requests));
+            eventually("it listens", || home.paths.socket.exists());
+            let output = home.run(&["ls"]);
+            assert_eq!(output.status.code(), Some(0), "{version}: {}", text(&output.stderr));
+        });
+        assert_eq!(*requests.lock().unwrap(), expected, "{version}");
     }
 }

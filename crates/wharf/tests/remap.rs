@@ -230,6 +230,17 @@ fn the_modes_can_be_asked_for_and_are_told() {
     assert_eq!(doctor["used"], "dup", "{doctor}");
     assert!(doctor["modes"].as_array().unwrap().iter().all(|mode| mode["works"] == true));
     assert!(sandbox.output(&["doctor", "remap"]).out.contains("dup          works, and is used"));
+    assert_eq!(doctor["escaped"].as_array().map(Vec::len), Some(0), "{doctor}");
+    // What an instance would leave whose pilot and guard were both killed by force.
+    let mut escaped = sandbox.program("sleep");
+    let mut escaped = escaped.arg("600").env("WHARF_ID", "4194303-1").spawn().unwrap();
+    let found = until(|| {
+        let doctor = sandbox.output(&["doctor", "remap", "--json"]).json();
+        doctor["escaped"].as_array().unwrap().iter().find(|one| one["pid"] == escaped.id()).cloned()
+    });
+    escaped.kill().unwrap();
+    escaped.wait().unwrap();
+    assert_eq!(found.expect("it is found")["command"], "sleep 600");
     for mode in ["dup", "rewrite", "inject"] {
         let mut runs: Vec<_> = ["one", "two"]
             .iter()
@@ -249,4 +260,91 @@ fn the_modes_can_be_asked_for_and_are_told() {
         assert!(ls["instances"].as_array().unwrap().iter().all(|i| i["remap"] == mode), "{ls}");
     }
     assert_eq!(sandbox.output(&["run", "--remap", "magic", "--", "true"]).code, 2);
+}
+
+#[test]
+fn a_program_sees_the_port_that_it_has_or_that_it_named() {
+    let sandbox = Sandbox::new();
+    let program = "import socket, time\n\
+                   one = socket.create_server(('127.0.0.1', 8123))\n\
+                   print('it is', one.getsockname()[1], flush=True)\n\
+                   time.sleep(600)\n";
+    let start = |extra: &[&str], name: &str| {
+        let args = [extra, &["--", "python3", "-c", program]].concat();
+        run_in(&sandbox, &checkout(&sandbox, name), &args)
+    };
+    let seen = |run: &sandbox::Running| until(|| run.out().lines().next().map(str::to_owned));
+    let (first, second, third) =
+        (start(&[], "one"), start(&[], "two"), start(&["--true-names", "off"], "three"));
+    let mut ports: Vec<String> = [&first, &second].map(|run| seen(run).unwrap()).to_vec();
+    ports.sort();
+    assert_eq!(ports[0], "it is 8123");
+    assert_ne!(ports[1], "it is 8123");
+    assert_eq!(seen(&third).unwrap(), "it is 8123", "although others have that");
+}
+
+#[test]
+fn settings_of_the_project_and_of_the_user_say_how() {
+    let sandbox = Sandbox::new();
+    let program = server("0.0.0.0", "here");
+    let config = sandbox.dir().join("home/.config/wharf");
+    std::fs::create_dir_all(&config).unwrap();
+    std::fs::write(config.join("settings.toml"), "bind = \"loopback\"\n").unwrap();
+    let mut run = sandbox.run(&["--", "python3", "-c", &program]);
+    run.event("ready");
+    assert!(!run.events().iter().any(|event| event["event"] == "exposed"));
+    drop(run);
+    sandbox.file("wharf.toml", "remap = \"off\"\nbind = \"ask the framework\"\n");
+    let mut run = sandbox.run(&["--", "python3", "-c", &program]);
+    assert_eq!(run.event("exposed")["port"], 8123);
+    let ls = sandbox.output(&["ls", "--json"]).json();
+    assert!(
+        ls["instances"].as_array().unwrap().iter().any(|i| i["remap"] == "cooperative"),
+        "{ls}"
+    );
+    drop(run);
+    sandbox.file("wharf.toml", "remop = \"off\"\n");
+    let answer = sandbox.output(&["run", "--", "true"]);
+    assert_eq!(answer.code, 2, "{answer:?}");
+    assert!(answer.err.contains("wharf.toml line 1"), "{answer:?}");
+}
+
+#[test]
+fn with_an_address_of_its_own_each_copy_keeps_the_port_that_it_names() {
+    let sandbox = Sandbox::new();
+    for address in ["0.0.0.0", "::"] {
+        let mut urls = Vec::new();
+        let mut runs = Vec::new();
+        for name in ["one", "two", "three"] {
+            let folder = checkout(&sandbox, name);
+            let program = server(address, name);
+            let args =
+                ["--remap", "address", "--name", "api", "--", "python3", "-c", program.as_str()];
+            let mut run = run_in(&sandbox, &folder, &args);
+            let ready = run.event("ready");
+            assert_eq!(ready["port"], 8123, "{ready}");
+            let url = ready["direct_url"].as_str().unwrap().to_owned();
+            assert!(url.contains("://127.77."), "{address}: {url}");
+            assert_eq!(sandbox.get(&url).as_deref(), Ok(name));
+            let mut front = run_in(
+                &sandbox,
+                &folder,
+                &["--remap", "address", "--name", "front", "--", "python3", "-c", FRONT],
+            );
+            let url = front.event("ready")["direct_url"].as_str().unwrap().to_owned();
+            urls.push((url, name));
+            runs.extend([run, front]);
+        }
+        for (url, name) in &urls {
+            assert_eq!(sandbox.get(url), Ok(format!("front of {name}")), "{address}");
+        }
+        let distinct: std::collections::BTreeSet<&String> =
+            urls.iter().map(|(url, _)| url).collect();
+        assert_eq!(distinct.len(), 3, "{urls:?}");
+        let ls = sandbox.output(&["ls", "--json"]).json();
+        let live = ls["instances"].as_array().unwrap();
+        assert!(live.iter().all(|instance| instance["remap"] == "address"), "{ls}");
+    }
+    let refused = sandbox.output(&["run", "--remap", "address", "--hold", "--", "true"]);
+    assert_eq!(refused.code, 2, "{refused:?}");
 }

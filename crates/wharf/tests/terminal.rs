@@ -165,3 +165,26 @@ fn when_the_terminal_goes_the_server_goes() {
     drop(terminal);
     assert!(until(|| (!is_alive(pid)).then_some(())).is_some(), "it is still there");
 }
+
+#[test]
+fn a_list_of_long_names_fits_the_terminal_and_keeps_its_urls_whole() {
+    let sandbox = Sandbox::new();
+    let service = "a-service-with-a-name-that-is-long-enough";
+    let mut run = sandbox.run(&["--name", service, "--", "python3", "-m", "http.server"]);
+    run.event("ready");
+    let url = format!("http://{service}.project.localhost:8000");
+    let mut terminal = Terminal::open(&sandbox);
+    for (columns, name) in [(80, format!("{service}.project")), (60, "a-service".to_owned())] {
+        terminal.enter(&format!("stty rows 24 cols {columns}"));
+        terminal.shows("prompt> ");
+        terminal.enter(&wharf("ls; echo en''d"));
+        let screen = terminal.shows("end\r\n");
+        let lines: Vec<&str> = screen.lines().collect();
+        let row = lines.iter().position(|line| line.starts_with(&name)).expect(&screen);
+        assert!(lines[row].contains("ready") && lines[row].contains("8000"), "{screen}");
+        assert_eq!(lines[row + 1].trim_end(), format!("  {url}"), "{screen}");
+        assert!(lines[row].chars().count() <= columns, "{screen}");
+    }
+    let piped = sandbox.output(&["ls"]).out;
+    assert!(piped.lines().nth(1).is_some_and(|line| line.ends_with(&url)), "{piped}");
+}

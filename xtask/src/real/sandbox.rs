@@ -39,7 +39,7 @@ umount -l "$seen" && "#;
 const MARGIN: u64 = 240;
 
 /// The flags of `unshare`, which needs a user namespace where the user is not root.
-fn flags() -> Vec<&'static str> {
+pub fn flags() -> Vec<&'static str> {
     let mut flags = vec!["--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"];
     if !is_root() {
         flags.extend(["--user", "--map-root-user"]);

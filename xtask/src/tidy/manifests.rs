@@ -15,6 +15,7 @@ const TABLE: &[(&str, &[&str])] = &[
             "wharf-control",
             "wharf-daemon",
             "wharf-export",
+            "wharf-facts",
             "wharf-model",
             "wharf-os",
             "wharf-plan",
@@ -25,10 +26,14 @@ const TABLE: &[(&str, &[&str])] = &[
     ("wharf-plan", &["wharf-model"]),
     ("wharf-lease", &["wharf-model"]),
     ("wharf-os", &[]),
+    ("wharf-facts", &["wharf-model", "wharf-os"]),
     ("wharf-supervisor", &["wharf-model", "wharf-os"]),
     ("wharf-proxy", &["wharf-model"]),
     ("wharf-control", &["wharf-model"]),
-    ("wharf-daemon", &["wharf-control", "wharf-lease", "wharf-model", "wharf-os", "wharf-proxy"]),
+    (
+        "wharf-daemon",
+        &["wharf-control", "wharf-facts", "wharf-lease", "wharf-model", "wharf-os", "wharf-proxy"],
+    ),
     ("wharf-export", &["wharf-model"]),
     ("bench", &["wharf-control", "wharf-model"]),
     ("xtask", &[]),
@@ -119,8 +124,8 @@ mod tests {
             breaches("wharf", lease),
             [
                 "crates/wharf/Cargo.toml:5: imports: `wharf` may not depend on `wharf-lease`: it may \
-              use wharf-control, wharf-daemon, wharf-export, wharf-model, wharf-os, wharf-plan, \
-              wharf-supervisor"
+              use wharf-control, wharf-daemon, wharf-export, wharf-facts, wharf-model, wharf-os, \
+              wharf-plan, wharf-supervisor"
             ]
         );
         assert_eq!(breaches("wharf-daemon", lease), [""; 0]);

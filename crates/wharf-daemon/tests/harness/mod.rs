@@ -262,6 +262,7 @@ pub(crate) fn instance(id: &str, port: u16, pilot: ProcessId, state: State) -> I
         pilot_pid: pilot.pid,
         pilot,
         started_at: 1,
+        restarts: 0,
         ready_ms: None,
         exit_code: None,
         command: vec!["sleep".into()],

@@ -43,6 +43,10 @@ impl Connection {
 
     /// The sockets of both IP versions that match.
     pub(super) fn ask(&mut self, query: Query) -> io::Result<Vec<Row>> {
+        // Where the older form of the question is refused, the newer one has the last word.
+        if let Ok(rows) = self.ask_family(query, Family::Both) {
+            return Ok(rows);
+        }
         let mut rows = self.ask_family(query, Family::V4)?;
         match self.ask_family(query, Family::V6) {
             Ok(more) => rows.extend(more),

@@ -6,6 +6,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use super::{Query, Row};
 
 const SOCK_DIAG_BY_FAMILY: u16 = 20;
+/// The older form of the question, which takes both IP versions in one walk over the tables.
+const TCPDIAG_GETSOCK: u16 = 18;
 const INET_DIAG_REQ_BYTECODE: u16 = 1;
 const INET_DIAG_SKV6ONLY: u16 = 11;
 const BYTECODE_SPORT_GE: u8 = 2;
@@ -14,9 +16,11 @@ const HEADER: usize = 16;
 /// Length of `struct inet_diag_msg`.
 const DIAG_MESSAGE: usize = 72;
 
-/// The IP version asked about: the kernel answers for one at a time.
+/// The IP version asked about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Family {
+    /// Half the work of asking twice: the kernel walks its tables whole, whatever is asked for.
+    Both,
     V4,
     V6,
 }
@@ -38,26 +42,45 @@ pub(super) enum Progress {
 
 /// The question, as one datagram.
 pub(super) fn question(query: Query, family: Family, sequence: u32) -> Vec<u8> {
-    let mut bytes = vec![0u8; HEADER];
-    bytes.push(match family {
-        Family::V4 => libc::AF_INET as u8,
-        Family::V6 => libc::AF_INET6 as u8,
-    });
-    bytes.push(libc::IPPROTO_TCP as u8);
-    bytes.extend([0u8; 2]);
-    bytes.extend(query.states.to_ne_bytes());
-    // `struct inet_diag_sockid`: a source port filters listeners here already, bound sockets not.
-    bytes.extend(query.port.unwrap_or(0).to_be_bytes());
-    bytes.extend([0u8; 46]);
+    let (kind, mut bytes) = match family {
+        Family::Both => (TCPDIAG_GETSOCK, request_of_both(query)),
+        Family::V4 => (SOCK_DIAG_BY_FAMILY, request_of(query, libc::AF_INET)),
+        Family::V6 => (SOCK_DIAG_BY_FAMILY, request_of(query, libc::AF_INET6)),
+    };
     if let Some(port) = query.port {
         bytes.extend(port_filter(port));
     }
     let length = bytes.len() as u32;
     let flags = (libc::NLM_F_REQUEST | libc::NLM_F_DUMP) as u16;
     bytes[0..4].copy_from_slice(&length.to_ne_bytes());
-    bytes[4..6].copy_from_slice(&SOCK_DIAG_BY_FAMILY.to_ne_bytes());
+    bytes[4..6].copy_from_slice(&kind.to_ne_bytes());
     bytes[6..8].copy_from_slice(&flags.to_ne_bytes());
     bytes[8..12].copy_from_slice(&sequence.to_ne_bytes());
+    bytes
+}
+
+/// Room for the header, and a `struct inet_diag_req_v2`.
+fn request_of(query: Query, family: i32) -> Vec<u8> {
+    let mut bytes = vec![0u8; HEADER];
+    bytes.extend([family as u8, libc::IPPROTO_TCP as u8, 0, 0]);
+    bytes.extend(query.states.to_ne_bytes());
+    bytes.extend(socket_id(query));
+    bytes
+}
+
+/// Room for the header, and a `struct inet_diag_req` of no family.
+fn request_of_both(query: Query) -> Vec<u8> {
+    let mut bytes = vec![0u8; HEADER + 4];
+    bytes.extend(socket_id(query));
+    bytes.extend(query.states.to_ne_bytes());
+    bytes.extend([0u8; 4]);
+    bytes
+}
+
+/// `struct inet_diag_sockid`: a source port filters listeners here already, bound sockets not.
+fn socket_id(query: Query) -> [u8; 48] {
+    let mut bytes = [0u8; 48];
+    bytes[0..2].copy_from_slice(&query.port.unwrap_or(0).to_be_bytes());
     bytes
 }
 
@@ -97,10 +120,12 @@ pub(super) fn read(mut bytes: &[u8], sequence: u32, rows: &mut Vec<Row>) -> Prog
             libc::NLMSG_DONE if interrupted => return Progress::Restart,
             // A dump that broke off says so in the payload of its last message.
             libc::NLMSG_DONE => return refusal(message.payload).unwrap_or(Progress::Done),
-            kind if kind == i32::from(SOCK_DIAG_BY_FAMILY) => match row(message.payload) {
-                Some(row) => rows.push(row),
-                None => return Progress::Malformed,
-            },
+            kind if [SOCK_DIAG_BY_FAMILY, TCPDIAG_GETSOCK].map(i32::from).contains(&kind) => {
+                match row(message.payload) {
+                    Some(row) => rows.push(row),
+                    None => return Progress::Malformed,
+                }
+            }
             _ => return Progress::Malformed,
         }
     }

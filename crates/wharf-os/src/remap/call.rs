@@ -2,7 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::{AsFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 
 use rustix::fs::OFlags;
 
@@ -92,17 +92,7 @@ impl Call {
     /// `EPERM` or `EACCES` where duplicating is refused (a container, a process that may not be
     /// inspected), `EBADF` where the caller's descriptor is none.
     pub fn socket(&self) -> io::Result<Socket> {
-        let process = self.pidfd()?;
-        // SAFETY: takes numbers only; gives a new descriptor or an error.
-        let fd = unsafe {
-            let process = std::os::fd::AsRawFd::as_raw_fd(&process.as_fd());
-            libc::syscall(libc::SYS_pidfd_getfd, process, self.fd, 0)
-        };
-        match i32::try_from(fd) {
-            // SAFETY: the call has just given this descriptor, closed on exec, and nobody else has it.
-            Ok(fd) if fd >= 0 => Ok(Socket::new(unsafe { OwnedFd::from_raw_fd(fd) })),
-            _ => Err(io::Error::last_os_error()),
-        }
+        Ok(Socket::new(duplicate_of(&self.pidfd()?, self.fd)?))
     }
 
     /// What the socket is, without duplicating it; `None` where that cannot be seen.
@@ -142,6 +132,21 @@ impl Call {
         group
             .and_then(|number| number.trim().parse().ok())
             .ok_or_else(|| io::ErrorKind::InvalidData.into())
+    }
+}
+
+/// A duplicate of a process's descriptor, closed on exec.
+pub(super) fn duplicate(pid: u32, fd: i32) -> io::Result<OwnedFd> {
+    duplicate_of(&open(pid, 0)?, fd)
+}
+
+fn duplicate_of(process: &OwnedFd, fd: i32) -> io::Result<OwnedFd> {
+    // SAFETY: takes numbers only; gives a new descriptor or an error.
+    let fd = unsafe { libc::syscall(libc::SYS_pidfd_getfd, process.as_raw_fd(), fd, 0) };
+    match i32::try_from(fd) {
+        // SAFETY: the call has just given this descriptor, and nobody else has it.
+        Ok(fd) if fd >= 0 => Ok(unsafe { OwnedFd::from_raw_fd(fd) }),
+        _ => Err(io::Error::last_os_error()),
     }
 }
 

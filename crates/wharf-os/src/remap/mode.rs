@@ -51,8 +51,8 @@ impl Mode {
         Ok(Sight { protocol, inode: call.inode(), socket: None })
     }
 
-    /// Does a `bind` at `target` and answers the call. For [`Mode::Inject`] `held` is the listener
-    /// that takes the socket's place.
+    /// Does a `bind` at `target` and answers the call. Where there is a `held` listener, that takes the
+    /// socket's place instead, in every mode.
     ///
     /// # Errors
     /// The call was not answered: it can still be let go on. What the kernel said of the bind itself
@@ -64,10 +64,8 @@ impl Mode {
         target: SocketAddr,
         held: Option<BorrowedFd<'_>>,
     ) -> io::Result<Result<(), i32>> {
-        if let (Some(held), Mode::Inject) | (Some(held), Mode::Duplicate) = (held, self) {
-            let flags = call.flags().unwrap_or(OFlags::CLOEXEC);
-            notifier.install(call, held, flags.contains(OFlags::CLOEXEC))?;
-            notifier.answer(call, Ok(()));
+        if let Some(held) = held {
+            replace((notifier, call), held)?;
             return Ok(Ok(()));
         }
         match &sight.socket {
@@ -83,10 +81,7 @@ impl Mode {
             }
             None => match bound(target) {
                 Ok(socket) => {
-                    let flags = call.flags().unwrap_or(OFlags::CLOEXEC);
-                    rustix::fs::fcntl_setfl(&socket, flags & OFlags::NONBLOCK)?;
-                    notifier.install(call, socket.as_fd(), flags.contains(OFlags::CLOEXEC))?;
-                    notifier.answer(call, Ok(()));
+                    replace((notifier, call), socket.as_fd())?;
                     Ok(Ok(()))
                 }
                 Err(error) => {
@@ -124,19 +119,12 @@ impl Mode {
             (Some(socket), _) => {
                 notifier.answer(call, socket.connect(target).map_err(errno));
             }
-            (None, Mode::Inject) => {
-                let flags = call.flags().unwrap_or(OFlags::CLOEXEC);
-                match connected(target, flags) {
-                    Ok(socket) => {
-                        let close_on_exec = flags.contains(OFlags::CLOEXEC);
-                        notifier.install(call, socket.as_fd(), close_on_exec)?;
-                        notifier.answer(call, Ok(()));
-                    }
-                    Err(error) => {
-                        notifier.answer(call, Err(errno(error)));
-                    }
+            (None, Mode::Inject) => match connected(target) {
+                Ok(socket) => replace((notifier, call), socket.as_fd())?,
+                Err(error) => {
+                    notifier.answer(call, Err(errno(error)));
                 }
-            }
+            },
             (None, _) => {
                 call.rewrite(target)?;
                 notifier.proceed(call);
@@ -176,13 +164,21 @@ fn bound(target: SocketAddr) -> io::Result<OwnedFd> {
     }
 }
 
-/// A connection of ours, with the flags that the caller's socket had.
-fn connected(target: SocketAddr, flags: OFlags) -> io::Result<OwnedFd> {
+/// Puts a socket of ours in the place of the caller's, with the flags that the caller's had.
+fn replace((notifier, call): (&Notifier, &Call), socket: BorrowedFd<'_>) -> io::Result<()> {
+    let flags = call.flags().unwrap_or(OFlags::CLOEXEC);
+    rustix::fs::fcntl_setfl(socket, flags & OFlags::NONBLOCK)?;
+    notifier.install(call, socket, flags.contains(OFlags::CLOEXEC))?;
+    notifier.answer(call, Ok(()));
+    Ok(())
+}
+
+/// A connection of ours.
+fn connected(target: SocketAddr) -> io::Result<OwnedFd> {
     let family = if target.is_ipv6() { AddressFamily::INET6 } else { AddressFamily::INET };
     let cloexec = SocketFlags::CLOEXEC;
     let socket = rustix::net::socket_with(family, SocketType::STREAM, cloexec, None)?;
     rustix::net::connect(&socket, &target)?;
-    rustix::fs::fcntl_setfl(&socket, flags & OFlags::NONBLOCK)?;
     Ok(socket)
 }
 

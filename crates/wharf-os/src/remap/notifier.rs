@@ -24,6 +24,8 @@ pub struct Woken {
     pub call: bool,
     /// The bell was rung.
     pub bell: bool,
+    /// A held listener has ceased to listen.
+    pub held: bool,
     /// No process with the filter is left.
     pub over: bool,
 }
@@ -73,18 +75,30 @@ impl Notifier {
         Notifier { fd }
     }
 
-    /// Waits for a call, the bell or the end of the last process with the filter, at most this long.
+    /// Waits for a call, the bell, the end of a held listener or of the last process with the filter,
+    /// at most this long.
     ///
     /// # Errors
     /// Those of `poll(2)`.
-    pub fn wait(&self, bell: &Doorbell, timeout: Option<Duration>) -> io::Result<Woken> {
+    pub fn wait(
+        &self,
+        bell: &Doorbell,
+        held: &[BorrowedFd<'_>],
+        timeout: Option<Duration>,
+    ) -> io::Result<Woken> {
         let timeout = timeout.map(Timespec::try_from).transpose().unwrap_or_default();
-        let mut fds = [PollFd::new(&self.fd, PollFlags::IN), PollFd::new(&bell.fd, PollFlags::IN)];
+        let mut fds =
+            vec![PollFd::new(&self.fd, PollFlags::IN), PollFd::new(&bell.fd, PollFlags::IN)];
+        // Connections that wait there are the servers' business; its end is told without being asked.
+        fds.extend(held.iter().map(|held| PollFd::from_borrowed_fd(*held, PollFlags::empty())));
         match rustix::event::poll(&mut fds, timeout.as_ref()) {
             Ok(_) => {}
-            Err(Errno::INTR) => return Ok(Woken { call: false, bell: false, over: false }),
+            Err(Errno::INTR) => {
+                return Ok(Woken { call: false, bell: false, held: false, over: false });
+            }
             Err(error) => return Err(error.into()),
         }
+        let held = fds[2..].iter().any(|fd| !fd.revents().is_empty());
         let of_queue = fds[0].revents();
         let call = of_queue.contains(PollFlags::IN);
         let rung = !fds[1].revents().is_empty();
@@ -92,7 +106,7 @@ impl Notifier {
             bell.silence();
         }
         let gone = PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL;
-        Ok(Woken { call, bell: rung, over: !call && of_queue.intersects(gone) })
+        Ok(Woken { call, bell: rung, held, over: !call && of_queue.intersects(gone) })
     }
 
     /// The next stopped call, after [`Notifier::wait`] told of one. `None` when it was taken back, by a

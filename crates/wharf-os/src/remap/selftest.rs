@@ -118,7 +118,7 @@ fn serve(
             return Err(late());
         }
         let left = left.min(Duration::from_millis(1));
-        let woken = notifier.wait(&bell, Some(left)).map_err(Refusal::at("waiting"))?;
+        let woken = notifier.wait(&bell, &[], Some(left)).map_err(Refusal::at("waiting"))?;
         if woken.call {
             let call = notifier.receive().map_err(Refusal::at("receiving a call"))?;
             let Some(call) = call else { continue };

@@ -97,3 +97,19 @@ fn a_process_that_we_may_not_read_is_told_and_not_passed_over() {
     .unwrap();
     end(child);
 }
+
+/// Descriptors are read by the bufferful, and their number tells when one was enough.
+#[test]
+fn the_last_of_many_descriptors_is_read() {
+    if !apart::process("holders::the_last_of_many_descriptors_is_read") {
+        return;
+    }
+    let us = std::process::id();
+    let mut open = Vec::new();
+    for count in [5, 480, 520, 700, 900] {
+        open.resize_with(count, || std::fs::File::open("/dev/null").unwrap());
+        let last = listening(LO, 0, PLAIN).unwrap();
+        let inode = inode_of(&last);
+        assert_eq!(holders::in_tree(&[us], &[inode]).by_inode[&inode], [us], "{count}");
+    }
+}

@@ -1,7 +1,7 @@
 //! The thread that answers an instance's calls.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::net::SocketAddr;
+use std::collections::BTreeSet;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::os::fd::AsFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -11,13 +11,14 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 use wharf_os::diag;
-use wharf_os::remap::{Call, Doorbell, Kind, Mode, Notifier, Protocol, Sight, on_loopback};
+use wharf_os::remap::{Call, Doorbell, Held, Kind, Mode, Notifier, Protocol, Sight, on_loopback};
 use wharf_os::reserve::Reservation;
 
 use super::ask::{Note, Notes, PortAsk};
 use super::caller::Home;
-use super::table::{Course, Table};
-use super::{Asks, Group, Remapping, Seen, Unmapped};
+use super::kept::Kept;
+use super::table::Course;
+use super::{Asks, Group, Peer, Remapping, Seen, Unmapped};
 
 /// How long a bind waits for a port. Longer than the owner's own patience with whom it asks.
 const ASK_LIMIT: Duration = Duration::from_secs(7);
@@ -48,11 +49,10 @@ pub(crate) struct Answering {
 
     mode: Mode,
     loopback: bool,
+    address: Option<Ipv4Addr>,
     ephemeral: (u16, u16),
     home: Home,
-    table: Table,
-    /// The sockets that keep the leased ports, by port.
-    reservations: BTreeMap<u16, Reservation>,
+    kept: Kept,
     pending: Vec<Pending>,
     connecting: Arc<AtomicUsize>,
     told: BTreeSet<(u16, Unmapped)>,
@@ -71,6 +71,8 @@ struct Pending {
 /// The ways to a thread that runs.
 pub(crate) struct Started {
     pub(crate) notes: Notes,
+    /// What is there to keep when it has ended.
+    pub(crate) thread: std::thread::JoinHandle<Kept>,
     /// Ends with the last process under the filter.
     pub(crate) seen: mpsc::Receiver<Seen>,
 }
@@ -86,8 +88,7 @@ impl Answering {
         notifier: Notifier,
         remapping: &Remapping,
         mark: (&'static str, String),
-        table: Table,
-        reservations: Vec<Reservation>,
+        kept: Kept,
         asks: mpsc::Sender<PortAsk>,
     ) -> std::io::Result<Started> {
         let bell = Arc::new(Doorbell::new()?);
@@ -102,20 +103,23 @@ impl Answering {
             asks,
             mode: remapping.mode,
             loopback: remapping.loopback,
+            address: remapping.address,
             ephemeral: wharf_os::reserve::ephemeral_range(),
             home: Home::new(mark),
-            table,
-            reservations: reservations.into_iter().map(|one| (one.port(), one)).collect(),
+            kept,
             pending: Vec::new(),
             connecting: Arc::new(AtomicUsize::new(0)),
             told: BTreeSet::new(),
             only_v4: BTreeSet::new(),
         };
-        std::thread::Builder::new()
+        let thread = std::thread::Builder::new()
             .name("wharf-remap".to_owned())
             .stack_size(STACK)
-            .spawn(move || answering.run())?;
-        Ok(Started { notes, seen: seen_out })
+            .spawn(move || {
+            answering.run();
+            answering.kept
+        })?;
+        Ok(Started { notes, thread, seen: seen_out })
     }
 
     /// Until no process under the filter is left.
@@ -123,12 +127,17 @@ impl Answering {
         loop {
             let next = self.pending.iter().map(|pending| pending.until).min();
             let timeout = next.map(|until| until.saturating_duration_since(Instant::now()));
-            let Ok(woken) = self.notifier.wait(&self.bell, timeout) else { return };
+            let held: Vec<_> = self.kept.held().iter().map(|held| held.as_fd()).collect();
+            let Ok(woken) = self.notifier.wait(&self.bell, &held, timeout) else { return };
+            // A listener to be held is told just before its server ends.
+            if woken.bell || woken.over {
+                self.read_notes();
+            }
             if woken.over {
                 return;
             }
-            if woken.bell {
-                self.read_notes();
+            if woken.held {
+                self.kept.mend();
             }
             self.give_up_late();
             if woken.call
@@ -151,9 +160,7 @@ impl Answering {
             Kind::Bind => self.bind(call),
             Kind::Listen { .. } => self.listen(call),
             Kind::Connect => self.connect(call),
-            Kind::Name => {
-                self.notifier.proceed(&call);
-            }
+            Kind::Name => self.name(&call),
         }
     }
 
@@ -161,6 +168,7 @@ impl Answering {
         let Ok(Some(address)) = call.address() else { return self.leave(&call) };
         let named = address.port();
         let guarded = self.loopback && on_loopback(address, false) != address;
+        let guarded = guarded && self.address.is_none();
         if named == 0 && !guarded {
             return self.leave(&call);
         }
@@ -169,10 +177,13 @@ impl Answering {
             Err(Some(why)) => return self.leave_and_say(&call, named, why),
             Err(None) => return self.leave(&call),
         };
+        if let Some(own) = self.address {
+            return self.bind_at_home(&call, &sight, address, own);
+        }
         if named == 0 {
             return self.bind_on(&call, &sight, address, 0);
         }
-        match self.table.bind(named, |port| is_bound(port, &self.reservations)) {
+        match self.kept.course(named) {
             Course::On(port) => self.bind_on(&call, &sight, address, port),
             Course::TooMany => self.leave_and_say(&call, named, Unmapped::TooMany),
             Course::Ask => self.ask(call, sight, address),
@@ -213,21 +224,57 @@ impl Answering {
             }
             target = guarded;
         }
-        let reservation = self.reservations.get(&port);
-        let _ = reservation.map(|reservation| reservation.share(true));
-        let pair = (&*self.notifier, call);
-        let result = self.mode.bind(pair, sight, target, None);
-        // Where the caller binds by itself, it does so after this.
-        if self.mode == Mode::Duplicate {
-            let _ = reservation.map(|reservation| reservation.share(false));
-        }
+        let held = if address.port() == 0 { None } else { self.kept.hand_out(target) };
+        let fd = held.as_ref().map(|held| held.as_fd());
+        let result = self.over(port, || self.mode.bind((&self.notifier, call), sight, target, fd));
         match result {
             Ok(Ok(())) => {
                 let (named, pid) = (address.port(), call.thread);
-                self.tell(Seen::Bound { named, address: target, pid });
+                let address = held.and_then(|held| held.address().ok()).unwrap_or(target);
+                self.tell(Seen::Bound { named, address, pid });
             }
             Ok(Err(_)) => {}
             Err(_) => self.leave(call),
+        }
+    }
+
+    /// Does a bind on the instance's own address: what reaches this machine from elsewhere stays as it
+    /// is only where the program names an address of the network.
+    fn bind_at_home(&mut self, call: &Call, sight: &Sight, address: SocketAddr, own: Ipv4Addr) {
+        if !means_this_machine(address) {
+            return self.leave(call);
+        }
+        let mut target = address;
+        target.set_ip(if address.is_ipv6() { own.to_ipv6_mapped().into() } else { own.into() });
+        if let Some(socket) = sight.socket.as_ref().filter(|_| address.is_ipv6()) {
+            let twin = self.kept.table.is_settled(address.port()) && socket.is_v6_only();
+            let _ = socket.set_v6_only(false);
+            // The program has IPv4's socket already, and this one would be for IPv6 alone: nobody asks
+            // for that at this address, so it only has to be somewhere.
+            if twin {
+                target = SocketAddr::from((std::net::Ipv6Addr::LOCALHOST, 0));
+            }
+        }
+        match self.mode.bind((&self.notifier, call), sight, target, None) {
+            Ok(Ok(())) if target.port() != 0 => {
+                self.kept.table.settle(address.port());
+                let (named, pid) = (address.port(), call.thread);
+                self.tell(Seen::Bound { named, address: target, pid });
+            }
+            Ok(_) => {}
+            Err(_) => self.leave(call),
+        }
+    }
+
+    /// Does something over the reservation of a port. Where the caller does it by itself, it does so
+    /// after this, so the port stays open to it.
+    fn over<T>(&self, port: u16, work: impl FnOnce() -> T) -> T {
+        match self.mode {
+            Mode::Duplicate => self.kept.shared(port, work),
+            Mode::Rewrite | Mode::Inject => {
+                self.kept.share(port);
+                work()
+            }
         }
     }
 
@@ -273,7 +320,10 @@ impl Answering {
         while let Ok(note) = self.inbox.try_recv() {
             match note {
                 Note::Lent { named, reservation } => self.lent(named, reservation),
-                Note::Group(group) => self.table.regroup(group),
+                Note::Group(group) => self.kept.table.regroup(group),
+                Note::Hold(held) => self.kept.hold(held),
+                Note::Serves => self.kept.drop_unclaimed(),
+                Note::GiveUpLeased => self.kept.give_up_leased(),
             }
         }
     }
@@ -282,8 +332,8 @@ impl Answering {
     fn lent(&mut self, named: u16, reservation: Option<Reservation>) {
         let port = reservation.as_ref().map(Reservation::port);
         if let Some(reservation) = reservation {
-            self.table.lend(named, reservation.port());
-            self.reservations.insert(reservation.port(), reservation);
+            self.kept.table.lend(named, reservation.port());
+            self.kept.reserve(reservation);
         }
         let waiting = self.pending.extract_if(.., |pending| pending.address.port() == named);
         for Pending { call, address, sight, .. } in waiting.collect::<Vec<_>>() {
@@ -311,13 +361,9 @@ impl Answering {
             return self.leave(&call);
         }
         let at = sight.socket.as_ref().and_then(|socket| socket.local().ok());
-        let reservation = at.and_then(|at| self.reservations.get(&at.port()));
+        let port = at.map_or(0, |at| at.port());
         // The kernel looks at the port once more when a socket begins to listen.
-        let _ = reservation.map(|reservation| reservation.share(true));
-        let result = self.mode.listen((&self.notifier, &call), &sight);
-        if self.mode == Mode::Duplicate {
-            let _ = reservation.map(|reservation| reservation.share(false));
-        }
+        let result = self.over(port, || self.mode.listen((&self.notifier, &call), &sight));
         if result.is_ok() {
             // A socket that was not bound is now.
             let address = sight.socket.as_ref().and_then(|socket| socket.local().ok()).or(at);
@@ -325,10 +371,32 @@ impl Answering {
         }
     }
 
+    /// Tells a program the port that it named, in the place of the one that it has.
+    fn name(&self, call: &Call) {
+        let named = self.mode.look(call).ok().and_then(|sight| {
+            let mut address = sight.socket.as_ref()?.local().ok()?;
+            let named = self.kept.table.named_of(address.port())?;
+            let tcp = sight.protocol == Protocol::Tcp && self.notifier.is_valid(call);
+            address.set_port(named);
+            tcp.then_some(address)
+        });
+        match named {
+            Some(address) if call.name(address).is_ok() => {
+                self.notifier.answer(call, Ok(()));
+            }
+            _ => self.leave(call),
+        }
+    }
+
     fn connect(&mut self, call: Call) {
         let Ok(Some(address)) = call.address() else { return self.leave(&call) };
-        let port = self.table.connect(address.port()).filter(|_| means_this_machine(address));
-        let Some(port) = port else { return self.leave(&call) };
+        let table = &self.kept.table;
+        let peer = match self.address {
+            _ if !means_this_machine(address) => None,
+            Some(own) => table.connect_from(own, address.port()),
+            None => table.connect(address.port()),
+        };
+        let Some(peer) = peer else { return self.leave(&call) };
         let process = call.thread;
         if !self.home.has_our_network(process) || self.home.is_wharf(process) {
             return self.leave(&call);
@@ -337,7 +405,7 @@ impl Answering {
         if sight.protocol != Protocol::Tcp || !self.notifier.is_valid(&call) {
             return self.leave(&call);
         }
-        let target = self.connect_target(address, port, &sight);
+        let target = self.connect_target(address, peer, &sight);
         let blocks = sight.socket.as_ref().is_some_and(|socket| !socket.is_nonblocking());
         if blocks {
             self.connect_beside(call, sight, target)
@@ -346,13 +414,16 @@ impl Answering {
         }
     }
 
-    fn connect_target(&self, address: SocketAddr, port: u16, sight: &Sight) -> SocketAddr {
-        let mut target = address;
+    fn connect_target(&self, address: SocketAddr, peer: Peer, sight: &Sight) -> SocketAddr {
+        let (mut target, port) = (address, peer.port);
         target.set_port(port);
         let v6_only = sight.socket.as_ref().is_some_and(|socket| socket.is_v6_only());
         // Where the loopback guard took a dual-stack socket to IPv4, whoever asks for ::1 follows.
         if self.only_v4.contains(&port) && address.is_ipv6() && !v6_only {
             target.set_ip(std::net::Ipv4Addr::LOCALHOST.to_ipv6_mapped().into());
+        }
+        if let Some(own) = peer.address {
+            target.set_ip(if target.is_ipv6() { own.to_ipv6_mapped().into() } else { own.into() });
         }
         target
     }
@@ -397,9 +468,7 @@ impl Answering {
     /// As [`Answering::leave`], and it is told once for each port and reason.
     fn leave_and_say(&mut self, call: &Call, named: u16, why: Unmapped) {
         // Whoever binds by itself binds over the reservation.
-        if let Some(reservation) = self.reservations.get(&named) {
-            let _ = reservation.share(true);
-        }
+        self.kept.share(named);
         let pid = call.thread;
         self.leave(call);
         if self.told.insert((named, why)) {
@@ -413,17 +482,6 @@ impl Answering {
     }
 }
 
-/// Whether anybody but a reservation of ours has a socket on the port.
-fn is_bound(port: u16, reservations: &BTreeMap<u16, Reservation>) -> bool {
-    let kept = reservations.get(&port).and_then(inode);
-    diag::holding(port).is_ok_and(|sockets| sockets.iter().any(|socket| Some(socket.inode) != kept))
-}
-
-fn inode(reservation: &Reservation) -> Option<u64> {
-    let file = reservation.as_fd().try_clone_to_owned().ok().map(std::fs::File::from)?;
-    std::os::unix::fs::MetadataExt::ino(&file.metadata().ok()?).into()
-}
-
 /// Loopback, or no address at all, by which clients mean the same.
 fn means_this_machine(address: SocketAddr) -> bool {
     let ip = address.ip().to_canonical();
@@ -434,5 +492,20 @@ impl Notes {
     /// The group has changed.
     pub(crate) fn regroup(&self, group: Group) {
         self.tell(Note::Group(group));
+    }
+
+    /// A listener is to outlive its server.
+    pub(crate) fn hold(&self, held: Arc<Held>) {
+        self.tell(Note::Hold(held));
+    }
+
+    /// The program does not use its leased port.
+    pub(crate) fn give_up_leased(&self) {
+        self.tell(Note::GiveUpLeased);
+    }
+
+    /// The server serves.
+    pub(crate) fn serves(&self) {
+        self.tell(Note::Serves);
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use tokio::sync::mpsc;
-use wharf_os::remap::Doorbell;
+use wharf_os::remap::{Doorbell, Held};
 use wharf_os::reserve::Reservation;
 
 use super::Group;
@@ -19,6 +19,12 @@ pub(crate) enum Note {
     Lent { named: u16, reservation: Option<Reservation> },
     /// The other members of the group stand for these ports now.
     Group(Group),
+    /// A listener is to outlive its server.
+    Hold(Arc<Held>),
+    /// The server serves.
+    Serves,
+    /// The program does not use its leased port.
+    GiveUpLeased,
 }
 
 /// A way to tell the answering thread something.

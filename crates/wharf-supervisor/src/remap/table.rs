@@ -1,8 +1,9 @@
 //! Which port stands for which, in one instance.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
 
-use super::Group;
+use super::{Group, Peer};
 
 /// The most ports that one instance is lent beside those of its launch. A program that binds more is
 /// looking for a free one, not serving.
@@ -23,7 +24,8 @@ pub(super) enum Course {
 #[derive(Debug)]
 pub(crate) struct Table {
     /// The port that was leased for the instance at launch, and of which the program was told.
-    leased: u16,
+    /// `None` once it turned out that the program does not use it.
+    leased: Option<u16>,
     /// The port that the program named when it bound there.
     named: Option<u16>,
     /// Further ports of which the program was told.
@@ -32,13 +34,35 @@ pub(crate) struct Table {
     likely: Vec<u16>,
     /// Ports that were leased because they were named.
     lent: BTreeMap<u16, u16>,
+    /// Ports that are bound on the instance's own address.
+    at_home: BTreeSet<u16>,
     group: Group,
+    /// Whether connections wait on the leased port already: then the first server that the program
+    /// binds is meant, whatever port it names.
+    awaited: bool,
 }
+
+/// Ports on which a program does not serve: debuggers and reload sockets.
+const SIDE_CHANNELS: &[u16] = crate::readiness::SIDE_CHANNELS;
 
 impl Table {
     /// The table of an instance that has bound nothing yet.
     pub(crate) fn new(leased: u16, further: Vec<u16>, likely: Vec<u16>, group: Group) -> Table {
-        Table { leased, named: None, further, likely, lent: BTreeMap::new(), group }
+        let lent = BTreeMap::new();
+        let leased = Some(leased);
+        let at_home = BTreeSet::new();
+        Table { leased, named: None, further, likely, lent, at_home, group, awaited: false }
+    }
+
+    /// Takes in that connections wait on the leased port from the start.
+    pub(crate) fn await_the_leased_one(&mut self) {
+        self.awaited = true;
+    }
+
+    /// A new launch: the program has bound nothing yet.
+    pub(super) fn begin(&mut self) {
+        self.named = None;
+        self.at_home.clear();
     }
 
     /// Where a bind of the port `named` goes. `is_bound` says whether the tree has a socket on a port.
@@ -49,19 +73,33 @@ impl Table {
         if self.further.contains(&named) {
             return Course::On(named);
         }
-        let is_the_leased_one = named == self.leased || self.likely.contains(&named);
-        // A program may first try its usual port and then take the one that it was told: the leased
-        // port stands for whichever it keeps.
-        let other = self.named.filter(|other| *other != named);
-        if is_the_leased_one && (other.is_none() || !is_bound(self.leased)) {
-            self.named = Some(named);
-            return Course::On(self.leased);
+        if let Some(leased) = self.leased
+            && self.is_leased_one(named, leased)
+        {
+            // A program may first try its usual port and then take the one that it was told: the
+            // leased port stands for whichever it keeps.
+            let other = self.named.filter(|other| *other != named);
+            if other.is_none() || !is_bound(leased) {
+                self.named = Some(named);
+                return Course::On(leased);
+            }
         }
         // A program that learned its own port from the kernel names that.
         if self.lent.values().any(|port| *port == named) && !is_bound(named) {
             return Course::On(named);
         }
         if self.lent.len() >= LENT_MAX { Course::TooMany } else { Course::Ask }
+    }
+
+    fn is_leased_one(&self, named: u16, leased: u16) -> bool {
+        let is_first = self.awaited && self.named.is_none() && !SIDE_CHANNELS.contains(&named);
+        named == leased || self.likely.contains(&named) || self.named == Some(named) || is_first
+    }
+
+    /// Takes in that the program does not use its leased port; gives that.
+    pub(super) fn give_up_leased(&mut self) -> Option<u16> {
+        self.named = None;
+        self.leased.take()
     }
 
     /// Takes in that a port was leased for the one that is named.
@@ -74,21 +112,42 @@ impl Table {
         self.group = group;
     }
 
+    /// Takes in that a port was bound on the instance's own address.
+    pub(super) fn settle(&mut self, port: u16) {
+        self.at_home.insert(port);
+    }
+
+    /// Whether a port is bound on the instance's own address.
+    pub(super) fn is_settled(&self, port: u16) -> bool {
+        self.at_home.contains(&port)
+    }
+
+    /// Where a connect to a port goes, for an instance with an address of its own.
+    pub(super) fn connect_from(&self, own: Ipv4Addr, named: u16) -> Option<Peer> {
+        let here = || Peer { port: named, address: Some(own) };
+        let is_meant = self.leased == Some(named) || self.likely.contains(&named);
+        let bound = self.at_home.contains(&named).then(here);
+        bound.or_else(|| self.group.peer(named)).or_else(|| is_meant.then(here))
+    }
+
+    /// The port that the program named for one that it has; `None` where they are the same.
+    pub(super) fn named_of(&self, port: u16) -> Option<u16> {
+        let lent = self.lent.iter().find(|(_, lent)| **lent == port).map(|(named, _)| *named);
+        let own = || self.named.filter(|_| self.leased == Some(port));
+        lent.or_else(own).filter(|named| *named != port)
+    }
+
     /// Where a connect to the port `named` goes; `None` where it is left as it is.
     ///
     /// What this program bound itself comes first, then what another of the group has, then the port
     /// that this program would name: it has not bound it, so nobody else's is meant.
-    pub(super) fn connect(&self, named: u16) -> Option<u16> {
-        let own = (self.named == Some(named)).then_some(self.leased);
-        let likely = || self.likely.contains(&named).then_some(self.leased);
-        let port = self
-            .lent
-            .get(&named)
-            .copied()
-            .or(own)
-            .or_else(|| self.group.port(named))
-            .or_else(likely)?;
-        (port != named).then_some(port)
+    pub(super) fn connect(&self, named: u16) -> Option<Peer> {
+        let own = self.leased.filter(|_| self.named == Some(named));
+        let likely = || self.leased.filter(|_| self.likely.contains(&named));
+        let bound = self.lent.get(&named).copied().or(own).map(Peer::on);
+        let group = || self.group.peer(named);
+        let peer = bound.or_else(group).or_else(|| likely().map(Peer::on))?;
+        (peer != Peer::on(named)).then_some(peer)
     }
 }
 
@@ -97,7 +156,12 @@ mod tests {
     use super::*;
 
     fn table() -> Table {
-        Table::new(8001, vec![8002], vec![8000], Group::new([(5000, 5001), (3000, 3000)]))
+        Table::new(
+            8001,
+            vec![8002],
+            vec![8000],
+            Group::new([(5000, Peer::on(5001)), (3000, Peer::on(3000))]),
+        )
     }
 
     fn nothing(_: u16) -> bool {
@@ -121,12 +185,25 @@ mod tests {
     }
 
     #[test]
+    fn where_connections_wait_the_first_server_is_meant() {
+        let mut table = table();
+        table.await_the_leased_one();
+        assert_eq!(table.bind(9229, nothing), Course::Ask, "a debugger is no server");
+        assert_eq!(table.bind(4444, nothing), Course::On(8001));
+        assert_eq!(table.bind(4444, |port| port == 8001), Course::On(8001), "its worker");
+        assert_eq!(table.bind(5555, |port| port == 8001), Course::Ask);
+        table.begin();
+        assert_eq!(table.bind(4444, nothing), Course::On(8001), "again, after a restart");
+    }
+
+    #[test]
     fn any_other_port_is_asked_for_once() {
         let mut table = table();
         assert_eq!(table.bind(9229, nothing), Course::Ask);
         table.lend(9229, 9230);
         assert_eq!(table.bind(9229, nothing), Course::On(9230));
         assert_eq!(table.bind(9230, nothing), Course::On(9230));
+        assert_eq!((table.named_of(9230), table.named_of(9229)), (Some(9229), None));
         assert_eq!(table.bind(9230, |port| port == 9230), Course::Ask, "its own second port");
     }
 
@@ -143,18 +220,39 @@ mod tests {
     }
 
     #[test]
+    fn with_an_address_of_its_own_a_port_is_looked_for_there() {
+        let own = Ipv4Addr::new(127, 77, 1, 2);
+        let mut table = table();
+        let here = |port| Some(Peer { port, address: Some(own) });
+        assert_eq!(table.connect_from(own, 8000), here(8000), "it will bind that");
+        assert_eq!(table.connect_from(own, 9000), None);
+        table.settle(9000);
+        assert_eq!(table.connect_from(own, 9000), here(9000));
+        assert_eq!(table.connect_from(own, 5000), Some(Peer::on(5001)), "another of the group");
+    }
+
+    #[test]
+    fn a_leased_port_that_is_not_used_means_nothing_any_more() {
+        let mut table = table();
+        assert_eq!(table.give_up_leased(), Some(8001));
+        assert_eq!(table.bind(8000, nothing), Course::Ask);
+        assert_eq!(table.bind(8001, nothing), Course::Ask);
+        assert_eq!(table.connect(8000), None);
+    }
+
+    #[test]
     fn connects_reach_what_is_meant() {
         let mut table = table();
-        assert_eq!(table.connect(8000), Some(8001), "its own, bound or not");
-        assert_eq!(table.connect(5000), Some(5001), "another of the group");
+        assert_eq!(table.connect(8000), Some(Peer::on(8001)), "its own, bound or not");
+        assert_eq!(table.connect(5000), Some(Peer::on(5001)), "another of the group");
         assert_eq!(table.connect(3000), None, "it has its own port");
         assert_eq!(table.connect(5432), None, "a database of the machine");
         assert_eq!(table.connect(8001), None);
         table.lend(9229, 9230);
-        assert_eq!(table.connect(9229), Some(9230));
-        table.regroup(Group::new([(8000, 8005)]));
-        assert_eq!(table.connect(8000), Some(8005), "another of the group has it");
+        assert_eq!(table.connect(9229), Some(Peer::on(9230)));
+        table.regroup(Group::new([(8000, Peer::on(8005))]));
+        assert_eq!(table.connect(8000), Some(Peer::on(8005)), "another of the group has it");
         assert_eq!(table.bind(8000, nothing), Course::On(8001));
-        assert_eq!(table.connect(8000), Some(8001), "now this one has bound it itself");
+        assert_eq!(table.connect(8000), Some(Peer::on(8001)), "now this one has bound it itself");
     }
 }

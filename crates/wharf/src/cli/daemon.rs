@@ -12,7 +12,7 @@ use wharf_os::process;
 use super::Outcome;
 use crate::link::{self, Link};
 use crate::report::{Code, Report};
-use crate::{narrate, render};
+use crate::{narrate, render, version};
 
 /// How long the daemon may take to end: it answers what was asked before.
 const STOP_LIMIT: Duration = Duration::from_secs(5);
@@ -36,7 +36,11 @@ enum Action {
         idle: u64,
     },
     /// Start it, unless it runs
-    Start,
+    Start {
+        /// Print one JSON document, that of `status`
+        #[arg(long)]
+        json: bool,
+    },
     /// Say how it is
     Status {
         /// Print one JSON document
@@ -44,23 +48,27 @@ enum Action {
         json: bool,
     },
     /// End it
-    Stop,
+    Stop {
+        /// Print one JSON document
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 /// Does what was asked.
 pub(crate) fn run(args: Args) -> Outcome {
     match args.action {
         Action::Run { idle } => be(Duration::from_secs(idle)),
-        Action::Start => start(),
+        Action::Start { json } => start(json),
         Action::Status { json } => status(json),
-        Action::Stop => stop(),
+        Action::Stop { json } => stop(json),
     }
 }
 
 fn be(idle: Duration) -> Outcome {
     let config = Config {
         paths: link::paths()?,
-        version: env!("CARGO_PKG_VERSION").to_owned(),
+        version: version::own().to_owned(),
         idle,
         ready: || {
             // Whoever started us has the other end, and may have gone.
@@ -100,11 +108,15 @@ fn failure(error: &ServeError) -> Report {
     }
 }
 
-fn start() -> Outcome {
+fn start(json: bool) -> Outcome {
     super::block_on(async {
         Link::open().await?;
         let status = Link::open_running().await?.status().await?;
-        narrate::line(&format!("the daemon runs (pid {}, version {})", status.pid, status.version));
+        let Status { pid, version, .. } = &status;
+        match json {
+            true => render::json(&status)?,
+            false => narrate::line(&format!("the daemon runs (pid {pid}, version {version})")),
+        }
         Ok(ExitCode::SUCCESS)
     })?
 }
@@ -137,13 +149,16 @@ fn text(status: &Status) -> String {
     text
 }
 
-fn stop() -> Outcome {
+fn stop(json: bool) -> Outcome {
     let pid = super::block_on(async { Link::open_running().await?.stop().await })?;
     let pid = match pid {
         Ok(pid) => pid,
         // What does not run need not be ended.
         Err(report) if report.what == link::NO_DAEMON => {
-            narrate::line("no daemon runs");
+            match json {
+                true => render::daemon::stopped(None)?,
+                false => narrate::line("no daemon runs"),
+            }
             return Ok(ExitCode::SUCCESS);
         }
         Err(report) => return Err(report),
@@ -154,7 +169,10 @@ fn stop() -> Outcome {
             format!("the daemon (pid {pid}) has not ended yet"),
         ));
     }
-    narrate::line("the daemon has ended; leases are kept");
+    match json {
+        true => render::daemon::stopped(Some(pid))?,
+        false => narrate::line("the daemon has ended; leases are kept"),
+    }
     Ok(ExitCode::SUCCESS)
 }
 

@@ -26,7 +26,7 @@ pub(crate) struct Args {
 
 /// Prints the list.
 pub(crate) fn run(args: &Args) -> Outcome {
-    let snapshot = super::block_on(async { Link::open().await?.snapshot().await })??;
+    let snapshot = super::block_on(Link::known())??;
     let mut instances = snapshot.instances;
     look(&mut instances)?;
     if !args.all {

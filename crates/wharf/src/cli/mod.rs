@@ -8,6 +8,7 @@ mod ls;
 mod man;
 mod port;
 mod release;
+pub(crate) mod restart;
 mod run;
 mod stop;
 mod who;
@@ -17,6 +18,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::report::{Code, Report};
+use crate::version;
 
 /// What a command gives back: an exit code, or an error that says why and what to do.
 pub(crate) type Outcome = Result<ExitCode, Report>;
@@ -29,7 +31,7 @@ Exit codes: 0 done, 1 failed, 2 usage, 3 not found, 4 conflict, 5 permission or 
 
 /// The whole command line.
 #[derive(Debug, Parser)]
-#[command(name = "wharf", version, about = ABOUT, after_help = AFTER, max_term_width = 100)]
+#[command(name = "wharf", version = version::own(), about = ABOUT, after_help = AFTER, max_term_width = 100)]
 #[command(propagate_version = true, disable_help_subcommand = true)]
 struct Cli {
     #[command(subcommand)]
@@ -48,6 +50,8 @@ enum Command {
     Ls(ls::Args),
     /// Show who holds a port
     Who(who::Args),
+    /// Launch an instance again, refusing no connection
+    Restart(restart::Args),
     /// End instances that wharf runs
     Stop(stop::Args),
     /// Explain a port, a framework, or what wharf would do here
@@ -74,6 +78,7 @@ pub(crate) fn main() -> Outcome {
         Command::Release(args) => release::run(args),
         Command::Ls(args) => ls::run(&args),
         Command::Who(args) => who::run(&args),
+        Command::Restart(args) => restart::run(&args),
         Command::Stop(args) => stop::run(args),
         Command::Explain(args) => explain::run(&args),
         Command::Doctor(args) => doctor::run(&args),

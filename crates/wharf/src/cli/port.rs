@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use wharf_control::api::{KeyRequest, LeaseRequest};
+use wharf_control::api::{KeyRequest, LeaseReply, LeaseRequest};
 use wharf_model::plan::{Arg, Hint, LaunchPlan};
 use wharf_model::request::PortArgument;
 use wharf_model::{LeaseKind, PathText, Port, PortRequest, Probe};
 use wharf_plan::project::Project;
+use wharf_supervisor::Keeping;
 
 use super::Outcome;
 use super::run::{current_dir, link_or_say, refuse_blocked, service_name};
@@ -18,6 +19,7 @@ use crate::link::{self, Link};
 use crate::pilot::{Caller, Kind, Orders, Run};
 use crate::place::{Keep, Place, Wanted};
 use crate::render;
+use crate::settings::Bind;
 
 /// Where the search begins when nobody says: the conventional port of most web servers.
 const NEAR: u16 = 8000;
@@ -94,7 +96,7 @@ async fn print_ports(args: &Args, key: Option<KeyRequest>) -> Outcome {
     let link = Link::open().await?;
     // Two `wharf port --service db` at once ask for the same thing and get the same ports.
     let key = key.map(|key| KeyRequest { instance: Some(1), ..key });
-    let leases = link
+    let LeaseReply { leases, .. } = link
         .lease(&LeaseRequest {
             request_id: link::request_id(),
             key,
@@ -132,8 +134,12 @@ async fn hold_for_command(args: &Args, key: Option<KeyRequest>, dir: PathBuf) ->
         begun: Instant::now(),
         grace: GRACE,
         loopback_only: false,
+        bind: Bind::AskTheFramework,
+        true_names: true,
+        watch: Vec::new(),
         kind: Kind::Command,
         mode: None,
+        keeping: Keeping::default(),
     };
     Ok(ExitCode::from(run.until_the_end().await?))
 }

@@ -7,12 +7,12 @@ use wharf_model::Port;
 
 use super::Outcome;
 use crate::link::Link;
-use crate::report::{Code, Report};
-use crate::{facts, narrate};
+use crate::{facts, narrate, render};
 
 /// Give leased ports back.
 ///
-/// A port that a running instance holds is not given back: end the instance with `wharf stop`.
+/// All of the ports or none: where one of them is not leased, none is given back. Nor is a port that a
+/// running instance holds: end the instance with `wharf stop`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The ports
@@ -21,6 +21,9 @@ pub(crate) struct Args {
     /// Every port that was leased for a time
     #[arg(long, conflicts_with = "ports")]
     all: bool,
+    /// Print one JSON document
+    #[arg(long)]
+    json: bool,
 }
 
 /// Releases what was named.
@@ -29,21 +32,14 @@ pub(crate) fn run(args: Args) -> Outcome {
         let link = Link::open().await?;
         let release = match args.all {
             true => Released::AllTtl,
-            false => Released::Ports(args.ports.clone()),
+            false => Released::Ports(args.ports),
         };
         let request = ReleaseRequest { release, by: Some(facts::own_process()) };
         let released = link.release(&request).await?;
-        let missing: Vec<String> = args
-            .ports
-            .iter()
-            .filter(|port| !released.iter().any(|lease| lease.port == **port))
-            .map(ToString::to_string)
-            .collect();
-        if !missing.is_empty() {
-            return Err(Report::new(Code::NotFound, format!("not leased: {}", missing.join(", ")))
-                .help("`wharf ls` shows what is leased"));
+        match args.json {
+            true => render::port::json(&released)?,
+            false => narrate::line(&format!("released {}", count(released.len()))),
         }
-        narrate::line(&format!("released {}", count(released.len())));
         Ok(ExitCode::SUCCESS)
     })?
 }

@@ -11,6 +11,7 @@ use wharf_model::plan::Arg;
 use wharf_model::request::PortArgument;
 use wharf_os::guard::SpawnError;
 use wharf_os::remap::Mode;
+use wharf_supervisor::Keeping;
 
 use super::Outcome;
 use crate::events::Sink;
@@ -18,10 +19,14 @@ use crate::pilot::{self, Caller, Kind, Orders};
 use crate::place::{Keep, Place, Wanted};
 use crate::remap::{self, Wish};
 use crate::report::{Code, Report};
+use crate::settings::{Bind, Settings};
 use crate::{link, narrate};
 
 /// How long a tree has between the first signal and SIGKILL, unless `--grace` says otherwise.
 const GRACE: Duration = Duration::from_secs(5);
+
+/// How long a server on demand may be without a connection, unless `--idle` says otherwise.
+const IDLE: Duration = Duration::from_secs(15 * 60);
 
 /// Run a dev server on its conventional port, or on a leased one.
 ///
@@ -47,9 +52,27 @@ pub(crate) struct Args {
     /// Do not hold the port with a socket of wharf's own, for programs that bind without SO_REUSEADDR
     #[arg(long)]
     no_reserve: bool,
-    /// How a port that the program names itself is remapped
-    #[arg(long, value_name = "MODE", value_enum, default_value_t)]
-    remap: Wish,
+    /// Listen on the port from the start, so that connections wait for the server instead of being refused
+    #[arg(long)]
+    hold: bool,
+    /// Start the server at the first connection, and end it when it is idle; holds the port as well
+    #[arg(long)]
+    on_demand: bool,
+    /// How long a server on demand may be without a connection: seconds, or `15m`, `2h` [default: 15m]
+    #[arg(long, value_name = "TIME", requires = "on_demand", value_parser = duration)]
+    idle: Option<Duration>,
+    /// Start the server again when it ends with a failure
+    #[arg(long)]
+    restart_on_crash: bool,
+    /// Start the server again when a file changes whose path fits, such as `src/**/*.py`
+    #[arg(long, value_name = "GLOB")]
+    watch: Vec<String>,
+    /// How a port that the program names itself is remapped [default: auto]
+    #[arg(long, value_name = "MODE", value_enum)]
+    remap: Option<Wish>,
+    /// Whether the program sees the port that it really has; `off`: the one that it named
+    #[arg(long, value_name = "on|off", default_value = "on", action = clap::ArgAction::Set, value_parser = on_off)]
+    true_names: bool,
     /// Write wharf's events as one JSON document a line to a file, or to an open descriptor by number
     #[arg(long, value_name = "FILE|FD")]
     events: Option<PathBuf>,
@@ -83,15 +106,24 @@ pub(crate) fn run(args: Args) -> Outcome {
     refuse_blocked(args.port, "--port")?;
     find_program(&plan)?;
     // Before there is a runtime: the test forks.
-    let mode = remap::choose(args.remap)?;
-    let code = super::block_on(go(&args, plan, mode, caller, events, begun))??;
+    let settings = Settings::load(&plan.root)?;
+    let wish = args.remap.or(settings.remap).unwrap_or_default();
+    let mode = remap::choose(wish)?;
+    if wish == Wish::Address {
+        refuse_without(mode, &args)?;
+    }
+    if mode.is_none() && (args.hold || args.on_demand) {
+        return Err(cannot_hold());
+    }
+    let code =
+        super::block_on(go(&args, plan, (mode, wish, settings.bind()), caller, events, begun))??;
     Ok(ExitCode::from(code))
 }
 
 async fn go(
     args: &Args,
     plan: LaunchPlan,
-    mode: Option<Mode>,
+    (mode, wish, bind): (Option<Mode>, Wish, Bind),
     caller: Caller,
     events: Sink,
     begun: Instant,
@@ -103,12 +135,9 @@ async fn go(
         None => tokio::select! {
             biased;
             code = orders.ended_by() => return Ok(code),
-            taken = take_place(args, &plan, mode) => taken?,
+            taken = take_place(args, &plan, (mode, wish)) => taken?,
         },
     };
-    for line in place.story(&plan) {
-        narrate::line(&line);
-    }
     let run = pilot::Run {
         plan,
         place,
@@ -118,31 +147,97 @@ async fn go(
         events,
         begun,
         grace: Duration::from_secs(args.grace),
-        loopback_only: args.loopback,
+        loopback_only: args.loopback || bind == Bind::Loopback,
+        bind,
+        true_names: args.true_names,
+        watch: args.watch.clone(),
         kind: Kind::Server,
         mode,
+        keeping: keeping(args),
     };
     run.until_the_end().await
+}
+
+/// When the server is launched, and launched again.
+fn keeping(args: &Args) -> Keeping {
+    Keeping {
+        hold: args.hold,
+        idle: args.on_demand.then(|| args.idle.unwrap_or(IDLE)),
+        on_crash: args.restart_on_crash,
+        adopt: args.restart_on_crash || !args.watch.is_empty(),
+    }
+}
+
+/// An address of its own needs a mode, and has no listener that could be held.
+fn refuse_without(mode: Option<Mode>, args: &Args) -> Result<(), Report> {
+    if mode.is_none() {
+        return Err(Report::new(Code::Permission, "an address of its own cannot be had here")
+            .why("that needs remapping, which is refused")
+            .help(
+                "`wharf doctor remap` shows what is refused; `--remap auto` takes the best of it",
+            ));
+    }
+    if args.hold || args.on_demand {
+        let what = "`--remap address` goes neither with `--hold` nor with `--on-demand`";
+        return Err(Report::new(Code::Usage, what).help("leave one of them out"));
+    }
+    Ok(())
+}
+
+fn cannot_hold() -> Report {
+    Report::new(Code::Permission, "the port cannot be held for the server here")
+        .why("that needs remapping, which is off or refused")
+        .help("`wharf doctor remap` shows what is refused; without `--hold` and `--on-demand` it runs")
+}
+
+/// `on` or `off`.
+fn on_off(text: &str) -> Result<bool, String> {
+    match text {
+        "on" => Ok(true),
+        "off" => Ok(false),
+        _ => Err("use `on` or `off`".into()),
+    }
+}
+
+/// Seconds, or a number with `s`, `m` or `h`.
+fn duration(text: &str) -> Result<Duration, String> {
+    let (number, unit) = match text.char_indices().last() {
+        Some((at, 's')) => (&text[..at], 1),
+        Some((at, 'm')) => (&text[..at], 60),
+        Some((at, 'h')) => (&text[..at], 3600),
+        _ => (text, 1),
+    };
+    match number.parse::<u64>().ok().and_then(|number| number.checked_mul(unit)) {
+        Some(seconds @ 1..=604_800) => Ok(Duration::from_secs(seconds)),
+        _ => Err("use seconds, or a time such as `90s`, `15m` or `2h`, of a week at most".into()),
+    }
 }
 
 async fn take_place(
     args: &Args,
     plan: &LaunchPlan,
-    mode: Option<Mode>,
+    (mode, wish): (Option<Mode>, Wish),
 ) -> Result<(Option<link::Link>, Place), Report> {
     let link = match args.no_daemon {
         true => None,
         false => link_or_say(link::Link::open().await),
     };
+    let key = KeyRequest {
+        project: plan.project.clone(),
+        worktree: plan.worktree.clone(),
+        service: plan.service.clone(),
+        instance: args.instance,
+    };
+    let count = 1 + plan.extra_ports;
+    if wish == Wish::Address {
+        let port = plan.request.wanted();
+        let place = Place::at_address(link.as_ref(), &key, port, count).await?;
+        return Ok((link, place));
+    }
     let wanted = Wanted {
-        key: Some(KeyRequest {
-            project: plan.project.clone(),
-            worktree: plan.worktree.clone(),
-            service: plan.service.clone(),
-            instance: args.instance,
-        }),
+        key: Some(key),
         request: plan.request,
-        count: 1 + plan.extra_ports,
+        count,
         keep: match (args.no_reserve, mode) {
             (true, _) => Keep::Not,
             (false, None) => Keep::Shared,
@@ -167,7 +262,9 @@ fn outer_place(args: &Args, plan: &LaunchPlan) -> Option<Place> {
     let instance = std::env::var("WHARF_INSTANCE").ok()?.parse().ok()?;
     let id = std::env::var("WHARF_ID").ok()?;
     narrate::line(&format!("inside another wharf: this runs on its port {port}"));
-    Some(Place::of_outer(port, instance, id))
+    let url = std::env::var("WHARF_URL").unwrap_or_default();
+    let label = wharf_model::name::label_in(&url).map(str::to_owned);
+    Some(Place::of_outer(port, instance, id, label))
 }
 
 /// A pilot without a daemon still runs its server, and says what is missing.

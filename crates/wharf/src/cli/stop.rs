@@ -6,14 +6,12 @@ use std::time::{Duration, Instant};
 use wharf_model::Instance;
 use wharf_os::pidfd::Pidfd;
 use wharf_os::reserve;
+use wharf_os::signals::{SIGCONT, SIGTERM};
 
 use super::Outcome;
 use crate::link::Link;
 use crate::report::{Code, Report};
-use crate::{choice, facts, narrate};
-
-const SIGTERM: i32 = 15;
-const SIGCONT: i32 = 18;
+use crate::{choice, facts, narrate, render};
 
 /// A pilot gives its tree a grace of its own, five seconds by default, and then needs a moment.
 const TIMEOUT_S: u64 = 20;
@@ -36,11 +34,14 @@ pub(crate) struct Args {
     /// Seconds to wait for the end
     #[arg(long, value_name = "SECONDS", default_value_t = TIMEOUT_S, value_parser = clap::value_parser!(u64).range(1..=3600))]
     timeout: u64,
+    /// Print one JSON document
+    #[arg(long)]
+    json: bool,
 }
 
 /// Ends what was named.
 pub(crate) fn run(args: Args) -> Outcome {
-    let instances = super::block_on(async { Link::open().await?.snapshot().await })??.instances;
+    let instances = super::block_on(Link::known())??.instances;
     let live: Vec<Instance> = instances.into_iter().filter(|i| i.state.is_live()).collect();
     let chosen: Vec<&Instance> = match args.all {
         true => live.iter().collect(),
@@ -54,10 +55,23 @@ pub(crate) fn run(args: Args) -> Outcome {
         .into_iter()
         .map(|instance| ask(instance).map(|pilot| (instance, pilot)))
         .collect::<Result<Vec<_>, _>>()?;
-    for (instance, pilot) in asked {
-        wait(instance, pilot, deadline)?;
+    for (instance, pilot) in &asked {
+        wait(instance, pilot.as_ref(), deadline)?;
+        if !args.json {
+            let name = choice::short_name(instance);
+            narrate::line(&format!("{name} has ended; port {} is free", instance.port));
+        }
+    }
+    if args.json {
+        render::stop::json(asked.into_iter().map(|(instance, _)| ended(instance)).collect())?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The instance as it was last known, and what its end means.
+fn ended(instance: &Instance) -> Instance {
+    let state = instance.state.stop_asked().ended();
+    Instance { state, listeners: Vec::new(), ..instance.clone() }
 }
 
 /// Asks the pilot to end its instance. `None` when it has gone already.
@@ -80,7 +94,7 @@ fn ask(instance: &Instance) -> Result<Option<Pidfd>, Report> {
     }
 }
 
-fn wait(instance: &Instance, pilot: Option<Pidfd>, deadline: Instant) -> Result<(), Report> {
+fn wait(instance: &Instance, pilot: Option<&Pidfd>, deadline: Instant) -> Result<(), Report> {
     let name = choice::short_name(instance);
     if let Some(pilot) = pilot {
         let rest = deadline.saturating_duration_since(Instant::now());
@@ -105,6 +119,5 @@ fn wait(instance: &Instance, pilot: Option<Pidfd>, deadline: Instant) -> Result<
         ))
         .help(format!("`wharf who {port}` tells more")));
     }
-    narrate::line(&format!("{name} has ended; port {} is free", instance.port));
     Ok(())
 }

@@ -29,8 +29,11 @@ pub(crate) struct Args {
 
 /// Prints who holds it.
 pub(crate) fn run(args: &Args) -> Outcome {
-    let (port, known) = target(&args.target)?;
-    let document = survey(port, &known)?;
+    let document = match args.target.parse::<Port>() {
+        Ok(port) => of_port(port)?,
+        Err(PortError::NotANumber(_)) => of_name(&args.target)?,
+        Err(error) => return Err(Report::new(Code::Usage, error.to_string())),
+    };
     let found = document.is_held();
     if args.json {
         render::json(&document)?
@@ -50,7 +53,7 @@ struct Known {
 impl Known {
     /// Starts the daemon if need be: what it knows is in its database.
     fn ask() -> Result<Known, Report> {
-        let asked = super::block_on(async { Link::open().await?.snapshot().await })?;
+        let asked = super::block_on(Link::known())?;
         asked.map(|snapshot| Known { instances: snapshot.instances, leases: snapshot.leases })
     }
 
@@ -63,45 +66,66 @@ impl Known {
     }
 }
 
-/// The port that is meant, and what the daemon knows.
-fn target(target: &str) -> Result<(Port, Known), Report> {
-    match target.parse::<Port>() {
-        Ok(port) => Ok((port, Known::ask_or_say())),
-        Err(PortError::NotANumber(_)) => {
-            let mut known = Known::ask()?;
-            known.instances.retain(|instance| instance.state.is_live());
-            let port = choice::one(&known.instances, target)?.port;
-            let bug = |error| Report::bug("an instance without a port", &error);
-            Ok((Port::try_from(port).map_err(bug)?, known))
-        }
-        Err(error) => Err(Report::new(Code::Usage, error.to_string())),
-    }
+/// The daemon and the kernel are asked at the same time.
+fn of_port(port: Port) -> Result<Document, Report> {
+    std::thread::scope(|scope| {
+        let other = std::thread::Builder::new().name("daemon".to_owned());
+        let asked = other.spawn_scoped(scope, Known::ask_or_say);
+        let sight = Sight::of(port)?;
+        let known = match asked.map(std::thread::ScopedJoinHandle::join) {
+            Ok(Ok(known)) => known,
+            // There are threads enough for nobody: one after the other, then.
+            _ => Known::ask_or_say(),
+        };
+        Ok(sight.document(&known))
+    })
 }
 
-fn survey(port: Port, known: &Known) -> Result<Document, Report> {
-    let sockets = diag::holding(port.get())
-        .map_err(|error| Report::bug("the kernel does not tell who holds a port", &error))?;
-    let inodes: Vec<u64> = sockets.iter().map(|socket| socket.inode).collect();
-    let found = holders::of_inodes(&inodes)
-        .map_err(|error| Report::bug("the processes cannot be listed", &error))?;
-    let listeners = sockets
-        .iter()
-        .map(|socket| {
+fn of_name(name: &str) -> Result<Document, Report> {
+    let mut known = Known::ask()?;
+    known.instances.retain(|instance| instance.state.is_live());
+    let port = choice::one(&known.instances, name)?.port;
+    let bug = |error| Report::bug("an instance without a port", &error);
+    let port = Port::try_from(port).map_err(bug)?;
+    Ok(Sight::of(port)?.document(&known))
+}
+
+/// What the kernel says of a port.
+struct Sight {
+    port: Port,
+    listeners: Vec<Listener>,
+    elsewhere: Vec<Elsewhere>,
+    unreadable: usize,
+}
+
+impl Sight {
+    fn of(port: Port) -> Result<Sight, Report> {
+        let sockets = diag::holding(port.get())
+            .map_err(|error| Report::bug("the kernel does not tell who holds a port", &error))?;
+        let inodes: Vec<u64> = sockets.iter().map(|socket| socket.inode).collect();
+        let found = holders::of_inodes(&inodes)
+            .map_err(|error| Report::bug("the processes cannot be listed", &error))?;
+        let listeners = sockets.iter().map(|socket| {
             let pids = found.by_inode.get(&socket.inode).cloned().unwrap_or_default();
             listener(socket, &pids)
+        });
+        Ok(Sight {
+            port,
+            listeners: listeners.collect(),
+            // Looking into every namespace costs as much as all the rest, so only where nobody is
+            // here.
+            elsewhere: if sockets.is_empty() { elsewhere(port) } else { Vec::new() },
+            unreadable: found.unreadable.len(),
         })
-        .collect::<Vec<_>>();
-    let lease = known.leases.iter().find(|lease| lease.port == port).cloned();
-    let instance = known.instances.iter().find(|i| i.state.is_live() && i.port == port.get());
-    Ok(Document::new(
-        port,
-        listeners,
-        lease,
-        instance.map(choice::short_name),
-        // Looking into every namespace costs as much as all the rest, so only where nobody is here.
-        if sockets.is_empty() { elsewhere(port) } else { Vec::new() },
-        found.unreadable.len(),
-    ))
+    }
+
+    fn document(self, known: &Known) -> Document {
+        let port = self.port;
+        let lease = known.leases.iter().find(|lease| lease.port == port).cloned();
+        let instance = known.instances.iter().find(|i| i.state.is_live() && i.port == port.get());
+        let instance = instance.map(choice::short_name);
+        Document::new(port, self.listeners, lease, instance, self.elsewhere, self.unreadable)
+    }
 }
 
 fn listener(socket: &Socket, pids: &[u32]) -> Listener {

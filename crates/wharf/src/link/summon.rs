@@ -15,6 +15,7 @@ use wharf_os::private_dir;
 
 use super::{CALL, PAUSE, failure, report};
 use crate::report::{Code, Report};
+use crate::version;
 
 /// What a new daemon says first on its standard output.
 pub(crate) const READY: &str = "ready\n";
@@ -166,8 +167,8 @@ impl<S: Starter> Summoner<S> {
 }
 
 /// Whether that daemon is of an earlier version. One whose version cannot be read is left alone.
-fn is_older(version: &str) -> bool {
-    let own = Version::parse(env!("CARGO_PKG_VERSION"));
+pub(super) fn is_older(version: &str) -> bool {
+    let own = Version::parse(version::own());
     matches!((Version::parse(version), own), (Ok(theirs), Ok(own)) if theirs < own)
 }
 

@@ -3,8 +3,9 @@
 use tokio::io::unix::AsyncFd;
 use wharf_os::limits::CallerLimits;
 use wharf_os::signals::{self, CallerSignals, Received, SignalFd};
+use wharf_os::signals::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
 
-use super::signal::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
+use crate::cli::restart::RESTART;
 use crate::report::Report;
 
 /// What our caller set, for the command to find as it was.
@@ -37,7 +38,7 @@ impl Orders {
     /// Takes the signals from their ordinary delivery. One that our caller ignored (`nohup`) stays
     /// ignored.
     pub(crate) fn take(caller: &Caller) -> Result<Orders, Report> {
-        let all = [SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2];
+        let all = [RESTART, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2];
         let wanted: Vec<i32> = all.into_iter().filter(|s| !caller.ignored.contains(s)).collect();
         let failed = |error| Report::bug("signals cannot be received", &error);
         let signals = SignalFd::new(&wanted).map_err(failed)?;
@@ -48,7 +49,7 @@ impl Orders {
     pub(crate) async fn ended_by(&self) -> u8 {
         loop {
             let signal = self.next().await.signal;
-            if signal != SIGUSR1 && signal != SIGUSR2 {
+            if ![SIGUSR1, SIGUSR2, RESTART].contains(&signal) {
                 return u8::try_from(128 + signal).unwrap_or(1);
             }
         }

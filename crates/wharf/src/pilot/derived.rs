@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use wharf_model::LaunchPlan;
 use wharf_model::plan::Values;
 
-use super::HOST;
 use crate::place::Place;
 use crate::report::{Code, Report};
 
@@ -20,13 +19,14 @@ impl DerivedFiles {
     pub(super) fn write(
         plan: &LaunchPlan,
         place: &Place,
+        host: String,
         id: &str,
     ) -> Result<DerivedFiles, Report> {
         if plan.files.is_empty() {
             return Ok(DerivedFiles { folder: PathBuf::new(), written: false });
         }
         let folder = crate::link::derived_folder(id)?;
-        let values = Values { host: HOST.to_owned(), ports: place.ports(), files: folder.clone() };
+        let values = Values { host, ports: place.ports(), files: folder.clone() };
         let files = DerivedFiles { folder, written: true };
         for file in &plan.files {
             let path = files.folder.join(&file.name);

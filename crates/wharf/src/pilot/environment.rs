@@ -6,7 +6,7 @@ use wharf_model::plan::Values;
 use wharf_model::{Instance, LaunchPlan};
 
 /// Names the execution in its own environment, by which its processes are told from others'.
-pub(super) const ID_VARIABLE: &str = "WHARF_ID";
+pub(crate) const ID_VARIABLE: &str = "WHARF_ID";
 
 /// The caller's environment, the plan's hints, and what an instance may know of itself.
 pub(super) fn environment(

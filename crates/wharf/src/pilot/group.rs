@@ -1,11 +1,12 @@
 //! What the other services of a worktree stand for, as the daemon knows it.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
 use wharf_control::api::{NoticeKind, Snapshot};
-use wharf_model::{Instance, Lease, ServiceKey};
-use wharf_supervisor::remap::Group;
+use wharf_model::{Instance, Lease, Listener, Remap, ServiceKey};
+use wharf_supervisor::remap::{Group, Peer};
 
 use crate::link::Link;
 
@@ -15,17 +16,37 @@ const AGAIN_AFTER: Duration = Duration::from_secs(1);
 /// The ports that the others of this instance's worktree name, and those that they have. Of several
 /// that name the same port the one with this instance's number is meant, else the first.
 pub(super) fn of(snapshot: &Snapshot, own: &ServiceKey) -> Group {
-    let mut members: Vec<(u16, u16, bool, u32)> =
-        snapshot.leases.iter().filter_map(|lease| member(lease, own)).collect();
+    let leased = snapshot.leases.iter().filter_map(|lease| member(lease, own));
+    let addressed = snapshot.instances.iter().flat_map(|instance| at_address(instance, own));
+    let mut members: Vec<Member> = leased.chain(addressed).collect();
     // The last of a port's pairs is the one that stays.
     members.sort_by_key(|(named, _, same, instance)| (*named, *same, std::cmp::Reverse(*instance)));
     Group::new(members.into_iter().map(|(named, port, ..)| (named, port)))
 }
 
-fn member(lease: &Lease, own: &ServiceKey) -> Option<(u16, u16, bool, u32)> {
+/// The port that is named, where it is, whether of an instance of the same number, which number.
+type Member = (u16, Peer, bool, u32);
+
+/// What a service with an address of its own listens on: it names the very ports.
+fn at_address(instance: &Instance, own: &ServiceKey) -> Vec<Member> {
+    let key = &instance.key;
+    if instance.remap != Remap::Address || !instance.state.is_live() || !is_of_the_group(key, own) {
+        return Vec::new();
+    }
+    let member = |listener: &Listener| match listener.address.to_canonical() {
+        IpAddr::V4(address) => {
+            let peer = Peer { port: listener.port, address: Some(address) };
+            Some((listener.port, peer, key.instance == own.instance, key.instance))
+        }
+        IpAddr::V6(_) => None,
+    };
+    instance.listeners.iter().filter_map(member).collect()
+}
+
+fn member(lease: &Lease, own: &ServiceKey) -> Option<Member> {
     let key = lease.key.as_ref().filter(|key| is_of_the_group(key, own))?;
     let named = lease.request.wanted().get();
-    Some((named, lease.port.get(), key.instance == own.instance, key.instance))
+    Some((named, Peer::on(lease.port.get()), key.instance == own.instance, key.instance))
 }
 
 /// Another instance or service of the same checkout.
@@ -45,7 +66,7 @@ pub(super) fn further(service: &str) -> String {
 ///
 /// It is decided before the launch, since a filter cannot be changed in a running process.
 pub(super) fn needs_connect(snapshot: Option<&Snapshot>, own: &Instance) -> bool {
-    let displaced = own.port != own.requested_port;
+    let displaced = own.port != own.requested_port || own.remap == Remap::Address;
     let not_the_first = !own.key.worktree.is_empty() || own.key.instance > 1;
     let Some(snapshot) = snapshot else { return displaced || not_the_first };
     let elsewhere =
@@ -93,11 +114,16 @@ async fn follow_once(
         loop {
             let notice = events.next().await.map_err(crate::link::report)?;
             let Some(notice) = notice else { return Ok(()) };
-            let lease = match notice.kind {
-                NoticeKind::LeaseGranted { lease } | NoticeKind::LeaseReleased { lease } => lease,
-                _ => continue,
+            let key = match notice.kind {
+                NoticeKind::LeaseGranted { lease } | NoticeKind::LeaseReleased { lease } => {
+                    lease.key
+                }
+                NoticeKind::Instance { instance } if instance.remap == Remap::Address => {
+                    Some(instance.key)
+                }
+                _ => None,
             };
-            if lease.key.as_ref().is_some_and(|key| is_of_the_group(key, own)) {
+            if key.is_some_and(|key| is_of_the_group(&key, own)) {
                 break;
             }
         }

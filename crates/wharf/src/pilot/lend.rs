@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use wharf_control::api::KeyRequest;
 use wharf_model::{EventKind, Port, PortRequest, Remap, Remapped};
 use wharf_os::reserve::Reservation;
+use wharf_supervisor::Order;
 use wharf_supervisor::remap::{PortAsk, Unmapped};
 
 use super::group::further;
@@ -44,6 +45,9 @@ impl Pilot {
     pub(super) fn bound(&mut self, named: u16, address: SocketAddr, pid: u32) {
         let port = address.port();
         self.events.write(EventKind::Bound { named, address: address.ip(), port, pid });
+        if port == self.place.ports()[0].get() {
+            self.tell_story();
+        }
         if named == 0 || !self.named.insert((named, port)) || named == port {
             return;
         }
@@ -54,6 +58,26 @@ impl Pilot {
                  (http://{HOST}:{port}); its own log may say {named}"
             ));
         }
+    }
+
+    /// Says what is to be said of the leased port: now that the program uses it.
+    fn tell_story(&mut self) {
+        for line in std::mem::take(&mut self.story) {
+            narrate::line(&line);
+        }
+    }
+
+    /// The program serves on a port that it names itself. The one that was leased at launch, of which
+    /// nobody knew whether it would be used, is free for others.
+    pub(super) fn give_up_leased(&mut self) {
+        self.story.clear();
+        self.handle.order(Order::GiveUpLeased);
+        let Some(link) = self.link.clone() else { return };
+        let key = self.reports.borrow().key.clone();
+        tokio::task::spawn_local(async move {
+            // A daemon that is away forgets the lease with this process.
+            let _ = link.give_up(key, crate::facts::own_process()).await;
+        });
     }
 
     /// A bind was left as it was, although ports are remapped.
@@ -75,6 +99,7 @@ impl Pilot {
     pub(super) fn not_filtered(&mut self, errno: i32) {
         let error = std::io::Error::from_raw_os_error(errno);
         self.change(|instance| instance.remap = Remap::Cooperative);
+        self.tell_story();
         narrate::warning(&format!(
             "remapping was refused ({error}): a port that the program names itself can collide \
              (`wharf doctor remap`)"

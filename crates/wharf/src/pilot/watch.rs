@@ -6,17 +6,19 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, watch};
-use wharf_model::{EventKind, Exposure, Instance, LaunchPlan, Listener, State};
+use wharf_model::{EventKind, Exposure, Instance, LaunchPlan, Listener, Remap, State};
 use wharf_os::diag;
 use wharf_os::guard::Exit;
 use wharf_os::signals::{self, Received};
+use wharf_os::signals::{SIGCONT, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
 use wharf_os::terminal;
 use wharf_supervisor::remap::Group;
 use wharf_supervisor::{Answer, Handle, News, Order, Update};
 
 use super::caller::Orders;
-use super::signal::{SIGCONT, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
-use super::{HOST, Kind, likely_ports, named_url};
+use super::changes::Changes;
+use super::{Kind, likely_ports, named_url};
+use crate::cli::restart::RESTART;
 use crate::events::Sink;
 use crate::link::Link;
 use crate::place::Place;
@@ -39,6 +41,7 @@ pub(super) struct Pilot {
     pub(super) loopback_only: bool,
     pub(super) kind: Kind,
     pub(super) handle: Handle,
+    pub(super) changes: Changes,
     pub(super) link: Option<Rc<Link>>,
     /// What the group stands for, whenever that changes.
     pub(super) groups: mpsc::Receiver<Group>,
@@ -48,6 +51,12 @@ pub(super) struct Pilot {
     pub(super) exposed: BTreeSet<(std::net::IpAddr, u16)>,
     /// Pairs that were told: the port that the program named, the port that it has.
     pub(super) named: BTreeSet<(u16, u16)>,
+    /// What a person should know of the port, if the program uses it.
+    pub(super) story: Vec<String>,
+    /// How often the command was launched.
+    pub(super) launches: u32,
+    /// Whether it has waited for a connection: then wharf's own start says nothing about it.
+    pub(super) dormant: bool,
     /// Whether all has ended but for processes that cannot be ended.
     pub(super) lingers: bool,
     /// Why wharf itself ended the server, where it did.
@@ -69,6 +78,10 @@ impl Pilot {
                     Some(News::Update(update)) => self.take(update),
                     Some(News::Ask(ask)) => self.lend(ask),
                 },
+                path = self.changes.next() => {
+                    narrate::line(&format!("{} has changed", path.display()));
+                    self.handle.order(Order::Restart);
+                }
                 Some(group) = self.groups.recv() => self.handle.regroup(group),
                 received = orders.next() => {
                     if self.lingers {
@@ -88,6 +101,7 @@ impl Pilot {
         match received.signal {
             // The terminal's keys reach the whole foreground group: the server has it already.
             SIGINT | SIGQUIT if received.from_kernel => self.interrupted(),
+            RESTART => self.handle.order(Order::Restart),
             SIGUSR1 | SIGUSR2 => self.handle.order(Order::Pass { signal: received.signal }),
             signal => self.stop(signal),
         }
@@ -121,7 +135,11 @@ impl Pilot {
     fn take(&mut self, update: Update) {
         match update {
             Update::Launched { pid } => {
-                self.change(|instance| instance.pid = Some(pid));
+                self.launches += 1;
+                self.change(|instance| {
+                    instance.pid = Some(pid);
+                    instance.state = instance.state.launched();
+                });
                 let command = self.reports.borrow().command.join(" ");
                 self.events.write(EventKind::Launched { pid, command: printable(&command) });
             }
@@ -154,11 +172,17 @@ impl Pilot {
                     pids_text(&pids)
                 ));
             }
+            Update::Dormant => self.dormant(),
+            Update::Again { cause, exit, pause } => self.again(cause, exit, pause),
+            Update::Unlaunched { reason } => {
+                let what = "the command could not be launched again";
+                self.verdict = Some(Report::new(Code::Failed, what).why(reason));
+            }
             Update::Moved { port } => self.moved(port),
             Update::Stranger { listener } => self.stranger(&listener),
             Update::Waiting { since, listens } => self.waiting(since, listens),
-            Update::Ready { listener, dialled, answer, again, .. } => {
-                self.ready(&listener, dialled, answer, again);
+            Update::Ready { listener, dialled, answer, after, again } => {
+                self.ready(&listener, dialled, answer, (after, again));
             }
             // A server that closes its listener on Ctrl-C is on its way out.
             Update::Unready if self.recently_interrupted() => {}
@@ -225,6 +249,11 @@ impl Pilot {
             self.verdict = Some(report);
             self.stop(SIGTERM);
         } else {
+            // Where binds are answered, wharf itself can keep it to this machine.
+            let advice = match self.reports.borrow().remap {
+                Remap::Cooperative | Remap::Off => advice,
+                _ => "`--loopback`, or `bind = \"loopback\"` in wharf.toml",
+            };
             narrate::warning(&format!("{what}; to keep it to this machine: {advice}"));
         }
     }
@@ -234,8 +263,8 @@ impl Pilot {
         self.change(|instance| {
             instance.port = port;
             instance.state = instance.state.lost_listener();
-            instance.url = named_url(&self.plan, &instance.key, port, "http");
-            instance.direct_url = format!("http://{HOST}:{port}");
+            instance.url = named_url(&self.plan, &self.place, &instance.key, port, "http");
+            instance.direct_url = format!("http://{}:{port}", self.place.host());
         });
         if self.kind == Kind::Command {
             return;
@@ -246,9 +275,7 @@ impl Pilot {
         }
         self.events.write(EventKind::Moved { leased, port });
         if self.named.iter().any(|(_, has)| *has == port) {
-            narrate::line(&format!(
-                "it serves on port {port}, which it names itself, not on {leased}"
-            ));
+            self.give_up_leased();
             return;
         }
         narrate::warning(&format!(
@@ -281,24 +308,33 @@ impl Pilot {
         });
     }
 
-    fn ready(&mut self, listener: &Listener, dialled: SocketAddr, answer: Answer, again: bool) {
+    /// The first launch began with wharf itself, a later one with the launch.
+    fn ready(
+        &mut self,
+        listener: &Listener,
+        dialled: SocketAddr,
+        answer: Answer,
+        (after, again): (Duration, bool),
+    ) {
+        let first = self.launches <= 1 && !self.dormant;
+        let after = if first { self.begun.elapsed() } else { after };
         let (scheme, http_status) = match answer {
             Answer::Http(status) => ("http", Some(status)),
             Answer::Tls => ("https", None),
             Answer::NotHttp => ("tcp", None),
         };
-        let ready_ms = u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let ready_ms = u64::try_from(after.as_millis()).unwrap_or(u64::MAX);
         let direct_url = format!("{scheme}://{dialled}");
         let key = self.reports.borrow().key.clone();
         // A name resolves to 127.0.0.1 and ::1; a server on one other address has none.
         let named = dialled.ip() == Ipv4Addr::LOCALHOST || dialled.ip() == Ipv6Addr::LOCALHOST;
         let url = match named {
-            true => named_url(&self.plan, &key, listener.port, scheme),
+            true => named_url(&self.plan, &self.place, &key, listener.port, scheme),
             false => direct_url.clone(),
         };
         self.change(|instance| {
             instance.state = instance.state.served();
-            instance.ready_ms = instance.ready_ms.or(Some(ready_ms));
+            instance.ready_ms = instance.ready_ms.filter(|_| again).or(Some(ready_ms));
             instance.url.clone_from(&url);
             instance.direct_url.clone_from(&direct_url);
         });

@@ -12,6 +12,21 @@ pub(crate) struct Document {
     /// The mode that `--remap auto` takes; `cooperative` where none works.
     used: &'static str,
     modes: Vec<ModeLine>,
+    /// Processes whose pilot is dead.
+    escaped: Vec<Escaped>,
+}
+
+/// A process that was left by an instance whose pilot is dead.
+#[derive(Debug, Serialize)]
+pub(crate) struct Escaped {
+    pid: u32,
+    command: String,
+}
+
+impl Escaped {
+    pub(crate) fn new(pid: u32, command: &str) -> Escaped {
+        Escaped { pid, command: super::printable(command) }
+    }
 }
 
 /// One mode.
@@ -34,9 +49,9 @@ impl ModeLine {
 
 impl Document {
     /// The modes, the best first.
-    pub(crate) fn new(modes: Vec<ModeLine>) -> Document {
+    pub(crate) fn new(modes: Vec<ModeLine>, escaped: Vec<Escaped>) -> Document {
         let used = modes.iter().find(|line| line.works).map_or("cooperative", |line| line.mode);
-        Document { schema: SCHEMA, used, modes }
+        Document { schema: SCHEMA, used, modes, escaped }
     }
 
     /// A line for each mode, for people.
@@ -55,6 +70,12 @@ impl Document {
             _ => "works always: variables, flags and arguments, before all else",
         };
         text.push_str(&format!("{:<12} {last}\n", "cooperative"));
+        for Escaped { pid, command } in &self.escaped {
+            text.push_str(&format!(
+                "\npid {pid} ({command}) was left by an instance that was killed: what it binds may \
+                 fail. `kill {pid}` ends it\n"
+            ));
+        }
         text
     }
 }

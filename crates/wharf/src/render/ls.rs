@@ -6,7 +6,7 @@ use wharf_model::event::SCHEMA;
 use wharf_model::holder::Age;
 use wharf_model::{Exposure, Instance, Lease, LeaseKind};
 
-use super::table::table;
+use super::table::{Give, table};
 use crate::choice::short_name;
 use crate::events::now_ms;
 
@@ -34,15 +34,19 @@ impl Document {
         let mut parts = Vec::new();
         if !self.instances.is_empty() {
             let head = ["NAME", "STATE", "PORT", "OPEN TO", "AGE", "URL"];
-            parts.push(table(&head, self.instances.iter().map(instance_row)));
+            let give = Give { last_below: true, shortened: 0 };
+            parts.push(table(&head, self.instances.iter().map(instance_row), give));
         }
         let others: Vec<&Lease> =
             self.leases.iter().filter(|lease| !self.is_shown(lease)).collect();
         if !others.is_empty() {
-            parts.push(table(&["LEASED", "FOR", "UNTIL"], others.into_iter().map(lease_row)));
+            let head = ["LEASED", "FOR", "UNTIL"];
+            let give = Give { last_below: false, shortened: 1 };
+            parts.push(table(&head, others.into_iter().map(lease_row), give));
         }
         if !self.homes.is_empty() {
-            parts.push(table(&["HOME", "OF"], self.homes.iter().map(home_row)));
+            let give = Give { last_below: false, shortened: 1 };
+            parts.push(table(&["HOME", "OF"], self.homes.iter().map(home_row), give));
         }
         if parts.is_empty() {
             return "wharf runs nothing and holds no port\n".to_owned();

@@ -1,9 +1,11 @@
 //! Answers: the only place that writes to stdout.
 
+pub(crate) mod daemon;
 pub(crate) mod doctor;
 pub(crate) mod explain;
 pub(crate) mod ls;
 pub(crate) mod port;
+pub(crate) mod stop;
 pub(crate) mod table;
 pub(crate) mod who;
 

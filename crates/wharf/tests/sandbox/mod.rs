@@ -94,11 +94,36 @@ impl Sandbox {
         running(command, &events)
     }
 
-    /// The same in another folder than the project's.
+    /// As [`Sandbox::run`], in another project's folder.
     pub fn run_in(&self, folder: &Path, args: &[&str]) -> Running {
         let events = self.dir.path().join(format!("events-{}", unique()));
         let mut command = self.wharf(&["run", "--events"]);
         command.arg(&events).args(args).current_dir(folder);
+        running(command, &events)
+    }
+
+    /// A copy of this program that is older, at a path of its own: the same in all but its version.
+    pub fn older(&self) -> PathBuf {
+        let mut program = std::fs::read(env!("CARGO_BIN_EXE_wharf")).expect("the program");
+        let version = env!("CARGO_PKG_VERSION");
+        let own = format!("wharf-version={version};");
+        let old = format!("wharf-version={:1$};", "0.0.0", version.len());
+        let (own, old) = (own.as_bytes(), old.as_bytes());
+        let found: Vec<usize> =
+            (0..program.len() - own.len()).filter(|at| program[*at..].starts_with(own)).collect();
+        assert_eq!(found.len(), 1, "the mark stands once in the program");
+        program[found[0]..found[0] + old.len()].copy_from_slice(old);
+        let path = self.dir.path().join("older-wharf");
+        std::fs::write(&path, program).expect("a file");
+        mode(&path, 0o755);
+        path
+    }
+
+    /// `PROGRAM run --events … ARGS`
+    pub fn run_by(&self, program: &Path, args: &[&str]) -> Running {
+        let events = self.dir.path().join(format!("events-{}", unique()));
+        let mut command = self.program(program);
+        command.args(["run", "--events"]).arg(&events).args(args);
         running(command, &events)
     }
 

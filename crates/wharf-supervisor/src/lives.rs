@@ -1,0 +1,168 @@
+//! An instance through all of its launches: once for most, again after a restart, at each first
+//! connection for one that runs on demand.
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::io::unix::AsyncFd;
+use wharf_os::guard::{Exit, Guard};
+use wharf_os::remap::Held;
+
+use crate::launch::{Launch, Order};
+use crate::remap::{Kept, Table};
+use crate::task::{Lines, Next, Task};
+use crate::update::{Cause, Update};
+
+/// The pauses before a command that crashed is launched again: the first, and the longest.
+const FIRST_PAUSE: Duration = Duration::from_millis(200);
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
+/// A command that ran for this long starts the pauses anew.
+const STEADY_AFTER: Duration = Duration::from_secs(10);
+
+/// Everything that stays from one launch to the next.
+pub(crate) struct Lives {
+    launch: Launch,
+    lines: Lines,
+    kept: Kept,
+    /// Our own listener on the leased port, where there is one.
+    front: Option<Arc<Held>>,
+    pause: Duration,
+    /// Whether the next launch waits for a connection.
+    dormant: bool,
+}
+
+impl Lives {
+    pub(crate) fn new(mut launch: Launch, lines: Lines) -> io::Result<Lives> {
+        let numbers = |ports: &[wharf_model::Port]| ports.iter().map(|port| port.get()).collect();
+        let group = launch.remapping.as_ref().map(|remapping| remapping.group.clone());
+        let (further, likely) = (numbers(&launch.further), numbers(&launch.likely));
+        let mut table = Table::new(launch.port.get(), further, likely, group.unwrap_or_default());
+        if launch.keeping.holds() {
+            table.await_the_leased_one();
+        }
+        let mut kept = Kept::new(table, std::mem::take(&mut launch.reservations));
+        let front = match launch.keeping.holds() {
+            true => Some(Arc::new(front(&kept, launch.port.get())?)),
+            false => None,
+        };
+        front.iter().for_each(|front| kept.hold(front.clone()));
+        let dormant = launch.keeping.idle.is_some();
+        Ok(Lives { launch, lines, kept, front, pause: FIRST_PAUSE, dormant })
+    }
+
+    /// Until there is no next launch.
+    pub(crate) async fn run(mut self, mut guard: Option<Guard>) {
+        loop {
+            let first = match guard.take() {
+                Some(guard) => Some(guard),
+                None => {
+                    if self.dormant && !self.connected().await {
+                        break;
+                    }
+                    match Guard::spawn(&self.launch.command) {
+                        Ok(guard) => Some(guard),
+                        Err(error) => {
+                            self.tell(Update::Unlaunched { reason: error.to_string() }).await;
+                            None
+                        }
+                    }
+                }
+            };
+            let Some(first) = first else { break };
+            match self.live(first).await {
+                Some(lives) => self = lives,
+                None => return,
+            }
+        }
+        self.tell(Update::Gone).await;
+    }
+
+    /// One launch; `None` when it was the last and all is told.
+    async fn live(self, guard: Guard) -> Option<Lives> {
+        let Lives { launch, lines, kept, front, pause, .. } = self;
+        let begun = Instant::now();
+        // Descriptors are used up: the guard's end is the end of what it guards.
+        let task = Task::new(&launch, guard, lines, kept, front.clone()).ok()?;
+        let after = task.run().await;
+        let pause = if begun.elapsed() >= STEADY_AFTER { FIRST_PAUSE } else { pause };
+        let (next, exit) = (after.next, after.exit);
+        let dormant = next == Next::Again(Cause::Idle);
+        let (lines, kept) = (after.lines, after.kept?);
+        let mut lives = Lives { launch, lines, kept, front, pause, dormant };
+        lives.again(next, exit).await.then_some(lives)
+    }
+
+    /// Tells why it is launched again, and waits where that is wise. `false` when it is not.
+    async fn again(&mut self, next: Next, exit: Option<Exit>) -> bool {
+        let (cause, pause) = match next {
+            Next::End => return self.end().await,
+            Next::Again(Cause::Crashed) => {
+                let pause = self.pause;
+                self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+                (Cause::Crashed, pause)
+            }
+            Next::Again(cause) => (cause, Duration::ZERO),
+        };
+        self.tell(Update::Again { cause, exit, pause }).await;
+        let until = tokio::time::Instant::now() + pause;
+        loop {
+            tokio::select! {
+                () = tokio::time::sleep_until(until) => return true,
+                order = self.lines.orders.recv() => match order {
+                    Some(Order::Pass { .. } | Order::GiveUpLeased) => {}
+                    Some(Order::Restart) => return true,
+                    Some(Order::Stop { .. }) | None => return self.end().await,
+                },
+            }
+        }
+    }
+
+    async fn end(&self) -> bool {
+        self.tell(Update::Gone).await;
+        false
+    }
+
+    /// Waits for a connection; `false` when the instance is to end instead.
+    async fn connected(&mut self) -> bool {
+        let Some(front) = self.front.clone() else { return true };
+        self.tell(Update::Dormant).await;
+        let Ok(front) = registered(front) else { return false };
+        loop {
+            tokio::select! {
+                ready = front.readable() => {
+                    let Ok(mut ready) = ready else { return false };
+                    if ready.get_inner().has_waiting() {
+                        return true;
+                    }
+                    ready.clear_ready();
+                }
+                order = self.lines.orders.recv() => match order {
+                    Some(Order::Pass { .. } | Order::GiveUpLeased) => {}
+                    Some(Order::Restart) => return true,
+                    Some(Order::Stop { .. }) | None => return false,
+                },
+            }
+        }
+    }
+
+    async fn tell(&self, update: Update) {
+        let _ = self.lines.updates.send(update).await;
+    }
+}
+
+/// A listener of ours on the leased port, on the address that wharf hands to servers.
+fn front(kept: &Kept, port: u16) -> io::Result<Held> {
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    kept.shared(port, || Held::open(address))
+}
+
+#[expect(
+    deprecated,
+    reason = "its successor is unsafe, and a held listener owns its descriptor and never replaces it"
+)]
+pub(crate) fn registered(held: Arc<Held>) -> io::Result<AsyncFd<Arc<Held>>> {
+    AsyncFd::new(held)
+}

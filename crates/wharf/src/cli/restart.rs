@@ -1,0 +1,83 @@
+//! `wharf restart`: launches an instance again, while connections to it wait.
+
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use wharf_model::{Instance, State};
+use wharf_os::pidfd::Pidfd;
+
+use super::Outcome;
+use crate::link::Link;
+use crate::report::{Code, Report};
+use crate::{choice, facts, narrate};
+
+/// What tells a pilot to launch its command again: a real-time signal that nothing else uses.
+pub(crate) const RESTART: i32 = 40;
+
+/// How long a server may take to serve again, unless `--timeout` says otherwise.
+const TIMEOUT_S: u64 = 120;
+
+/// How often the daemon is asked whether it serves again.
+const AGAIN_AFTER: Duration = Duration::from_millis(20);
+
+/// Launch an instance again, refusing no connection.
+///
+/// Connections that come while no server runs wait until the new one accepts them. Returns when it
+/// serves. Requests that the old server has accepted and not answered are lost, as with any restart.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// A name as `wharf ls` shows it, or a service, a project or a port
+    #[arg(value_name = "NAME")]
+    name: String,
+    /// Seconds to wait until it serves again
+    #[arg(long, value_name = "SECONDS", default_value_t = TIMEOUT_S, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    timeout: u64,
+}
+
+/// Restarts what was named.
+pub(crate) fn run(args: &Args) -> Outcome {
+    super::block_on(restart(args))??;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn restart(args: &Args) -> Result<(), Report> {
+    let link = Link::open().await?;
+    let live = live(&link).await?;
+    let before = choice::one(&live, &args.name)?;
+    ask(before)?;
+    let deadline = Instant::now() + Duration::from_secs(args.timeout);
+    let name = choice::short_name(before);
+    loop {
+        let now = self::live(&link).await?.into_iter().find(|instance| instance.id == before.id);
+        let Some(now) = now else {
+            return Err(Report::new(Code::Failed, format!("{name} has ended instead"))
+                .help("its own terminal tells why"));
+        };
+        if now.restarts > before.restarts && now.state == State::Ready {
+            narrate::line(&format!("{name} serves again at {}", now.url));
+            return Ok(());
+        }
+        if Instant::now() > deadline {
+            return Err(Report::new(Code::TimedOut, format!("{name} does not serve yet"))
+                .why(format!("it is {} after {} s", now.state, args.timeout))
+                .help("wait longer with `--timeout`; its own terminal tells what it does"));
+        }
+        tokio::time::sleep(AGAIN_AFTER).await;
+    }
+}
+
+async fn live(link: &Link) -> Result<Vec<Instance>, Report> {
+    let instances = link.snapshot().await?.instances;
+    Ok(instances.into_iter().filter(|instance| instance.state.is_live()).collect())
+}
+
+fn ask(instance: &Instance) -> Result<(), Report> {
+    let name = choice::short_name(instance);
+    let failed = |error: std::io::Error| {
+        Report::new(Code::Permission, format!("{name} cannot be told to restart")).because(&error)
+    };
+    match Pidfd::open(&facts::identity(&instance.pilot)).map_err(failed)? {
+        Some(pilot) => pilot.signal(RESTART).map_err(failed),
+        None => Err(Report::new(Code::NotFound, format!("{name} has ended"))),
+    }
+}
