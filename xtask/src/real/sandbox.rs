@@ -80,7 +80,8 @@ pub fn enter(run: &Run, place: &Place, mode: &str) -> Result<(ExitStatus, String
     if run.by == By::Ordinary && !is_root() {
         return Err("  - only root can start it as another user\n".to_owned());
     }
-    let opened = if run.by == By::Ordinary { OPEN_HOME } else { "" };
+    let home = env::var_os("HOME").is_some_and(|home| Path::new(&home).parent().is_some());
+    let opened = if run.by == By::Ordinary && home { OPEN_HOME } else { "" };
     let mut child = Command::new("unshare")
         .args(flags())
         .args(["sh", "-c", &format!("{opened}{ENTER}")])
