@@ -1,15 +1,19 @@
 //! The proof: some copies from unchanged files, each on its own port, each answering its own text.
 
 use std::collections::BTreeSet;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::copies::{Copies, Problems};
 use super::events::{self, Event};
 use super::place::Place;
 use super::spec::{Book, By, Expect, Run};
+use super::wait;
 
 /// The first port that anybody may bind.
 const UNPRIVILEGED: u16 = 1024;
+
+/// How long a line may be on its way to the file that is read.
+const TOLD_WITHIN: Duration = Duration::from_secs(2);
 
 /// What a run that went well says of itself, or everything that is wrong.
 pub fn prove(book: &Book, run: &Run, place: &Place) -> Result<String, String> {
@@ -84,9 +88,12 @@ fn check_told(copies: &Copies, ready: &[Event], problems: &mut Problems) {
     let literal = copies.run.port.to_string();
     for (copy, event) in copies.all.iter().zip(ready) {
         let real = event.port.unwrap_or(0).to_string();
-        let told =
-            copy.narration().iter().any(|line| line.contains(&literal) && line.contains(&real));
-        if !told {
+        let told = || {
+            let mut lines = copy.narration().into_iter();
+            lines.find(|line| line.contains(&literal) && line.contains(&real))
+        };
+        // What is written to a terminal comes out of it a moment later.
+        if wait::until(Instant::now() + TOLD_WITHIN, told).is_none() {
             let letter = copy.copy.letter;
             problems.push(format!("copy {letter}: no line of wharf names {literal} and {real}"));
         }
