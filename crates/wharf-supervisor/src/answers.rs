@@ -109,9 +109,12 @@ impl Answers {
     }
 
     /// Tells the thread which ports the other members of the group stand for.
-    pub(crate) fn regroup(&self, group: Group) {
-        if let Some(started) = &self.started {
-            started.notes.regroup(group);
+    pub(crate) fn regroup(&mut self, group: Group) {
+        match (&self.started, &mut self.kept) {
+            (Some(started), _) => started.notes.regroup(group),
+            // The others may come while the program is still being launched.
+            (None, Some(kept)) => kept.table.regroup(group),
+            (None, None) => {}
         }
     }
 
@@ -122,5 +125,21 @@ impl Answers {
             Some(started) if self.over => started.thread.join().ok(),
             Some(_) => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::remap::Table;
+
+    #[test]
+    fn a_group_that_comes_before_the_thread_is_not_lost() {
+        let table = Table::new(3001, Vec::new(), vec![3000], Group::default());
+        let kept = Kept::new(table, Vec::new());
+        let mut answers = Answers::new(None, ("WHARF_ID", String::new()), kept);
+        answers.regroup(Group::new([(8000, crate::remap::Peer::on(8001))]));
+        let table = answers.kept.expect("no thread has taken it").table;
+        assert!(table.connect(8000).is_some(), "another of the group has it");
     }
 }

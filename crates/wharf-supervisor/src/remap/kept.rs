@@ -15,7 +15,7 @@ use super::table::{Course, Table};
 /// servers.
 #[derive(Debug)]
 pub(crate) struct Kept {
-    pub(super) table: Table,
+    pub(crate) table: Table,
     reservations: BTreeMap<u16, Reservation>,
     held: Vec<Arc<Held>>,
     /// Those that a server of this launch has got.

@@ -108,7 +108,7 @@ impl Table {
     }
 
     /// Takes in what the other members of the group stand for.
-    pub(super) fn regroup(&mut self, group: Group) {
+    pub(crate) fn regroup(&mut self, group: Group) {
         self.group = group;
     }
 
@@ -141,7 +141,7 @@ impl Table {
     ///
     /// What this program bound itself comes first, then what another of the group has, then the port
     /// that this program would name: it has not bound it, so nobody else's is meant.
-    pub(super) fn connect(&self, named: u16) -> Option<Peer> {
+    pub(crate) fn connect(&self, named: u16) -> Option<Peer> {
         let own = self.leased.filter(|_| self.named == Some(named));
         let likely = || self.leased.filter(|_| self.likely.contains(&named));
         let bound = self.lent.get(&named).copied().or(own).map(Peer::on);
