@@ -110,7 +110,9 @@ impl Mode {
         result
     }
 
-    /// Does a `connect` to `target` and answers the call. A blocking one takes as long as it takes.
+    /// Begins a `connect` to `target` and answers the call; it never waits for the connection. Where the
+    /// caller does, the kernel finds the connection begun and lets the caller wait for it: with its own
+    /// limits, and until a signal, as without us.
     ///
     /// # Errors
     /// The call was not answered: it can still be let go on.
@@ -122,20 +124,17 @@ impl Mode {
     ) -> io::Result<()> {
         match (&sight.socket, self) {
             (Some(socket), _) => {
-                notifier.answer(call, socket.connect(target).map_err(errno));
+                let waits = !socket.is_nonblocking();
+                settle(notifier, call, socket.begin_connect(target), waits);
             }
             (None, Mode::Inject) => {
                 let flags = call.flags().unwrap_or(OFlags::CLOEXEC);
-                match connected(target, flags) {
-                    Ok(socket) => {
-                        let close_on_exec = flags.contains(OFlags::CLOEXEC);
-                        notifier.install(call, socket.as_fd(), close_on_exec)?;
-                        notifier.answer(call, Ok(()));
-                    }
-                    Err(error) => {
-                        notifier.answer(call, Err(errno(error)));
-                    }
-                }
+                let socket = stream(target)?;
+                let result = socket.begin_connect(target);
+                let waits = !flags.contains(OFlags::NONBLOCK);
+                rustix::fs::fcntl_setfl(&socket, flags & OFlags::NONBLOCK)?;
+                notifier.install(call, socket.as_fd(), flags.contains(OFlags::CLOEXEC))?;
+                settle(notifier, call, result, waits);
             }
             (None, _) => {
                 call.rewrite(target)?;
@@ -144,6 +143,14 @@ impl Mode {
         }
         Ok(())
     }
+}
+
+/// Answers a connect that was begun.
+fn settle(notifier: &Notifier, call: &Call, begun: io::Result<()>, waits: bool) {
+    match begun.map_err(errno) {
+        Err(libc::EINPROGRESS | libc::EALREADY) if waits => notifier.proceed(call),
+        result => notifier.answer(call, result),
+    };
 }
 
 /// A call that a signal took back comes again and finds its socket bound: that is its success.
@@ -176,14 +183,11 @@ fn bound(target: SocketAddr) -> io::Result<OwnedFd> {
     }
 }
 
-/// A connection of ours, with the flags that the caller's socket had.
-fn connected(target: SocketAddr, flags: OFlags) -> io::Result<OwnedFd> {
+/// A socket of ours, of the family that the address has.
+fn stream(target: SocketAddr) -> io::Result<Socket> {
     let family = if target.is_ipv6() { AddressFamily::INET6 } else { AddressFamily::INET };
     let cloexec = SocketFlags::CLOEXEC;
-    let socket = rustix::net::socket_with(family, SocketType::STREAM, cloexec, None)?;
-    rustix::net::connect(&socket, &target)?;
-    rustix::fs::fcntl_setfl(&socket, flags & OFlags::NONBLOCK)?;
-    Ok(socket)
+    Ok(Socket::new(rustix::net::socket_with(family, SocketType::STREAM, cloexec, None)?))
 }
 
 /// The number of an error of the system's.

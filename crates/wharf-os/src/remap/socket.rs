@@ -111,12 +111,17 @@ impl Socket {
         Ok(rustix::net::listen(&self.fd, backlog)?)
     }
 
-    /// `connect(2)`: as long as it takes, or at once, as the socket is.
+    /// `connect(2)`, which returns at once whatever the socket is: the flag that says so is shared with
+    /// the other process, which is stopped, and is put back.
     ///
     /// # Errors
-    /// As the call's: `EINPROGRESS` of a non-blocking socket included.
-    pub fn connect(&self, address: SocketAddr) -> io::Result<()> {
-        Ok(rustix::net::connect(&self.fd, &address)?)
+    /// As the call's: `EINPROGRESS` when the connection is begun.
+    pub fn begin_connect(&self, address: SocketAddr) -> io::Result<()> {
+        let flags = rustix::fs::fcntl_getfl(&self.fd)?;
+        rustix::fs::fcntl_setfl(&self.fd, flags | OFlags::NONBLOCK)?;
+        let result = rustix::net::connect(&self.fd, &address);
+        rustix::fs::fcntl_setfl(&self.fd, flags)?;
+        Ok(result?)
     }
 }
 

@@ -5,7 +5,6 @@ use std::net::SocketAddr;
 use std::os::fd::AsFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
@@ -25,9 +24,6 @@ const ASK_LIMIT: Duration = Duration::from_secs(7);
 /// How many binds may wait for a port at once; a further one is left as it is.
 const PENDING_MAX: usize = 256;
 
-/// How many blocking connects may be under way at once; a further one is done by its caller.
-const CONNECTING_MAX: usize = 64;
-
 /// How much of what was seen may lie unread. The sockets themselves tell what is lost.
 const SEEN_MAX: usize = 256;
 
@@ -39,7 +35,7 @@ const STACK: usize = 256 * 1024;
 
 /// What the thread is made of.
 pub(crate) struct Answering {
-    notifier: Arc<Notifier>,
+    notifier: Notifier,
     bell: Arc<Doorbell>,
     inbox: Receiver<Note>,
     notes: Notes,
@@ -54,7 +50,6 @@ pub(crate) struct Answering {
     /// The sockets that keep the leased ports, by port.
     reservations: BTreeMap<u16, Reservation>,
     pending: Vec<Pending>,
-    connecting: Arc<AtomicUsize>,
     told: BTreeSet<(u16, Unmapped)>,
     /// Ports on which the loopback guard bound IPv4 alone for a dual-stack socket.
     only_v4: BTreeSet<u16>,
@@ -94,7 +89,7 @@ impl Answering {
         let (notes, inbox) = Notes::new(bell.clone());
         let (seen, seen_out) = mpsc::channel(SEEN_MAX);
         let mut answering = Answering {
-            notifier: Arc::new(notifier),
+            notifier,
             bell,
             inbox,
             notes: notes.clone(),
@@ -107,7 +102,6 @@ impl Answering {
             table,
             reservations: reservations.into_iter().map(|one| (one.port(), one)).collect(),
             pending: Vec::new(),
-            connecting: Arc::new(AtomicUsize::new(0)),
             told: BTreeSet::new(),
             only_v4: BTreeSet::new(),
         };
@@ -215,7 +209,7 @@ impl Answering {
         }
         let reservation = self.reservations.get(&port);
         let _ = reservation.map(|reservation| reservation.share(true));
-        let pair = (&*self.notifier, call);
+        let pair = (&self.notifier, call);
         let result = self.mode.bind(pair, sight, target, None);
         // Where the caller binds by itself, it does so after this.
         if self.mode == Mode::Duplicate {
@@ -338,11 +332,8 @@ impl Answering {
             return self.leave(&call);
         }
         let target = self.connect_target(address, port, &sight);
-        let blocks = sight.socket.as_ref().is_some_and(|socket| !socket.is_nonblocking());
-        if blocks {
-            self.connect_beside(call, sight, target)
-        } else {
-            self.connect_now(&call, &sight, target)
+        if self.mode.connect((&self.notifier, &call), &sight, target).is_err() {
+            self.leave(&call);
         }
     }
 
@@ -355,38 +346,6 @@ impl Answering {
             target.set_ip(std::net::Ipv4Addr::LOCALHOST.to_ipv6_mapped().into());
         }
         target
-    }
-
-    fn connect_now(&self, call: &Call, sight: &Sight, target: SocketAddr) {
-        if self.mode.connect((&self.notifier, call), sight, target).is_err() {
-            self.notifier.proceed(call);
-        }
-    }
-
-    /// A connect that may block (a full queue of connections does) gets a thread of its own, so that
-    /// nobody else's call waits for it.
-    fn connect_beside(&self, call: Call, sight: Sight, target: SocketAddr) {
-        if self.connecting.fetch_add(1, Ordering::Relaxed) >= CONNECTING_MAX {
-            self.connecting.fetch_sub(1, Ordering::Relaxed);
-            let by_itself = Sight { socket: None, ..sight };
-            let rewrite = Mode::Rewrite.connect((&self.notifier, &call), &by_itself, target);
-            if rewrite.is_err() {
-                self.notifier.proceed(&call);
-            }
-            return;
-        }
-        let (notifier, connecting, mode) =
-            (self.notifier.clone(), self.connecting.clone(), self.mode);
-        let spawned = std::thread::Builder::new().stack_size(STACK).spawn(move || {
-            if mode.connect((&notifier, &call), &sight, target).is_err() {
-                notifier.proceed(&call);
-            }
-            connecting.fetch_sub(1, Ordering::Relaxed);
-        });
-        if spawned.is_err() {
-            self.connecting.fetch_sub(1, Ordering::Relaxed);
-            self.notifier.proceed(&call);
-        }
     }
 
     /// The kernel does the call as if there were no filter.

@@ -1,0 +1,144 @@
+//! Calls that are answered by wharf behave as the kernel's own: signals, time limits, errors.
+
+mod sandbox;
+
+use std::process::{Child, Stdio};
+
+use sandbox::{Answer, Sandbox, until};
+
+/// Somebody else on port 8000, so that a program that names it is on another port, and its connects are
+/// answered by wharf.
+struct Stranger(Child);
+
+impl Stranger {
+    fn new(sandbox: &Sandbox) -> Stranger {
+        let program = "import socket, time\n\
+                       server = socket.create_server(('127.0.0.1', 8000))\n\
+                       while True: server.accept()[0].sendall(b'stranger')";
+        let mut command = sandbox.program("python3");
+        command.args(["-c", program]).stdout(Stdio::null()).stderr(Stdio::null());
+        let stranger = Stranger(command.spawn().expect("python3 is there"));
+        let asks = "import socket; socket.create_connection(('127.0.0.1', 8000))";
+        until(|| {
+            let mut command = sandbox.program("python3");
+            command.args(["-c", asks]);
+            (sandbox::answer(command).code == 0).then_some(())
+        })
+        .expect("it listens");
+        stranger
+    }
+}
+
+impl Drop for Stranger {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Runs a Python program under wharf to its end.
+fn python(sandbox: &Sandbox, options: &[&str], program: &str) -> Answer {
+    let program = format!("{PRELUDE}{program}");
+    let mut args = vec!["run"];
+    args.extend(options);
+    args.extend(["--", "python3", "-c", &program]);
+    sandbox.output(&args)
+}
+
+/// `full()` is a listener on port 8000 to which nobody else can connect: a blocking connect waits.
+const PRELUDE: &str = "\
+import os, signal, socket, sys, threading, time
+HERE = ('127.0.0.1', 8000)
+def full():
+    server = socket.create_server(HERE, backlog=0)
+    clients = [socket.socket() for _ in range(4)]
+    for client in clients:
+        client.setblocking(False)
+        client.connect_ex(HERE)
+    return server, clients
+";
+
+#[test]
+fn a_signal_ends_a_connect_that_waits() {
+    let sandbox = Sandbox::new();
+    let _stranger = Stranger::new(&sandbox);
+    let program = "\
+keep = full()
+class Alarm(Exception): pass
+def alarm(*_): raise Alarm
+signal.signal(signal.SIGALRM, alarm)
+signal.setitimer(signal.ITIMER_REAL, 0.3)
+client = socket.socket()
+try:
+    client.connect(HERE)
+    sys.exit('it connected')
+except Alarm:
+    pass
+client = socket.socket()
+client.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, (0).to_bytes(8, 'little') + (200000).to_bytes(8, 'little'))
+try:
+    client.connect(HERE)
+    sys.exit('it connected')
+except BlockingIOError:
+    print('both')
+";
+    // A socket of wharf's own, as `inject` gives it, has not the limit of the program's.
+    for mode in ["dup", "rewrite"] {
+        let answer = python(&sandbox, &["--remap", mode], program);
+        assert_eq!((answer.code, &*answer.out), (0, "both\n"), "{mode}: {answer:?}");
+    }
+}
+
+#[test]
+fn nobody_else_waits_for_a_connect_that_waits() {
+    let sandbox = Sandbox::new();
+    let _stranger = Stranger::new(&sandbox);
+    let program = "\
+keep = full()
+def wait(): socket.socket().connect(HERE)
+for _ in range(80): threading.Thread(target=wait, daemon=True).start()
+begun = time.monotonic()
+for _ in range(20):
+    with socket.create_server(('127.0.0.1', 8700)): pass
+print('bound' if time.monotonic() - begun < 5 else 'late')
+sys.stdout.flush()
+os._exit(0)
+";
+    for mode in ["dup", "rewrite", "inject"] {
+        let answer = python(&sandbox, &["--remap", mode], program);
+        assert_eq!((answer.code, &*answer.out), (0, "bound\n"), "{mode}: {answer:?}");
+    }
+}
+
+#[test]
+fn a_connect_says_what_the_kernel_says() {
+    let sandbox = Sandbox::new();
+    let _stranger = Stranger::new(&sandbox);
+    let program = "\
+import errno, select
+def outcome(waits, kind=0):
+    client = socket.socket(socket.AF_INET, socket.SOCK_STREAM, kind)
+    client.setblocking(waits)
+    first = client.connect_ex(HERE)
+    if not waits:
+        select.select([], [client], [], 5)
+    return errno.errorcode.get(first, 'ok'), client.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR), client.getblocking()
+server = socket.socket()
+server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+server.bind(HERE)
+for kind in (0, 262):
+    print(outcome(True, kind), outcome(False, kind))
+server.listen()
+for kind in (0, 262):
+    print(outcome(True, kind), outcome(False, kind))
+client = socket.create_connection(HERE)
+print(errno.errorcode.get(client.connect_ex(HERE)))
+";
+    let refused = "('ECONNREFUSED', 0, True) ('EINPROGRESS', 111, False)\n";
+    let taken = "('ok', 0, True) ('EINPROGRESS', 0, False)\n";
+    let expected = format!("{refused}{refused}{taken}{taken}EISCONN\n");
+    for mode in ["dup", "rewrite"] {
+        let answer = python(&sandbox, &["--remap", mode], program);
+        assert_eq!((answer.code, &*answer.out), (0, &*expected), "{mode}: {answer:?}");
+    }
+}
