@@ -142,3 +142,74 @@ print(errno.errorcode.get(client.connect_ex(HERE)))
         assert_eq!((answer.code, &*answer.out), (0, &*expected), "{mode}: {answer:?}");
     }
 }
+
+/// An ordinary user's own folders, and wharf in them with this user's rights alone.
+fn of_a_user(sandbox: &Sandbox, args: &[&str]) -> std::process::Command {
+    for folder in ["user/run", "user/home", "user/project/.git"] {
+        std::fs::create_dir_all(sandbox.dir().join(folder)).expect("a folder");
+    }
+    let user = sandbox.dir().join("user");
+    let owned = std::process::Command::new("chown").args(["-R", "65534:65534"]).arg(&user).status();
+    assert!(owned.expect("chown is there").success());
+    sandbox::mode(&user.join("run"), 0o700);
+    let mut command = sandbox.program("setpriv");
+    command
+        .args(["--reuid", "65534", "--regid", "65534", "--clear-groups", "--"])
+        .arg(env!("CARGO_BIN_EXE_wharf"))
+        .args(args)
+        .env("HOME", user.join("home"))
+        .env("XDG_RUNTIME_DIR", user.join("run"))
+        .current_dir(user.join("project"));
+    command
+}
+
+#[test]
+fn a_process_that_may_not_be_inspected_binds_by_itself_and_that_is_told() {
+    let sandbox = Sandbox::new();
+    // The port of which it was told, and another.
+    let program = "\
+import ctypes, os, socket
+ctypes.CDLL(None).prctl(4, 0)
+for port in (int(os.environ['PORT']), 8765):
+    server = socket.create_server(('127.0.0.1', port))
+    print(server.getsockname()[1])
+";
+    let args = ["run", "--no-daemon", "--port", "8400+", "--", "python3", "-c", program];
+    let answer = sandbox::answer(of_a_user(&sandbox, &args));
+    assert_eq!((answer.code, &*answer.out), (0, "8400\n8765\n"), "{answer:?}");
+    let told = "a port is left as `python3` (pid";
+    assert!(answer.err.contains(told), "{answer:?}");
+    assert!(answer.err.contains("the process does not let itself be inspected"), "{answer:?}");
+    assert!(!answer.err.contains("is answered by another process"), "{answer:?}");
+}
+
+#[test]
+fn a_mistake_of_the_program_is_the_kernels_to_tell() {
+    let sandbox = Sandbox::new();
+    let program = "\
+import ctypes, errno
+libc = ctypes.CDLL(None, use_errno=True)
+address = ctypes.create_string_buffer(bytes([2, 0]) + (8765).to_bytes(2, 'big') + bytes([127, 0, 0, 1]) + bytes(8))
+def outcome(call, *args):
+    print(errno.errorcode.get(ctypes.get_errno()) if getattr(libc, call)(*args) else 'ok')
+null, file = -1, os.open('/dev/null', os.O_RDWR)
+for fd in (null, file):
+    outcome('bind', fd, address, 16)
+    outcome('listen', fd, 1)
+stream = socket.socket()
+outcome('bind', stream.fileno(), ctypes.c_void_p(8), 16)
+outcome('bind', stream.fileno(), address, 129)
+outcome('bind', stream.fileno(), address, -1)
+outcome('bind', stream.fileno(), address, 16)
+stream.close()
+elsewhere = socket.socket()
+address[4] = 192
+outcome('bind', elsewhere.fileno(), address, 16)
+";
+    let expected = "EBADF\nEBADF\nENOTSOCK\nENOTSOCK\nEFAULT\nEINVAL\nEINVAL\nok\nEADDRNOTAVAIL\n";
+    for mode in ["dup", "rewrite"] {
+        let answer = python(&sandbox, &["--remap", mode], program);
+        assert_eq!((answer.code, &*answer.out), (0, expected), "{mode}: {answer:?}");
+        assert!(!answer.err.contains("inspected"), "{mode}: {answer:?}");
+    }
+}

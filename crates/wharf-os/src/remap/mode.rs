@@ -40,15 +40,15 @@ impl Mode {
     /// Looks at the socket of a call.
     ///
     /// # Errors
-    /// It may not be seen: a process that may not be inspected, or a sandbox around us.
+    /// `PermissionDenied` where it may not be seen (a process that may not be inspected, a sandbox around
+    /// us), another where there is none to be seen.
     pub fn look(self, call: &Call) -> io::Result<Sight> {
         if self == Mode::Duplicate {
             let socket = call.socket()?;
             let (protocol, inode) = (socket.protocol(), socket.inode());
             return Ok(Sight { protocol, inode, socket: Some(socket) });
         }
-        let protocol = call.protocol().ok_or(io::ErrorKind::PermissionDenied)?;
-        Ok(Sight { protocol, inode: call.inode(), socket: None })
+        Ok(Sight { protocol: call.protocol()?, inode: call.inode(), socket: None })
     }
 
     /// Does a `bind` at `target` and answers the call. For [`Mode::Inject`] `held` is the listener

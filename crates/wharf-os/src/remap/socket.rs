@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::fs::OFlags;
+use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketType, sockopt};
 
 /// The protocols whose ports are told apart here.
@@ -133,13 +134,22 @@ impl AsFd for Socket {
 
 /// What a descriptor of another process speaks, by the name that the kernel gives of every socket.
 /// Nothing is duplicated, so it works where that is refused.
-pub(super) fn protocol_of(pid: u32, fd: i32) -> Option<Protocol> {
-    let path = CString::new(format!("/proc/{pid}/fd/{fd}")).ok()?;
+///
+/// # Errors
+/// `EACCES` for a process that may not be inspected, `EBADF` where the descriptor is none.
+pub(super) fn protocol_of(pid: u32, fd: i32) -> io::Result<Protocol> {
+    let path = CString::new(format!("/proc/{pid}/fd/{fd}"))?;
     let mut name = [0u8; 32];
+    let length = match rustix::fs::getxattr(path, c"system.sockprotoname", &mut name[..]) {
+        Ok(length) => length,
+        Err(Errno::NOENT) => return Err(Errno::BADF.into()),
+        // No socket has no such name.
+        Err(Errno::OPNOTSUPP | Errno::NODATA) => return Ok(Protocol::Other),
+        Err(error) => return Err(error.into()),
+    };
     // The name ends with a zero byte.
-    let length = rustix::fs::getxattr(path, c"system.sockprotoname", &mut name[..]).ok()?;
-    let name = std::str::from_utf8(name.get(..length)?).ok()?;
-    Some(protocol_by_name(name.trim_end_matches('\0')))
+    let name = name.get(..length).and_then(|name| std::str::from_utf8(name).ok());
+    Ok(protocol_by_name(name.unwrap_or_default().trim_end_matches('\0')))
 }
 
 /// What the kernel's name of a protocol (`/proc/net/protocols`) means.

@@ -152,7 +152,12 @@ impl Answering {
     }
 
     fn bind(&mut self, call: Call) {
-        let Ok(Some(address)) = call.address() else { return self.leave(&call) };
+        let address = match call.address() {
+            Ok(Some(address)) => address,
+            Ok(None) => return self.leave(&call),
+            Err(error) if is_hidden(&error) => return self.leave_hidden(&call),
+            Err(_) => return self.leave(&call),
+        };
         let named = address.port();
         let guarded = self.loopback && on_loopback(address, false) != address;
         if named == 0 && !guarded {
@@ -178,7 +183,7 @@ impl Answering {
         if !self.home.has_our_network(call.thread) {
             return Err(Some(Unmapped::ElsewhereNet));
         }
-        let sight = self.mode.look(call).map_err(|_| Some(Unmapped::Opaque))?;
+        let sight = self.mode.look(call).map_err(|e| is_hidden(&e).then_some(Unmapped::Opaque))?;
         // What was read is the caller's only if the caller still waits.
         if !self.notifier.is_valid(call) {
             return Err(None);
@@ -206,6 +211,10 @@ impl Answering {
                 self.only_v4.insert(port);
             }
             target = guarded;
+        }
+        if self.mode == Mode::Rewrite {
+            // Whether the caller's socket may share the port cannot be seen, so it gets all of it.
+            self.reservations.remove(&port);
         }
         let reservation = self.reservations.get(&port);
         let _ = reservation.map(|reservation| reservation.share(true));
@@ -366,10 +375,23 @@ impl Answering {
         }
     }
 
+    /// Which port is named cannot be seen. It may be one that is kept, over which the caller binds.
+    fn leave_hidden(&mut self, call: &Call) {
+        for reservation in self.reservations.values() {
+            let _ = reservation.share(true);
+        }
+        self.leave_and_say(call, 0, Unmapped::Opaque);
+    }
+
     fn tell(&self, seen: Seen) {
         // Whoever is behind looks at the sockets themselves.
         let _ = self.seen.try_send(seen);
     }
+}
+
+/// Whether the caller may not be inspected, or else has made a mistake that the kernel will tell.
+fn is_hidden(error: &std::io::Error) -> bool {
+    error.kind() == std::io::ErrorKind::PermissionDenied
 }
 
 /// Whether anybody but a reservation of ours has a socket on the port.

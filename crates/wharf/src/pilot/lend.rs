@@ -8,7 +8,7 @@ use wharf_os::reserve::Reservation;
 use wharf_supervisor::remap::{PortAsk, Unmapped};
 
 use super::group::further;
-use super::watch::Pilot;
+use super::watch::{Pilot, pids_text};
 use super::{HOST, Kind};
 use crate::link::Link;
 use crate::narrate;
@@ -64,9 +64,13 @@ impl Pilot {
             // Both are as they should be; `--events` has them.
             Unmapped::Udp | Unmapped::ElsewhereNet => {}
             Unmapped::Opaque | Unmapped::TooMany | Unmapped::NoPort => {
-                narrate::warning(&format!(
-                    "port {named} (pid {pid}) is left as the program names it: {text}"
-                ));
+                // Which one it is may not be seen either.
+                let port = match named {
+                    0 => "a port".to_owned(),
+                    named => format!("port {named}"),
+                };
+                let who = pids_text(&[pid]);
+                narrate::warning(&format!("{port} is left as {who} names it: {text}"));
             }
         }
     }

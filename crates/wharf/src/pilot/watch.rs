@@ -389,7 +389,7 @@ impl Pilot {
     }
 }
 
-fn pids_text(pids: &[u32]) -> String {
+pub(super) fn pids_text(pids: &[u32]) -> String {
     let names: Vec<String> = pids
         .iter()
         .take(5)
