@@ -213,3 +213,42 @@ outcome('bind', elsewhere.fileno(), address, 16)
         assert!(!answer.err.contains("inspected"), "{mode}: {answer:?}");
     }
 }
+
+#[test]
+fn sockets_of_one_program_share_a_port_as_they_would_without_wharf() {
+    let sandbox = Sandbox::new();
+    let _stranger = Stranger::new(&sandbox);
+    let program = "\
+def outcome(sock, address):
+    try: sock.bind(address)
+    except OSError as error: return os.strerror(error.errno)
+    return sock.getsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR)
+plain, second = socket.socket(), socket.socket()
+print(outcome(plain, HERE), outcome(second, HERE))
+plain.close()
+print(outcome(second, HERE), second.listen())
+second.close()
+workers = [socket.socket() for _ in range(3)]
+for one in workers: one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+print(outcome(workers[0], ('127.0.0.1', 0)))
+for one in workers[1:]: print(outcome(one, workers[0].getsockname()))
+for one in workers: one.listen()
+print(len({one.getsockname() for one in workers}))
+";
+    let answer = python(&sandbox, &[], program);
+    let expected = "0 Address already in use\n0 None\n0\n0\n0\n1\n";
+    assert_eq!((answer.code, &*answer.out), (0, expected), "{answer:?}");
+}
+
+#[test]
+fn whoever_names_no_port_is_told_on_the_port_that_it_got() {
+    let sandbox = Sandbox::new();
+    let program = "import socket, time\n\
+                   server = socket.create_server(('0.0.0.0', 0))\n\
+                   print(server.getsockname(), flush=True)\n\
+                   time.sleep(600)";
+    let mut run = sandbox.run(&["--loopback", "--", "python3", "-c", program]);
+    let bound = run.event("bound");
+    let printed = until(|| Some(run.out()).filter(|out| out.ends_with('\n'))).unwrap();
+    assert_eq!(printed, format!("('127.0.0.1', {})\n", bound["port"]));
+}

@@ -105,6 +105,8 @@ impl Mode {
             notifier.proceed(call);
             return Ok(());
         };
+        // The kernel looks at the port once more. What listens keeps everybody out, whatever it shares.
+        let _ = socket.share_address(true);
         let result = socket.listen(backlog).map_err(errno);
         notifier.answer(call, result);
         result
@@ -155,12 +157,16 @@ fn settle(notifier: &Notifier, call: &Call, begun: io::Result<()>, waits: bool) 
 
 /// A call that a signal took back comes again and finds its socket bound: that is its success.
 fn bind_duplicate(socket: &Socket, target: SocketAddr) -> Result<(), i32> {
-    // Over the reservation of the port, and over connections of the server before.
-    let _ = socket.share_address();
-    match socket.bind(target).map_err(errno) {
+    // Over the reservation of the port, and over connections of the server before. Only now: two
+    // sockets of the program keep each other out as they would without us.
+    let shares = socket.shares_address();
+    let _ = socket.share_address(true);
+    let result = match socket.bind(target).map_err(errno) {
         Err(libc::EINVAL) if socket.local().is_ok_and(|at| at.port() == target.port()) => Ok(()),
         result => result,
-    }
+    };
+    let _ = socket.share_address(shares);
+    result
 }
 
 /// A socket of ours that is bound and does not listen yet. Whether the caller's took IPv4 as well cannot

@@ -88,12 +88,17 @@ impl Socket {
         rustix::fs::fstat(&self.fd).ok().map(|stat| stat.st_ino)
     }
 
-    /// Lets it bind where a reservation or connections of an earlier server are.
+    /// Whether it binds where a reservation or connections of an earlier server are.
+    pub fn shares_address(&self) -> bool {
+        sockopt::socket_reuseaddr(&self.fd).unwrap_or(false)
+    }
+
+    /// Lets it do so, or not.
     ///
     /// # Errors
     /// Those of `setsockopt(2)`, none of which is to be expected.
-    pub fn share_address(&self) -> io::Result<()> {
-        Ok(sockopt::set_socket_reuseaddr(&self.fd, true)?)
+    pub fn share_address(&self, shares: bool) -> io::Result<()> {
+        Ok(sockopt::set_socket_reuseaddr(&self.fd, shares)?)
     }
 
     /// `bind(2)`

@@ -125,17 +125,21 @@ impl Answering {
                 self.read_notes();
             }
             self.give_up_late();
-            if woken.call
-                && let Ok(Some(call)) = self.notifier.receive()
-            {
-                self.answer_without_fail(call);
+            if !woken.call {
+                continue;
+            }
+            match self.notifier.receive() {
+                Ok(Some(call)) => self.without_fail(call, |all| all.answer(call)),
+                Ok(None) => {}
+                // Refused from now on: calls that fail are better than calls that wait for ever.
+                Err(_) => return,
             }
         }
     }
 
     /// Whatever goes wrong here, the caller's call is done as if there were no filter.
-    fn answer_without_fail(&mut self, call: Call) {
-        if catch_unwind(AssertUnwindSafe(|| self.answer(call))).is_err() {
+    fn without_fail(&mut self, call: Call, answer: impl FnOnce(&mut Answering)) {
+        if catch_unwind(AssertUnwindSafe(|| answer(self))).is_err() {
             self.notifier.proceed(&call);
         }
     }
@@ -202,16 +206,9 @@ impl Answering {
 
     /// Does a bind on a port of ours.
     fn bind_on(&mut self, call: &Call, sight: &Sight, address: SocketAddr, port: u16) {
-        let v6_only = sight.socket.as_ref().is_some_and(|socket| socket.is_v6_only());
         let mut target = address;
         target.set_port(port);
-        if self.loopback {
-            let guarded = on_loopback(target, v6_only);
-            if guarded != target && guarded.ip().to_canonical().is_ipv4() && target.is_ipv6() {
-                self.only_v4.insert(port);
-            }
-            target = guarded;
-        }
+        let target = self.guarded(sight, target);
         if self.mode == Mode::Rewrite {
             // Whether the caller's socket may share the port cannot be seen, so it gets all of it.
             self.reservations.remove(&port);
@@ -227,11 +224,27 @@ impl Answering {
         match result {
             Ok(Ok(())) => {
                 let (named, pid) = (address.port(), call.thread);
-                self.tell(Seen::Bound { named, address: target, pid });
+                // Whoever names no port is not on port 0.
+                let given = sight.socket.as_ref().filter(|_| port == 0);
+                let address = given.and_then(|socket| socket.local().ok()).unwrap_or(target);
+                self.tell(Seen::Bound { named, address, pid });
             }
             Ok(Err(_)) => {}
             Err(_) => self.leave(call),
         }
+    }
+
+    /// The address that a bind has in the end: a loopback one where the guard is on.
+    fn guarded(&mut self, sight: &Sight, target: SocketAddr) -> SocketAddr {
+        if !self.loopback {
+            return target;
+        }
+        let v6_only = sight.socket.as_ref().is_some_and(|socket| socket.is_v6_only());
+        let guarded = on_loopback(target, v6_only);
+        if guarded != target && guarded.ip().to_canonical().is_ipv4() && target.is_ipv6() {
+            self.only_v4.insert(target.port());
+        }
+        guarded
     }
 
     /// Asks the owner for a port, or joins those who wait for the same one.
@@ -264,6 +277,16 @@ impl Answering {
     /// A port of the kernel's own range is most often one that the program was given a moment ago: as
     /// long as nobody else has it, there is nothing to lease and to remember.
     fn is_had_as_it_is(&mut self, call: &Call, sight: &Sight, address: SocketAddr) -> bool {
+        if let Some(socket) = &sight.socket {
+            // The kernel knows best: workers may share the port by options of their own.
+            let address = self.guarded(sight, address);
+            let is_bound = socket.bind(address).is_ok();
+            if is_bound {
+                self.notifier.answer(call, Ok(()));
+                self.tell(Seen::Bound { named: address.port(), address, pid: call.thread });
+            }
+            return is_bound;
+        }
         let port = address.port();
         if diag::holding(port).map_or(true, |holders| !holders.is_empty()) {
             return false;
@@ -293,10 +316,10 @@ impl Answering {
             if !self.notifier.is_valid(&call) {
                 continue;
             }
-            match port {
-                Some(port) => self.bind_on(&call, &sight, address, port),
-                None => self.leave_and_say(&call, named, Unmapped::NoPort),
-            }
+            self.without_fail(call, |all| match port {
+                Some(port) => all.bind_on(&call, &sight, address, port),
+                None => all.leave_and_say(&call, named, Unmapped::NoPort),
+            });
         }
     }
 
