@@ -60,7 +60,19 @@ impl Sight {
             };
             list.push(listener(socket, None));
         }
+        if !on_port.foreign.is_empty() {
+            self.forget_gone(port, &mut on_port)?;
+        }
         Ok(on_port)
+    }
+
+    /// A listener that was closed, or whose process ended, between the two looks has no holder: it is
+    /// nobody's, and no stranger's.
+    fn forget_gone(&mut self, port: u16, on_port: &mut OnPort) -> io::Result<()> {
+        let sockets = self.watch.listening(port)?;
+        let left: Vec<Listener> = sockets.iter().map(|socket| listener(socket, None)).collect();
+        on_port.foreign.retain(|foreign| left.contains(foreign));
+        Ok(())
     }
 
     /// Everything that the tree listens on.

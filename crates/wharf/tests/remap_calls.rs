@@ -241,6 +241,18 @@ print(len({one.getsockname() for one in workers}))
 }
 
 #[test]
+fn a_program_that_fails_is_not_told_that_remapping_is_off() {
+    let sandbox = Sandbox::new();
+    let _stranger = Stranger::new(&sandbox);
+    let failed = python(&sandbox, &[], "socket.create_server(HERE); sys.exit(3)");
+    assert_eq!(failed.code, 3);
+    assert!(!failed.err.contains("remapping is off"), "{failed:?}");
+    let failed = python(&sandbox, &["--remap", "off"], "socket.create_server(HERE)");
+    assert!(failed.err.contains("8000 is taken by"), "{failed:?}");
+    assert!(failed.err.contains("remapping is off here"), "{failed:?}");
+}
+
+#[test]
 fn whoever_names_no_port_is_told_on_the_port_that_it_got() {
     let sandbox = Sandbox::new();
     let program = "import socket, time\n\

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, watch};
-use wharf_model::{EventKind, Exposure, Instance, LaunchPlan, Listener, State};
+use wharf_model::{EventKind, Exposure, Instance, LaunchPlan, Listener, Remap, State};
 use wharf_os::diag;
 use wharf_os::guard::Exit;
 use wharf_os::signals::{self, Received};
@@ -356,7 +356,8 @@ impl Pilot {
         if exit == Exit::Code(0) {
             return;
         }
-        if let Some(listener) = self.rival() {
+        let collides = self.reports.borrow().remap == Remap::Cooperative;
+        if let Some(listener) = self.rival().filter(|_| collides) {
             narrate::line(&format!(
                 "  if it names its port itself: {} is taken by {}, and remapping is off here \
                  (`wharf doctor remap`)",
