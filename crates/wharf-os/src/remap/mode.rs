@@ -147,7 +147,8 @@ impl Mode {
     }
 }
 
-/// Answers a connect that was begun.
+/// Answers a connect that was begun. What differs: a caller whose own limit (`SO_SNDTIMEO`) is over is told
+/// `EALREADY` instead of `EINPROGRESS`.
 fn settle(notifier: &Notifier, call: &Call, begun: io::Result<()>, waits: bool) {
     match begun.map_err(errno) {
         Err(libc::EINPROGRESS | libc::EALREADY) if waits => notifier.proceed(call),
