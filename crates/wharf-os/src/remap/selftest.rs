@@ -137,6 +137,10 @@ fn serve(
                 notifier.proceed(&call);
                 return Err(refusal);
             }
+            if notifier.is_valid(&call) {
+                let error = io::ErrorKind::PermissionDenied.into();
+                return Err(Refusal { step: "sending an answer", error });
+            }
         }
     }
 }
