@@ -392,7 +392,8 @@ impl Pilot {
         if exit == Exit::Code(0) {
             return;
         }
-        if let Some(listener) = self.rival() {
+        let collides = self.reports.borrow().remap == Remap::Cooperative;
+        if let Some(listener) = self.rival().filter(|_| collides) {
             narrate::line(&format!(
                 "  if it names its port itself: {} is taken by {}, and remapping is off here \
                  (`wharf doctor remap`)",
@@ -425,7 +426,7 @@ impl Pilot {
     }
 }
 
-fn pids_text(pids: &[u32]) -> String {
+pub(super) fn pids_text(pids: &[u32]) -> String {
     let names: Vec<String> = pids
         .iter()
         .take(5)
