@@ -351,6 +351,10 @@ impl Pilot {
             let text = format!("ready in {}", duration(ready_ms));
             narrate::ready(&text, &url, &format!(" (direct {direct_url}){note}"));
         }
+        // From here on the pilot mostly waits, for as long as its server runs.
+        if self.launches <= 1 && !again {
+            wharf_os::own_memory::give_back_code();
+        }
         let port = listener.port;
         self.events.write(EventKind::Ready { port, url, direct_url, ready_ms, http_status });
     }
