@@ -163,7 +163,8 @@ impl Guard {
     pub fn next(&self) -> io::Result<Option<Packet>> {
         let mut buffer = [0u8; Word::SIZE];
         let received = passing::receive(self.channel.as_fd(), &mut buffer)?;
-        Ok(received.and_then(|(length, fd)| Packet::new(Word::decode(&buffer[..length])?, fd)))
+        Ok(received
+            .and_then(|(length, fd)| Some(Packet::new(Word::decode(&buffer[..length])?, fd))))
     }
 
     /// Takes the guard off the process table once it has gone; harmless before and after.
@@ -209,13 +210,16 @@ pub enum Packet {
 
 impl Packet {
     /// A filter without its descriptor was lost on the way (descriptors used up): its calls fail.
-    fn new(word: Word, fd: Option<OwnedFd>) -> Option<Packet> {
-        Some(match word {
+    fn new(word: Word, fd: Option<OwnedFd>) -> Packet {
+        match word {
             Word::Message(message) => Packet::Message(message),
             Word::Refused { folder, errno } => Packet::Refused { folder, errno },
-            Word::Filtered => Packet::Filtered(Notifier::new(fd?)),
+            Word::Filtered => match fd {
+                Some(fd) => Packet::Filtered(Notifier::new(fd)),
+                None => Packet::NotFiltered { errno: libc::EMFILE },
+            },
             Word::NotFiltered { errno } => Packet::NotFiltered { errno },
-        })
+        }
     }
 }
 
@@ -315,4 +319,15 @@ pub(crate) fn channel() -> io::Result<(OwnedFd, OwnedFd)> {
     }
     // SAFETY: the call has just given both descriptors, and nobody else has them.
     Ok(unsafe { (OwnedFd::from_raw_fd(ends[0]), OwnedFd::from_raw_fd(ends[1])) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_filter_whose_descriptor_was_lost_is_told_as_refused() {
+        let packet = Packet::new(Word::Filtered, None);
+        assert!(matches!(packet, Packet::NotFiltered { errno: libc::EMFILE }), "{packet:?}");
+    }
 }

@@ -4,7 +4,20 @@ use std::fs::File;
 use std::io;
 use std::os::fd::{BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
+use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::fs::{OFlags, fcntl_getfl};
+
+/// Whether a line can be written to our standard error now or within a time: a pipe that nobody reads is
+/// full at some point, and a terminal can be stopped.
+pub fn stderr_takes_a_line(within: Duration) -> bool {
+    let stderr = std::io::stderr();
+    let mut ready = [PollFd::new(&stderr, PollFlags::OUT)];
+    let within = Timespec::try_from(within).ok();
+    // Whatever poll cannot tell, the write does.
+    !matches!(rustix::event::poll(&mut ready, within.as_ref()), Ok(0))
+}
 
 /// A writable copy of an inherited descriptor, closed on exec. The number itself stays open and is
 /// marked closed on exec as well, so that no child keeps a reader waiting for its end.

@@ -22,6 +22,7 @@ pub mod limits;
 pub mod lock;
 pub mod loopback_address;
 pub mod namespace;
+pub mod own_memory;
 mod passing;
 pub mod peer;
 pub mod pidfd;

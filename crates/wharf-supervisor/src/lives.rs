@@ -56,28 +56,32 @@ impl Lives {
     /// Until there is no next launch.
     pub(crate) async fn run(mut self, mut guard: Option<Guard>) {
         loop {
-            let first = match guard.take() {
-                Some(guard) => Some(guard),
-                None => {
-                    if self.dormant && !self.connected().await {
-                        break;
-                    }
-                    match Guard::spawn(&self.launch.command) {
-                        Ok(guard) => Some(guard),
-                        Err(error) => {
-                            self.tell(Update::Unlaunched { reason: error.to_string() }).await;
-                            None
-                        }
-                    }
-                }
+            let guard = match guard.take() {
+                Some(guard) => guard,
+                None => match self.launch_again().await {
+                    Some(guard) => guard,
+                    None => return self.tell(Update::Gone).await,
+                },
             };
-            let Some(first) = first else { break };
-            match self.live(first).await {
+            match self.live(guard).await {
                 Some(lives) => self = lives,
                 None => return,
             }
         }
-        self.tell(Update::Gone).await;
+    }
+
+    /// The next launch, once there is reason for it; `None` when there is none any more.
+    async fn launch_again(&mut self) -> Option<Guard> {
+        if self.dormant && !self.connected().await {
+            return None;
+        }
+        match Guard::spawn(&self.launch.command) {
+            Ok(guard) => Some(guard),
+            Err(error) => {
+                self.tell(Update::Unlaunched { reason: error.to_string() }).await;
+                None
+            }
+        }
     }
 
     /// One launch; `None` when it was the last and all is told.

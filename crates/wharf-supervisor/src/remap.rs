@@ -73,7 +73,7 @@ pub enum Seen {
     },
     /// A bind was left as it was.
     Unmapped {
-        /// The port that the program named.
+        /// The port that the program named; 0 where it cannot be seen.
         named: u16,
         /// The thread that called.
         pid: u32,

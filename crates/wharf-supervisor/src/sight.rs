@@ -86,6 +86,9 @@ impl Sight {
                 on_port.foreign.push(listener(socket, None));
             }
         }
+        if !on_port.foreign.is_empty() {
+            self.forget_gone(port, &mut on_port)?;
+        }
         Ok(on_port)
     }
 
@@ -105,6 +108,15 @@ impl Sight {
     /// Whether anybody is connected to a port; `true` where the kernel does not tell.
     pub fn is_connected(&mut self, port: u16) -> bool {
         self.watch.is_connected(port).unwrap_or(true)
+    }
+
+    /// A listener that was closed, or whose process ended, between the two looks has no holder: it is
+    /// nobody's, and no stranger's.
+    fn forget_gone(&mut self, port: u16, on_port: &mut OnPort) -> io::Result<()> {
+        let sockets = self.watch.listening(port)?;
+        let left: Vec<Listener> = sockets.iter().map(|socket| listener(socket, None)).collect();
+        on_port.foreign.retain(|foreign| left.contains(foreign));
+        Ok(())
     }
 
     /// Everything that the tree listens on.

@@ -1,6 +1,7 @@
 //! What wharf says beside the answer: lines on stderr, marked as its own.
 
 use std::io::{IsTerminal, Write};
+use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
 
@@ -50,10 +51,21 @@ pub(crate) fn report(report: &Report) {
     for help in &report.help {
         text.push_str(&format!("  {} {}\n", paint(Style::new().bold(), "help:"), printable(help)));
     }
-    write(&text);
+    write_out(&text);
+}
+
+/// How long a line waits for its reader.
+const PATIENCE: Duration = Duration::from_millis(100);
+
+/// What a reader who does not read has no room for is not said: whoever narrates also answers the
+/// program's calls.
+fn write(text: &str) {
+    if wharf_os::inherited::stderr_takes_a_line(PATIENCE) {
+        write_out(text);
+    }
 }
 
 /// In one write, so that lines of the server cannot fall in between; a closed stderr stops nothing.
-fn write(text: &str) {
+fn write_out(text: &str) {
     let _ = std::io::stderr().lock().write_all(text.as_bytes());
 }

@@ -95,8 +95,11 @@ impl Call {
         Ok(Socket::new(duplicate_of(&self.pidfd()?, self.fd)?))
     }
 
-    /// What the socket is, without duplicating it; `None` where that cannot be seen.
-    pub fn protocol(&self) -> Option<Protocol> {
+    /// What the socket is, without duplicating it.
+    ///
+    /// # Errors
+    /// As [`Call::socket`].
+    pub fn protocol(&self) -> io::Result<Protocol> {
         socket::protocol_of(self.thread, self.fd)
     }
 

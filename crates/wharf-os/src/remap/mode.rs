@@ -40,15 +40,15 @@ impl Mode {
     /// Looks at the socket of a call.
     ///
     /// # Errors
-    /// It may not be seen: a process that may not be inspected, or a sandbox around us.
+    /// `PermissionDenied` where it may not be seen (a process that may not be inspected, a sandbox around
+    /// us), another where there is none to be seen.
     pub fn look(self, call: &Call) -> io::Result<Sight> {
         if self == Mode::Duplicate {
             let socket = call.socket()?;
             let (protocol, inode) = (socket.protocol(), socket.inode());
             return Ok(Sight { protocol, inode, socket: Some(socket) });
         }
-        let protocol = call.protocol().ok_or(io::ErrorKind::PermissionDenied)?;
-        Ok(Sight { protocol, inode: call.inode(), socket: None })
+        Ok(Sight { protocol: call.protocol()?, inode: call.inode(), socket: None })
     }
 
     /// Does a `bind` at `target` and answers the call. Where there is a `held` listener, that takes the
@@ -100,12 +100,16 @@ impl Mode {
             notifier.proceed(call);
             return Ok(());
         };
+        // The kernel looks at the port once more. What listens keeps everybody out, whatever it shares.
+        let _ = socket.share_address(true);
         let result = socket.listen(backlog).map_err(errno);
         notifier.answer(call, result);
         result
     }
 
-    /// Does a `connect` to `target` and answers the call. A blocking one takes as long as it takes.
+    /// Begins a `connect` to `target` and answers the call; it never waits for the connection. Where the
+    /// caller does, the kernel finds the connection begun and lets the caller wait for it: with its own
+    /// limits, and until a signal, as without us.
     ///
     /// # Errors
     /// The call was not answered: it can still be let go on.
@@ -117,14 +121,18 @@ impl Mode {
     ) -> io::Result<()> {
         match (&sight.socket, self) {
             (Some(socket), _) => {
-                notifier.answer(call, socket.connect(target).map_err(errno));
+                let waits = !socket.is_nonblocking();
+                settle(notifier, call, socket.begin_connect(target), waits);
             }
-            (None, Mode::Inject) => match connected(target) {
-                Ok(socket) => replace((notifier, call), socket.as_fd())?,
-                Err(error) => {
-                    notifier.answer(call, Err(errno(error)));
-                }
-            },
+            (None, Mode::Inject) => {
+                let flags = call.flags().unwrap_or(OFlags::CLOEXEC);
+                let socket = stream(target)?;
+                let result = socket.begin_connect(target);
+                let waits = !flags.contains(OFlags::NONBLOCK);
+                rustix::fs::fcntl_setfl(&socket, flags & OFlags::NONBLOCK)?;
+                notifier.install(call, socket.as_fd(), flags.contains(OFlags::CLOEXEC))?;
+                settle(notifier, call, result, waits);
+            }
             (None, _) => {
                 call.rewrite(target)?;
                 notifier.proceed(call);
@@ -134,14 +142,27 @@ impl Mode {
     }
 }
 
+/// Answers a connect that was begun. What differs: a caller whose own limit (`SO_SNDTIMEO`) is over is told
+/// `EALREADY` instead of `EINPROGRESS`.
+fn settle(notifier: &Notifier, call: &Call, begun: io::Result<()>, waits: bool) {
+    match begun.map_err(errno) {
+        Err(libc::EINPROGRESS | libc::EALREADY) if waits => notifier.proceed(call),
+        result => notifier.answer(call, result),
+    };
+}
+
 /// A call that a signal took back comes again and finds its socket bound: that is its success.
 fn bind_duplicate(socket: &Socket, target: SocketAddr) -> Result<(), i32> {
-    // Over the reservation of the port, and over connections of the server before.
-    let _ = socket.share_address();
-    match socket.bind(target).map_err(errno) {
+    // Over the reservation of the port, and over connections of the server before. Only now: two
+    // sockets of the program keep each other out as they would without us.
+    let shares = socket.shares_address();
+    let _ = socket.share_address(true);
+    let result = match socket.bind(target).map_err(errno) {
         Err(libc::EINVAL) if socket.local().is_ok_and(|at| at.port() == target.port()) => Ok(()),
         result => result,
-    }
+    };
+    let _ = socket.share_address(shares);
+    result
 }
 
 /// A socket of ours that is bound and does not listen yet. Whether the caller's took IPv4 as well cannot
@@ -173,13 +194,11 @@ fn replace((notifier, call): (&Notifier, &Call), socket: BorrowedFd<'_>) -> io::
     Ok(())
 }
 
-/// A connection of ours.
-fn connected(target: SocketAddr) -> io::Result<OwnedFd> {
+/// A socket of ours, of the family that the address has.
+fn stream(target: SocketAddr) -> io::Result<Socket> {
     let family = if target.is_ipv6() { AddressFamily::INET6 } else { AddressFamily::INET };
     let cloexec = SocketFlags::CLOEXEC;
-    let socket = rustix::net::socket_with(family, SocketType::STREAM, cloexec, None)?;
-    rustix::net::connect(&socket, &target)?;
-    Ok(socket)
+    Ok(Socket::new(rustix::net::socket_with(family, SocketType::STREAM, cloexec, None)?))
 }
 
 /// The number of an error of the system's.

@@ -34,6 +34,19 @@ pub struct Refusal {
 }
 
 impl Refusal {
+    /// Whether it may be another answer the next time: something was used up.
+    pub fn may_pass(&self) -> bool {
+        let used_up = [
+            libc::EAGAIN,
+            libc::ENOMEM,
+            libc::EMFILE,
+            libc::ENFILE,
+            libc::ENOBUFS,
+            libc::EADDRINUSE,
+        ];
+        self.error.raw_os_error().is_some_and(|errno| used_up.contains(&errno))
+    }
+
     fn at(step: &'static str) -> impl FnOnce(io::Error) -> Refusal {
         move |error| Refusal { step, error }
     }
@@ -47,16 +60,14 @@ impl Refusal {
 /// # Errors
 /// The first step that is refused.
 pub fn attempt(mode: Mode) -> Result<(), Refusal> {
-    let given = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(Refusal::at("a socket"))?;
-    let target = given.local_addr().map_err(Refusal::at("a socket"))?;
+    let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     // Of the other modes the child itself is to listen there.
     let held = match mode {
-        Mode::Inject => given,
-        Mode::Duplicate | Mode::Rewrite => {
-            drop(given);
-            reserve(target).map_err(Refusal::at("a reservation"))?
-        }
+        Mode::Inject => TcpListener::bind(any),
+        Mode::Duplicate | Mode::Rewrite => reserve(any),
     };
+    let held = held.map_err(Refusal::at("a socket"))?;
+    let target = held.local_addr().map_err(Refusal::at("a socket"))?;
     let program = Program::new(Calls { connect: true, names: false });
     let (ours, theirs) = channel().map_err(Refusal::at("a channel"))?;
     // SAFETY: the child only runs `child`, which never returns and allocates nothing.
@@ -125,6 +136,10 @@ fn serve(
             if let Err(refusal) = answer(mode, &notifier, &call, target, held) {
                 notifier.proceed(&call);
                 return Err(refusal);
+            }
+            if notifier.is_valid(&call) {
+                let error = io::ErrorKind::PermissionDenied.into();
+                return Err(Refusal { step: "sending an answer", error });
             }
         }
     }
@@ -303,4 +318,20 @@ pub fn surroundings() -> String {
     .map(|text| text.trim_matches(['\n', '\0']))
     .collect::<Vec<_>>()
     .join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_used_up_may_be_there_the_next_time() {
+        let of = |errno| Refusal { step: "", error: io::Error::from_raw_os_error(errno) };
+        for errno in [libc::EMFILE, libc::EAGAIN, libc::EADDRINUSE] {
+            assert!(of(errno).may_pass());
+        }
+        for errno in [libc::EPERM, libc::EACCES, libc::ENOSYS, libc::EINVAL, libc::EBUSY] {
+            assert!(!of(errno).may_pass());
+        }
+    }
 }

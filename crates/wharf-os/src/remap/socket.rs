@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::fs::OFlags;
+use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketType, sockopt};
 
 /// The protocols whose ports are told apart here.
@@ -87,12 +88,17 @@ impl Socket {
         rustix::fs::fstat(&self.fd).ok().map(|stat| stat.st_ino)
     }
 
-    /// Lets it bind where a reservation or connections of an earlier server are.
+    /// Whether it binds where a reservation or connections of an earlier server are.
+    pub fn shares_address(&self) -> bool {
+        sockopt::socket_reuseaddr(&self.fd).unwrap_or(false)
+    }
+
+    /// Lets it do so, or not.
     ///
     /// # Errors
     /// Those of `setsockopt(2)`, none of which is to be expected.
-    pub fn share_address(&self) -> io::Result<()> {
-        Ok(sockopt::set_socket_reuseaddr(&self.fd, true)?)
+    pub fn share_address(&self, shares: bool) -> io::Result<()> {
+        Ok(sockopt::set_socket_reuseaddr(&self.fd, shares)?)
     }
 
     /// `bind(2)`
@@ -111,12 +117,17 @@ impl Socket {
         Ok(rustix::net::listen(&self.fd, backlog)?)
     }
 
-    /// `connect(2)`: as long as it takes, or at once, as the socket is.
+    /// `connect(2)`, which returns at once whatever the socket is: the flag that says so is shared with
+    /// the other process, which is stopped, and is put back.
     ///
     /// # Errors
-    /// As the call's: `EINPROGRESS` of a non-blocking socket included.
-    pub fn connect(&self, address: SocketAddr) -> io::Result<()> {
-        Ok(rustix::net::connect(&self.fd, &address)?)
+    /// As the call's: `EINPROGRESS` when the connection is begun.
+    pub fn begin_connect(&self, address: SocketAddr) -> io::Result<()> {
+        let flags = rustix::fs::fcntl_getfl(&self.fd)?;
+        rustix::fs::fcntl_setfl(&self.fd, flags | OFlags::NONBLOCK)?;
+        let result = rustix::net::connect(&self.fd, &address);
+        rustix::fs::fcntl_setfl(&self.fd, flags)?;
+        Ok(result?)
     }
 }
 
@@ -128,13 +139,22 @@ impl AsFd for Socket {
 
 /// What a descriptor of another process speaks, by the name that the kernel gives of every socket.
 /// Nothing is duplicated, so it works where that is refused.
-pub(super) fn protocol_of(pid: u32, fd: i32) -> Option<Protocol> {
-    let path = CString::new(format!("/proc/{pid}/fd/{fd}")).ok()?;
+///
+/// # Errors
+/// `EACCES` for a process that may not be inspected, `EBADF` where the descriptor is none.
+pub(super) fn protocol_of(pid: u32, fd: i32) -> io::Result<Protocol> {
+    let path = CString::new(format!("/proc/{pid}/fd/{fd}"))?;
     let mut name = [0u8; 32];
+    let length = match rustix::fs::getxattr(path, c"system.sockprotoname", &mut name[..]) {
+        Ok(length) => length,
+        Err(Errno::NOENT) => return Err(Errno::BADF.into()),
+        // No socket has no such name.
+        Err(Errno::OPNOTSUPP | Errno::NODATA) => return Ok(Protocol::Other),
+        Err(error) => return Err(error.into()),
+    };
     // The name ends with a zero byte.
-    let length = rustix::fs::getxattr(path, c"system.sockprotoname", &mut name[..]).ok()?;
-    let name = std::str::from_utf8(name.get(..length)?).ok()?;
-    Some(protocol_by_name(name.trim_end_matches('\0')))
+    let name = name.get(..length).and_then(|name| std::str::from_utf8(name).ok());
+    Ok(protocol_by_name(name.unwrap_or_default().trim_end_matches('\0')))
 }
 
 /// What the kernel's name of a protocol (`/proc/net/protocols`) means.

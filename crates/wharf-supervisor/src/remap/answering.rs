@@ -5,7 +5,6 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::os::fd::AsFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
@@ -26,9 +25,6 @@ const ASK_LIMIT: Duration = Duration::from_secs(7);
 /// How many binds may wait for a port at once; a further one is left as it is.
 const PENDING_MAX: usize = 256;
 
-/// How many blocking connects may be under way at once; a further one is done by its caller.
-const CONNECTING_MAX: usize = 64;
-
 /// How much of what was seen may lie unread. The sockets themselves tell what is lost.
 const SEEN_MAX: usize = 256;
 
@@ -40,7 +36,7 @@ const STACK: usize = 256 * 1024;
 
 /// What the thread is made of.
 pub(crate) struct Answering {
-    notifier: Arc<Notifier>,
+    notifier: Notifier,
     bell: Arc<Doorbell>,
     inbox: Receiver<Note>,
     notes: Notes,
@@ -54,7 +50,6 @@ pub(crate) struct Answering {
     home: Home,
     kept: Kept,
     pending: Vec<Pending>,
-    connecting: Arc<AtomicUsize>,
     told: BTreeSet<(u16, Unmapped)>,
     /// Ports on which the loopback guard bound IPv4 alone for a dual-stack socket.
     only_v4: BTreeSet<u16>,
@@ -95,7 +90,7 @@ impl Answering {
         let (notes, inbox) = Notes::new(bell.clone());
         let (seen, seen_out) = mpsc::channel(SEEN_MAX);
         let mut answering = Answering {
-            notifier: Arc::new(notifier),
+            notifier,
             bell,
             inbox,
             notes: notes.clone(),
@@ -108,7 +103,6 @@ impl Answering {
             home: Home::new(mark),
             kept,
             pending: Vec::new(),
-            connecting: Arc::new(AtomicUsize::new(0)),
             told: BTreeSet::new(),
             only_v4: BTreeSet::new(),
         };
@@ -140,17 +134,21 @@ impl Answering {
                 self.kept.mend();
             }
             self.give_up_late();
-            if woken.call
-                && let Ok(Some(call)) = self.notifier.receive()
-            {
-                self.answer_without_fail(call);
+            if !woken.call {
+                continue;
+            }
+            match self.notifier.receive() {
+                Ok(Some(call)) => self.without_fail(call, |all| all.answer(call)),
+                Ok(None) => {}
+                // Refused from now on: calls that fail are better than calls that wait for ever.
+                Err(_) => return,
             }
         }
     }
 
     /// Whatever goes wrong here, the caller's call is done as if there were no filter.
-    fn answer_without_fail(&mut self, call: Call) {
-        if catch_unwind(AssertUnwindSafe(|| self.answer(call))).is_err() {
+    fn without_fail(&mut self, call: Call, answer: impl FnOnce(&mut Answering)) {
+        if catch_unwind(AssertUnwindSafe(|| answer(self))).is_err() {
             self.notifier.proceed(&call);
         }
     }
@@ -165,7 +163,12 @@ impl Answering {
     }
 
     fn bind(&mut self, call: Call) {
-        let Ok(Some(address)) = call.address() else { return self.leave(&call) };
+        let address = match call.address() {
+            Ok(Some(address)) => address,
+            Ok(None) => return self.leave(&call),
+            Err(error) if is_hidden(&error) => return self.leave_hidden(&call),
+            Err(_) => return self.leave(&call),
+        };
         let named = address.port();
         let guarded = self.loopback && on_loopback(address, false) != address;
         let guarded = guarded && self.address.is_none();
@@ -195,7 +198,7 @@ impl Answering {
         if !self.home.has_our_network(call.thread) {
             return Err(Some(Unmapped::ElsewhereNet));
         }
-        let sight = self.mode.look(call).map_err(|_| Some(Unmapped::Opaque))?;
+        let sight = self.mode.look(call).map_err(|e| is_hidden(&e).then_some(Unmapped::Opaque))?;
         // What was read is the caller's only if the caller still waits.
         if !self.notifier.is_valid(call) {
             return Err(None);
@@ -214,23 +217,21 @@ impl Answering {
 
     /// Does a bind on a port of ours.
     fn bind_on(&mut self, call: &Call, sight: &Sight, address: SocketAddr, port: u16) {
-        let v6_only = sight.socket.as_ref().is_some_and(|socket| socket.is_v6_only());
         let mut target = address;
         target.set_port(port);
-        if self.loopback {
-            let guarded = on_loopback(target, v6_only);
-            if guarded != target && guarded.ip().to_canonical().is_ipv4() && target.is_ipv6() {
-                self.only_v4.insert(port);
-            }
-            target = guarded;
-        }
+        let target = self.guarded(sight, target);
+        let mode = self.mode;
         let held = if address.port() == 0 { None } else { self.kept.hand_out(target) };
         let fd = held.as_ref().map(|held| held.as_fd());
-        let result = self.over(port, || self.mode.bind((&self.notifier, call), sight, target, fd));
+        let result = self.over(port, |notifier| mode.bind((notifier, call), sight, target, fd));
         match result {
             Ok(Ok(())) => {
                 let (named, pid) = (address.port(), call.thread);
-                let address = held.and_then(|held| held.address().ok()).unwrap_or(target);
+                // Whoever names no port is not on port 0.
+                let given = sight.socket.as_ref().filter(|_| port == 0);
+                let given = given.and_then(|socket| socket.local().ok());
+                let held = held.and_then(|held| held.address().ok());
+                let address = held.or(given).unwrap_or(target);
                 self.tell(Seen::Bound { named, address, pid });
             }
             Ok(Err(_)) => {}
@@ -268,14 +269,27 @@ impl Answering {
 
     /// Does something over the reservation of a port. Where the caller does it by itself, it does so
     /// after this, so the port stays open to it.
-    fn over<T>(&self, port: u16, work: impl FnOnce() -> T) -> T {
+    fn over<T>(&mut self, port: u16, work: impl FnOnce(&Notifier) -> T) -> T {
         match self.mode {
-            Mode::Duplicate => self.kept.shared(port, work),
-            Mode::Rewrite | Mode::Inject => {
-                self.kept.share(port);
-                work()
-            }
+            Mode::Duplicate => return self.kept.shared(port, || work(&self.notifier)),
+            Mode::Inject => self.kept.share(port),
+            // Whether the caller's socket may share the port cannot be seen, so it gets all of it.
+            Mode::Rewrite => self.kept.give_up(port),
         }
+        work(&self.notifier)
+    }
+
+    /// The address that a bind has in the end: a loopback one where the guard is on.
+    fn guarded(&mut self, sight: &Sight, target: SocketAddr) -> SocketAddr {
+        if !self.loopback {
+            return target;
+        }
+        let v6_only = sight.socket.as_ref().is_some_and(|socket| socket.is_v6_only());
+        let guarded = on_loopback(target, v6_only);
+        if guarded != target && guarded.ip().to_canonical().is_ipv4() && target.is_ipv6() {
+            self.only_v4.insert(target.port());
+        }
+        guarded
     }
 
     /// Asks the owner for a port, or joins those who wait for the same one.
@@ -308,6 +322,16 @@ impl Answering {
     /// A port of the kernel's own range is most often one that the program was given a moment ago: as
     /// long as nobody else has it, there is nothing to lease and to remember.
     fn is_had_as_it_is(&mut self, call: &Call, sight: &Sight, address: SocketAddr) -> bool {
+        if let Some(socket) = &sight.socket {
+            // The kernel knows best: workers may share the port by options of their own.
+            let address = self.guarded(sight, address);
+            let is_bound = socket.bind(address).is_ok();
+            if is_bound {
+                self.notifier.answer(call, Ok(()));
+                self.tell(Seen::Bound { named: address.port(), address, pid: call.thread });
+            }
+            return is_bound;
+        }
         let port = address.port();
         if diag::holding(port).map_or(true, |holders| !holders.is_empty()) {
             return false;
@@ -340,10 +364,10 @@ impl Answering {
             if !self.notifier.is_valid(&call) {
                 continue;
             }
-            match port {
-                Some(port) => self.bind_on(&call, &sight, address, port),
-                None => self.leave_and_say(&call, named, Unmapped::NoPort),
-            }
+            self.without_fail(call, |all| match port {
+                Some(port) => all.bind_on(&call, &sight, address, port),
+                None => all.leave_and_say(&call, named, Unmapped::NoPort),
+            });
         }
     }
 
@@ -361,9 +385,10 @@ impl Answering {
             return self.leave(&call);
         }
         let at = sight.socket.as_ref().and_then(|socket| socket.local().ok());
+        let mode = self.mode;
         let port = at.map_or(0, |at| at.port());
         // The kernel looks at the port once more when a socket begins to listen.
-        let result = self.over(port, || self.mode.listen((&self.notifier, &call), &sight));
+        let result = self.over(port, |notifier| mode.listen((notifier, &call), &sight));
         if result.is_ok() {
             // A socket that was not bound is now.
             let address = sight.socket.as_ref().and_then(|socket| socket.local().ok()).or(at);
@@ -406,11 +431,8 @@ impl Answering {
             return self.leave(&call);
         }
         let target = self.connect_target(address, peer, &sight);
-        let blocks = sight.socket.as_ref().is_some_and(|socket| !socket.is_nonblocking());
-        if blocks {
-            self.connect_beside(call, sight, target)
-        } else {
-            self.connect_now(&call, &sight, target)
+        if self.mode.connect((&self.notifier, &call), &sight, target).is_err() {
+            self.leave(&call);
         }
     }
 
@@ -426,38 +448,6 @@ impl Answering {
             target.set_ip(if target.is_ipv6() { own.to_ipv6_mapped().into() } else { own.into() });
         }
         target
-    }
-
-    fn connect_now(&self, call: &Call, sight: &Sight, target: SocketAddr) {
-        if self.mode.connect((&self.notifier, call), sight, target).is_err() {
-            self.notifier.proceed(call);
-        }
-    }
-
-    /// A connect that may block (a full queue of connections does) gets a thread of its own, so that
-    /// nobody else's call waits for it.
-    fn connect_beside(&self, call: Call, sight: Sight, target: SocketAddr) {
-        if self.connecting.fetch_add(1, Ordering::Relaxed) >= CONNECTING_MAX {
-            self.connecting.fetch_sub(1, Ordering::Relaxed);
-            let by_itself = Sight { socket: None, ..sight };
-            let rewrite = Mode::Rewrite.connect((&self.notifier, &call), &by_itself, target);
-            if rewrite.is_err() {
-                self.notifier.proceed(&call);
-            }
-            return;
-        }
-        let (notifier, connecting, mode) =
-            (self.notifier.clone(), self.connecting.clone(), self.mode);
-        let spawned = std::thread::Builder::new().stack_size(STACK).spawn(move || {
-            if mode.connect((&notifier, &call), &sight, target).is_err() {
-                notifier.proceed(&call);
-            }
-            connecting.fetch_sub(1, Ordering::Relaxed);
-        });
-        if spawned.is_err() {
-            self.connecting.fetch_sub(1, Ordering::Relaxed);
-            self.notifier.proceed(&call);
-        }
     }
 
     /// The kernel does the call as if there were no filter.
@@ -476,10 +466,21 @@ impl Answering {
         }
     }
 
+    /// Which port is named cannot be seen. It may be one that is kept, over which the caller binds.
+    fn leave_hidden(&mut self, call: &Call) {
+        self.kept.share_all();
+        self.leave_and_say(call, 0, Unmapped::Opaque);
+    }
+
     fn tell(&self, seen: Seen) {
         // Whoever is behind looks at the sockets themselves.
         let _ = self.seen.try_send(seen);
     }
+}
+
+/// Whether the caller may not be inspected, or else has made a mistake that the kernel will tell.
+fn is_hidden(error: &std::io::Error) -> bool {
+    error.kind() == std::io::ErrorKind::PermissionDenied
 }
 
 /// Loopback, or no address at all, by which clients mean the same.

@@ -102,6 +102,11 @@ impl Kept {
         }
     }
 
+    /// Keeps a port no more.
+    pub(crate) fn give_up(&mut self, port: u16) {
+        self.reservations.remove(&port);
+    }
+
     /// The same for every port.
     pub(crate) fn share_all(&self) {
         for port in self.reservations.keys() {

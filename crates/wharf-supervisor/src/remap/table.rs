@@ -96,10 +96,10 @@ impl Table {
         named == leased || self.likely.contains(&named) || self.named == Some(named) || is_first
     }
 
-    /// Takes in that the program does not use its leased port; gives that.
+    /// Takes in that the program does not use its leased port; gives that. A port that it has bound
+    /// once stands for what it named, whether it is in use now or not.
     pub(super) fn give_up_leased(&mut self) -> Option<u16> {
-        self.named = None;
-        self.leased.take()
+        if self.named.is_some() { None } else { self.leased.take() }
     }
 
     /// Takes in that a port was leased for the one that is named.
@@ -234,6 +234,9 @@ mod tests {
     #[test]
     fn a_leased_port_that_is_not_used_means_nothing_any_more() {
         let mut table = table();
+        assert_eq!(table.bind(8000, nothing), Course::On(8001));
+        assert_eq!(table.give_up_leased(), None, "it was used");
+        table.begin();
         assert_eq!(table.give_up_leased(), Some(8001));
         assert_eq!(table.bind(8000, nothing), Course::Ask);
         assert_eq!(table.bind(8001, nothing), Course::Ask);

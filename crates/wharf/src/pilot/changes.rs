@@ -3,8 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use ignore::WalkBuilder;
-use ignore::overrides::{Override, OverrideBuilder};
+use glob::{MatchOptions, Pattern};
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 use tokio::sync::mpsc;
 
@@ -20,24 +19,22 @@ const CHANGES_MAX: usize = 64;
 /// The changes of the files that were asked for.
 pub(super) struct Changes {
     folder: PathBuf,
-    globs: Override,
+    globs: Vec<Pattern>,
     paths: mpsc::Receiver<PathBuf>,
     watcher: Option<RecommendedWatcher>,
 }
 
 impl Changes {
-    /// Watches every folder below `folder` that git would not ignore; nothing where there is no glob.
+    /// Watches every folder below `folder` but those that tools fill; nothing where there is no glob.
     ///
     /// # Errors
     /// A glob is none, or the system lets no more folders be watched.
     pub(super) fn watch(folder: &Path, globs: &[String]) -> Result<Changes, Report> {
-        let mut builder = OverrideBuilder::new(folder);
-        for glob in globs {
-            builder.add(glob).map_err(|error| bad_glob(glob, &error))?;
-        }
-        let whole = builder.build().map_err(|error| bad_glob(&globs.join(" "), &error))?;
+        let pattern = |glob: &String| Pattern::new(glob).map_err(|error| bad_glob(glob, &error));
+        let patterns = globs.iter().map(pattern).collect::<Result<_, _>>()?;
         let (found, paths) = mpsc::channel(CHANGES_MAX);
-        let mut changes = Changes { folder: folder.to_owned(), globs: whole, paths, watcher: None };
+        let mut changes =
+            Changes { folder: folder.to_owned(), globs: patterns, paths, watcher: None };
         if globs.is_empty() {
             return Ok(changes);
         }
@@ -75,7 +72,18 @@ impl Changes {
     }
 
     fn fits(&self, path: &Path) -> bool {
-        self.globs.matched(path, false).is_whitelist()
+        let Ok(below) = path.strip_prefix(&self.folder) else { return false };
+        // As in a shell: a star stays within one folder, and hidden files are asked for by their dot.
+        let options = MatchOptions {
+            require_literal_separator: true,
+            require_literal_leading_dot: true,
+            ..MatchOptions::default()
+        };
+        self.globs.iter().any(|glob| {
+            let anywhere = !glob.as_str().contains('/');
+            let name = below.file_name().map(Path::new).filter(|_| anywhere);
+            glob.matches_path_with(name.unwrap_or(below), options)
+        })
     }
 
     async fn settle(&mut self) {
@@ -100,23 +108,33 @@ impl Changes {
     }
 }
 
-/// The folder and those below it, without what git ignores, and hidden ones.
-fn folders(root: &Path) -> impl Iterator<Item = PathBuf> {
-    let heavy = ["node_modules", "target", "__pycache__"];
-    let walk = WalkBuilder::new(root)
-        .require_git(false)
-        .filter_entry(move |entry| {
-            let is_folder = entry.file_type().is_some_and(|kind| kind.is_dir());
-            is_folder && !heavy.iter().any(|name| entry.file_name() == *name)
-        })
-        .build();
-    walk.flatten().map(ignore::DirEntry::into_path)
+/// Folders that tools fill with thousands of files, none of which anybody edits.
+const FILLED_BY_TOOLS: [&str; 6] =
+    ["node_modules", "target", "__pycache__", "venv", "vendor", "dist"];
+
+/// The folder and those below it, without hidden ones and what tools fill. Links are not followed.
+fn folders(root: &Path) -> Vec<PathBuf> {
+    let mut found = vec![root.to_owned()];
+    let mut next = 0;
+    while let Some(folder) = found.get(next) {
+        let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+        let inner = entries.filter(|entry| {
+            let name = entry.file_name();
+            let name = name.to_string_lossy();
+            let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
+            is_folder && !name.starts_with('.') && !FILLED_BY_TOOLS.contains(&name.as_ref())
+        });
+        let inner: Vec<PathBuf> = inner.map(|entry| entry.path()).collect();
+        found.extend(inner);
+        next += 1;
+    }
+    found
 }
 
-fn bad_glob(glob: &str, error: &ignore::Error) -> Report {
+fn bad_glob(glob: &str, error: &glob::PatternError) -> Report {
     Report::new(Code::Usage, format!("`{glob}` is no pattern of paths"))
         .because(error)
-        .help("patterns are those of .gitignore: `*.py`, `src/**/*.ts`, `!*.test.ts`")
+        .help("such as `*.py` for any folder, or `src/**/*.ts`")
 }
 
 fn unwatched(error: &notify::Error) -> Report {

@@ -9,7 +9,7 @@ use wharf_supervisor::Order;
 use wharf_supervisor::remap::{PortAsk, Unmapped};
 
 use super::group::further;
-use super::watch::Pilot;
+use super::watch::{Pilot, pids_text};
 use super::{HOST, Kind};
 use crate::link::Link;
 use crate::narrate;
@@ -70,6 +70,10 @@ impl Pilot {
     /// The program serves on a port that it names itself. The one that was leased at launch, of which
     /// nobody knew whether it would be used, is free for others.
     pub(super) fn give_up_leased(&mut self) {
+        let leased = self.place.ports()[0].get();
+        if self.named.iter().any(|(_, has)| *has == leased) {
+            return;
+        }
         self.story.clear();
         self.handle.order(Order::GiveUpLeased);
         let Some(link) = self.link.clone() else { return };
@@ -88,9 +92,13 @@ impl Pilot {
             // Both are as they should be; `--events` has them.
             Unmapped::Udp | Unmapped::ElsewhereNet => {}
             Unmapped::Opaque | Unmapped::TooMany | Unmapped::NoPort => {
-                narrate::warning(&format!(
-                    "port {named} (pid {pid}) is left as the program names it: {text}"
-                ));
+                // Which one it is may not be seen either.
+                let port = match named {
+                    0 => "a port".to_owned(),
+                    named => format!("port {named}"),
+                };
+                let who = pids_text(&[pid]);
+                narrate::warning(&format!("{port} is left as {who} names it: {text}"));
             }
         }
     }

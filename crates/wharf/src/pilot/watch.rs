@@ -351,6 +351,10 @@ impl Pilot {
             let text = format!("ready in {}", duration(ready_ms));
             narrate::ready(&text, &url, &format!(" (direct {direct_url}){note}"));
         }
+        // From here on the pilot mostly waits, for as long as its server runs.
+        if self.launches <= 1 && !again {
+            wharf_os::own_memory::give_back_code();
+        }
         let port = listener.port;
         self.events.write(EventKind::Ready { port, url, direct_url, ready_ms, http_status });
     }
@@ -392,7 +396,8 @@ impl Pilot {
         if exit == Exit::Code(0) {
             return;
         }
-        if let Some(listener) = self.rival() {
+        let collides = self.reports.borrow().remap == Remap::Cooperative;
+        if let Some(listener) = self.rival().filter(|_| collides) {
             narrate::line(&format!(
                 "  if it names its port itself: {} is taken by {}, and remapping is off here \
                  (`wharf doctor remap`)",
@@ -425,7 +430,7 @@ impl Pilot {
     }
 }
 
-fn pids_text(pids: &[u32]) -> String {
+pub(super) fn pids_text(pids: &[u32]) -> String {
     let names: Vec<String> = pids
         .iter()
         .take(5)

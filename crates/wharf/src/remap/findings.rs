@@ -54,10 +54,14 @@ impl Findings {
         if let Some((_, finding)) = self.known.iter().find(|(known, _)| *known == mode) {
             return finding.clone();
         }
-        let finding = attempt(mode);
-        self.known.push((mode, finding.clone()));
-        self.keep();
-        finding
+        match attempt(mode) {
+            Ok(finding) => {
+                self.known.push((mode, finding.clone()));
+                self.keep();
+                finding
+            }
+            Err(passing) => passing,
+        }
     }
 
     /// A cache: what cannot be written is found out again.
@@ -75,16 +79,21 @@ impl Findings {
     }
 }
 
-/// A refusal that only a loaded machine causes must not be kept, so one that came late is tried again.
-fn attempt(mode: Mode) -> Finding {
+/// A refusal that only a loaded machine causes must not be kept: one that came late is tried again, and
+/// one for want of descriptors, processes or the like is given as an error.
+fn attempt(mode: Mode) -> Result<Finding, Finding> {
     let late = |refusal: &selftest::Refusal| refusal.error.kind() == std::io::ErrorKind::TimedOut;
     let result = match selftest::attempt(mode) {
         Err(refusal) if late(&refusal) => selftest::attempt(mode),
         result => result,
     };
     match result {
-        Ok(()) => Finding::Works,
-        Err(refusal) => Finding::Refused { why: format!("{}: {}", refusal.step, refusal.error) },
+        Ok(()) => Ok(Finding::Works),
+        Err(refusal) => {
+            let why = format!("{}: {}", refusal.step, refusal.error);
+            let finding = Finding::Refused { why };
+            if refusal.may_pass() { Err(finding) } else { Ok(finding) }
+        }
     }
 }
 

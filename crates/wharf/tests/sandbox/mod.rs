@@ -127,6 +127,15 @@ impl Sandbox {
         running(command, &events)
     }
 
+    /// The same as the argument of another program.
+    pub fn run_under(&self, folder: &Path, words: &[String], args: &[&str]) -> Running {
+        let events = self.dir.path().join(format!("events-{}", unique()));
+        let mut command = self.program(&words[0]);
+        command.args(&words[1..]).arg(env!("CARGO_BIN_EXE_wharf")).args(["run", "--events"]);
+        command.arg(&events).args(args).current_dir(folder);
+        running(command, &events)
+    }
+
     /// Asks over HTTP inside the sandbox's network: the body, or why there is none.
     pub fn get(&self, url: &str) -> Result<String, String> {
         let program = "import sys, urllib.request\n\
@@ -265,6 +274,16 @@ impl Running {
     /// Sends a signal to wharf alone.
     pub fn signal(&self, name: &str) {
         signal(self.pid(), name);
+    }
+
+    /// Whether its command has begun to listen.
+    pub fn listens(&self) -> bool {
+        self.events().iter().any(|event| event["event"] == "listening")
+    }
+
+    /// Whether it has ended.
+    pub fn ended(&mut self) -> bool {
+        self.child.try_wait().expect("it can be waited for").is_some()
     }
 
     /// Waits for the end and gives the exit code.
