@@ -84,6 +84,9 @@ pub(crate) fn run(args: Args) -> Outcome {
     find_program(&plan)?;
     // Before there is a runtime: the test forks.
     let mode = remap::choose(args.remap)?;
+    if mode.is_some() {
+        say_no_new_rights(&plan);
+    }
     let code = super::block_on(go(&args, plan, mode, caller, events, begun))??;
     Ok(ExitCode::from(code))
 }
@@ -215,6 +218,21 @@ fn find_program(plan: &LaunchPlan) -> Result<(), Report> {
             .map_err(|error| Report::from(SpawnError::from(error)))?;
     }
     Ok(())
+}
+
+/// Whoever needs more rights than we have gets none where ports are remapped, and says so in words that do
+/// not lead here.
+fn say_no_new_rights(plan: &LaunchPlan) {
+    let Some(Arg::Given(name)) = plan.argv.first() else { return };
+    let path = std::env::var_os("PATH");
+    let file = wharf_os::program::find(name, path.as_deref(), &plan.dir);
+    if file.is_ok_and(|file| wharf_os::program::gives_rights(&file)) {
+        let name = name.to_string_lossy();
+        narrate::warning(&format!(
+            "`{name}` gets no further rights where ports are remapped (\"no new privileges\"); \
+             `--remap off` lets it have them"
+        ));
+    }
 }
 
 /// A browser would refuse the URL that wharf prints, so the number cannot be what was meant. A blocked
