@@ -30,7 +30,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("wharf-control", &["wharf-model"]),
     ("wharf-daemon", &["wharf-control", "wharf-lease", "wharf-model", "wharf-os", "wharf-proxy"]),
     ("wharf-export", &["wharf-model"]),
-    ("bench", &["wharf-control", "wharf-model"]),
+    ("bench", &["wharf-control", "wharf-model", "wharf-os", "wharf-supervisor"]),
     ("xtask", &[]),
 ];
 
