@@ -23,8 +23,8 @@ const NAMED: u16 = 9180;
 /// Where the bare ones are.
 const BARE: u16 = 9190;
 /// How many requests make a sample, over one connection and over one each.
-const KEPT: u32 = 2000;
-const EACH: u32 = 400;
+const KEPT: u32 = 1000;
+const EACH: u32 = 300;
 
 /// A small server in Node, on the port that it is told by its argument.
 const NODE_SERVER: &str = r#"
@@ -119,6 +119,7 @@ fn requests(
     let mut kept = Table::new(&title("one connection"), contenders()).decimals(0);
     let mut each = Table::new(&title("a connection each"), contenders()).decimals(0);
     world.start_daemon()?;
+    let _place = OneProcessor::take()?;
     let _servers = [
         Running::start(&mut bare(world, &words(&BARE.to_string())))?,
         Running::start(&mut remapped(world, &[], &words(&NAMED.to_string())))?,
@@ -128,7 +129,7 @@ fn requests(
     for port in ports {
         until_it_answers(port)?;
     }
-    for round in Rounds::new(6, 40, Duration::from_secs(8)) {
+    for round in Rounds::new(10, 100, Duration::from_secs(9)) {
         // Each of the two is the first one as often as the other.
         for contender in if round % 2 == 0 { [0, 1] } else { [1, 0] } {
             let address = SocketAddr::from((Ipv4Addr::LOCALHOST, ports[contender]));
@@ -140,6 +141,27 @@ fn requests(
         }
     }
     Ok(vec![kept, each])
+}
+
+/// All of it on one processor: whether a client and its server share one changes the rate tenfold, and is
+/// the scheduler's whim.
+struct OneProcessor(rustix::thread::CpuSet);
+
+impl OneProcessor {
+    fn take() -> Result<OneProcessor, Failure> {
+        let before = rustix::thread::sched_getaffinity(None)?;
+        let mut one = rustix::thread::CpuSet::new();
+        let first = (0..rustix::thread::CpuSet::MAX_CPU).find(|cpu| before.is_set(*cpu));
+        one.set(first.ok_or("there is no processor")?);
+        rustix::thread::sched_setaffinity(None, &one)?;
+        Ok(OneProcessor(before))
+    }
+}
+
+impl Drop for OneProcessor {
+    fn drop(&mut self) {
+        let _ = rustix::thread::sched_setaffinity(None, &self.0);
+    }
 }
 
 fn rate(requests: u32, ask: impl FnOnce() -> Result<(), Failure>) -> Result<f64, Failure> {
