@@ -12,6 +12,9 @@ mod figures;
 mod lease;
 mod memory;
 mod ready;
+mod remap;
+mod remap_roles;
+mod remap_supervisor;
 mod roles;
 mod who;
 mod world;
@@ -32,9 +35,10 @@ const BENCHMARKS: &[(&str, Benchmark)] = &[
     ("lease", lease::run),
     ("who", who::run),
     ("memory", memory::run),
+    ("remap", remap::run),
 ];
 
-const USAGE: &str = "usage: wharf-bench WHARF PEERS FOLDER [exec|ready|lease|who|memory]...";
+const USAGE: &str = "usage: wharf-bench WHARF PEERS FOLDER [exec|ready|lease|who|memory|remap]...";
 
 fn main() -> ExitCode {
     // First of all, since it is what `exec` measures.

@@ -23,7 +23,7 @@ const DAEMON_SETTLED: Duration = Duration::from_millis(2500);
 
 /// What `/proc` says of one process, in MiB.
 #[derive(Clone, Copy, Debug)]
-struct Resident {
+pub(crate) struct Resident {
     all: f64,
     anonymous: f64,
 }
@@ -77,7 +77,7 @@ pub(crate) fn run(world: &World) -> Result<Vec<Table>, Failure> {
     Ok(vec![pilot, daemon, size(world)?])
 }
 
-fn add(table: &mut Table, first: usize, resident: Resident) {
+pub(crate) fn add(table: &mut Table, first: usize, resident: Resident) {
     table.add(first, resident.all);
     table.add(first + 1, resident.anonymous);
 }
@@ -107,7 +107,7 @@ fn of_portless(world: &World) -> Result<Option<(Resident, Resident)>, Failure> {
 }
 
 /// Starts a server under the command and waits until it serves and all is quiet.
-fn serve(world: &World, command: &mut Command, port: u16) -> Result<Running, Failure> {
+pub(crate) fn serve(world: &World, command: &mut Command, port: u16) -> Result<Running, Failure> {
     let stamp = world.path("stamp");
     command.args(world.role("server")).arg(stamp).args(["0", "true"]);
     let running = Running::start(command)?;
@@ -122,7 +122,7 @@ fn serve(world: &World, command: &mut Command, port: u16) -> Result<Running, Fai
     Ok(running)
 }
 
-fn resident(pid: u32) -> Result<Resident, Failure> {
+pub(crate) fn resident(pid: u32) -> Result<Resident, Failure> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
     let field = |name: &str| -> Result<f64, Failure> {
         let line = status.lines().find_map(|line| line.strip_prefix(name));

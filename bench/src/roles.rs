@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::time::Duration;
 
-use crate::{Failure, clock};
+use crate::{Failure, clock, remap_roles};
 
 /// Plays a role until it is over.
 pub(crate) fn play(role: &str, args: &[&str], began: i64) -> Result<(), Failure> {
@@ -12,6 +12,11 @@ pub(crate) fn play(role: &str, args: &[&str], began: i64) -> Result<(), Failure>
         ("child", [file]) => Ok(std::fs::write(file, began.to_string())?),
         ("server", [file, delay, close]) => server(file, delay.parse()?, close.parse()?),
         ("holder", [first, count]) => holder(first.parse()?, count.parse()?),
+        ("calls", [file, port]) => remap_roles::calls(file, port.parse()?),
+        ("http", [port]) => remap_roles::http(port.parse()?),
+        ("listener", [file, delay, port]) => {
+            remap_roles::listener(file, delay.parse()?, port.parse()?)
+        }
         _ => Err(format!("there is no role `{role}` with {} arguments", args.len()).into()),
     }
 }

@@ -42,6 +42,18 @@ pub enum ProgramError {
     Empty,
 }
 
+/// Whether the file would give rights that we do not have: it is another user's and says so (`sudo`). None
+/// does under "no new privileges", which a filter of an ordinary user brings with it.
+pub fn gives_rights(file: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    let own = crate::user::current_uid();
+    own != 0
+        && std::fs::metadata(file).is_ok_and(|meta| {
+            (meta.mode() & libc::S_ISUID != 0 && meta.uid() != own)
+                || meta.mode() & libc::S_ISGID != 0
+        })
+}
+
 /// Finds the file that runs for `name` as execvp(3) would, from `dir` and with the child's `PATH`.
 ///
 /// # Errors

@@ -7,6 +7,7 @@
 
 mod answers;
 mod asking;
+mod channel;
 mod ending;
 pub mod handle;
 pub mod launch;

@@ -68,7 +68,7 @@ pub enum Seen {
     Listening {
         /// Where; `None` where the mode does not show it.
         address: Option<std::net::SocketAddr>,
-        /// The thread that called.
+        /// The process that called.
         pid: u32,
     },
     /// A bind was left as it was.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -16,6 +16,7 @@ use wharf_os::{descendants, process};
 
 use crate::answers::Answers;
 use crate::asking::{Question, Reply, addresses, answer, choose, question, same_socket, serves};
+use crate::channel::{Channel, read_packets, registered};
 use crate::ending::Ending;
 use crate::launch::{Keeping, Launch, Order};
 use crate::lives::registered as registered_held;
@@ -256,13 +257,25 @@ impl Task {
                 self.expectation.expect(address.port());
                 self.tell(Update::Bound { named, address, pid }).await;
             }
-            Seen::Listening { .. } => {
+            Seen::Listening { address, pid } => {
+                if let Some(address) = address {
+                    self.heard(address, pid).await;
+                }
                 self.next_scan = Instant::now();
                 self.look().await;
             }
             Seen::Unmapped { named, pid, why } => {
                 self.tell(Update::Unmapped { named, pid, why }).await;
             }
+        }
+    }
+
+    /// A socket of the tree listens since just now: told before anything is looked at.
+    async fn heard(&mut self, address: SocketAddr, pid: u32) {
+        let listener = Listener { address: address.ip(), port: address.port(), pid: Some(pid) };
+        if !self.seen.iter().any(|known| same_socket(known, &listener)) {
+            self.seen.insert(listener.clone());
+            self.tell(Update::Listening(listener)).await;
         }
     }
 
@@ -554,35 +567,6 @@ impl Task {
 fn is_marked(pid: u32, name: &str, value: &str) -> bool {
     process::environment_value(pid, name)
         .is_ok_and(|found| found.as_deref() == Some(value.as_ref()))
-}
-
-#[expect(
-    deprecated,
-    reason = "its successor is unsafe, and the guard owns its descriptor and never replaces it"
-)]
-fn registered(guard: Guard) -> io::Result<AsyncFd<Guard>> {
-    AsyncFd::new(guard)
-}
-
-/// Whether more may come from the guard.
-#[derive(PartialEq, Eq)]
-enum Channel {
-    /// Nothing more now.
-    Dry,
-    /// Nothing more ever: the guard has gone.
-    Closed,
-}
-
-/// All packets that have come.
-fn read_packets(guard: &Guard) -> (Vec<Packet>, Channel) {
-    let mut packets = Vec::new();
-    loop {
-        match guard.next() {
-            Ok(Some(packet)) => packets.push(packet),
-            Ok(None) => return (packets, Channel::Dry),
-            Err(_) => return (packets, Channel::Closed),
-        }
-    }
 }
 
 /// The next connection to our own listener.

@@ -264,3 +264,51 @@ fn whoever_names_no_port_is_told_on_the_port_that_it_got() {
     let printed = until(|| Some(run.out()).filter(|out| out.ends_with('\n'))).unwrap();
     assert_eq!(printed, format!("('127.0.0.1', {})\n", bound["port"]));
 }
+
+#[test]
+fn whoever_needs_further_rights_is_told_that_it_gets_none() {
+    let sandbox = Sandbox::new();
+    let told = |answer: &Answer| answer.err.contains("`su` gets no further rights");
+    let run = |options: &[&str], user: bool| {
+        let args = [&["run", "--no-daemon"], options, &["--", "su", "--version"]].concat();
+        let command = if user { of_a_user(&sandbox, &args) } else { sandbox.wharf(&args) };
+        let answer = sandbox::answer(command);
+        assert_eq!(answer.code, 0, "{answer:?}");
+        answer
+    };
+    assert!(told(&run(&[], true)));
+    assert!(!told(&run(&["--remap", "off"], true)));
+    // Root's filter does without.
+    assert!(!told(&run(&[], false)));
+}
+
+#[test]
+fn a_program_under_a_debugger_is_remapped_as_well() {
+    let sandbox = Sandbox::new();
+    let _stranger = Stranger::new(&sandbox);
+    // A tracer that stops its child at every system call, on the way in and out.
+    let program = "\
+import ctypes
+TRACEME, SYSCALL = 0, 24
+ptrace = ctypes.CDLL(None).ptrace
+child = os.fork()
+if child == 0:
+    ptrace(TRACEME, 0, None, None)
+    os.kill(os.getpid(), signal.SIGSTOP)
+    server = socket.create_server(HERE)
+    socket.create_connection(HERE)
+    print(server.getsockname()[1], server.accept()[1][0], flush=True)
+    os._exit(0)
+stops = 0
+while True:
+    _, status = os.waitpid(child, 0)
+    if os.WIFEXITED(status): break
+    stops += 1
+    ptrace(SYSCALL, child, None, None)
+sys.exit(0 if stops > 8 and os.WEXITSTATUS(status) == 0 else 1)
+";
+    for mode in ["dup", "rewrite"] {
+        let answer = python(&sandbox, &["--remap", mode], program);
+        assert_eq!((answer.code, &*answer.out), (0, "8001 127.0.0.1\n"), "{mode}: {answer:?}");
+    }
+}

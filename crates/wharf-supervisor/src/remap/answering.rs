@@ -392,7 +392,8 @@ impl Answering {
         if result.is_ok() {
             // A socket that was not bound is now.
             let address = sight.socket.as_ref().and_then(|socket| socket.local().ok()).or(at);
-            self.tell(Seen::Listening { address, pid: call.thread });
+            let pid = call.process().unwrap_or(call.thread);
+            self.tell(Seen::Listening { address, pid });
         }
     }
 

@@ -71,9 +71,11 @@ pub(super) fn needs_connect(snapshot: Option<&Snapshot>, own: &Instance) -> bool
     let Some(snapshot) = snapshot else { return displaced || not_the_first };
     let elsewhere =
         |key: &ServiceKey| key.project != own.key.project || key.worktree != own.key.worktree;
-    // Somebody else's service may be on a port that this group names.
+    // Somebody else's service may be on a port that this group names, or be about to: it has its lease
+    // before it is launched.
     let others_live =
-        snapshot.instances.iter().any(|other| other.state.is_live() && elsewhere(&other.key));
+        snapshot.instances.iter().any(|other| other.state.is_live() && elsewhere(&other.key))
+            || snapshot.leases.iter().any(|lease| lease.key.as_ref().is_some_and(elsewhere));
     let moved_lease = snapshot.leases.iter().any(|lease| {
         lease.key.as_ref().is_some_and(|key| !elsewhere(key))
             && lease.port != lease.request.wanted()
