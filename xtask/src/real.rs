@@ -15,6 +15,7 @@ mod own_ports;
 mod parts;
 pub mod place;
 mod processes;
+mod restarted;
 pub mod sandbox;
 mod signals;
 mod sockets;

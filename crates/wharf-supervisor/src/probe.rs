@@ -17,8 +17,9 @@ const CONNECT_LIMIT: Duration = Duration::from_secs(2);
 /// anew: frameworks compile on the first request.
 const HTTP_LIMIT: Duration = Duration::from_secs(60);
 
-/// How long a server that nobody knows is given to show that it speaks HTTP.
-const UNKNOWN_LIMIT: Duration = Duration::from_millis(1500);
+/// How long a server that nobody knows is given to show that it speaks HTTP. What speaks something else most
+/// often says or closes at once; what is silent is more likely to compile its first page.
+const UNKNOWN_LIMIT: Duration = Duration::from_secs(5);
 
 /// How long the rest of the answer's head is waited for.
 const REST_LIMIT: Duration = Duration::from_millis(200);

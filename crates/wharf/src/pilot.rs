@@ -184,7 +184,7 @@ impl Run {
         let group = snapshot.as_ref().map(|snapshot| group::of(snapshot, &instance.key));
         Some(Remapping {
             mode,
-            connect: group::needs_connect(snapshot.as_ref(), instance),
+            connect: group::needs_connect(link.is_some(), instance),
             names: !self.true_names,
             loopback: self.loopback_only,
             address: self.place.address(),

@@ -348,3 +348,30 @@ fn with_an_address_of_its_own_each_copy_keeps_the_port_that_it_names() {
     let refused = sandbox.output(&["run", "--remap", "address", "--hold", "--", "true"]);
     assert_eq!(refused.code, 2, "{refused:?}");
 }
+
+#[test]
+fn a_service_reaches_its_own_sibling_although_another_checkout_was_there_first() {
+    let sandbox = Sandbox::new();
+    let (one, two) = (checkout(&sandbox, "one"), checkout(&sandbox, "two"));
+    let front = |folder: &std::path::Path| {
+        let args = ["--name", "front", "--", "python3", "-c", FRONT];
+        run_in(&sandbox, folder, &args)
+    };
+    let api = |folder: &std::path::Path, name: &str| {
+        let program = server("127.0.0.1", name);
+        run_in(&sandbox, folder, &["--name", "api", "--", "python3", "-c", &program])
+    };
+    // Alone, with nothing displaced: nobody could know what is to come.
+    let mut front = front(&one);
+    let url = format!("http://127.0.0.1:{}/", front.event("ready")["port"]);
+    let mut other = api(&two, "two");
+    assert_eq!(other.event("ready")["port"], 8123);
+    let mut own = api(&one, "one");
+    assert_eq!(own.event("ready")["port"], 8124);
+    let reached = until(|| sandbox.get(&url).ok().filter(|body| body == "front of one"));
+    assert!(reached.is_some(), "{:?}", sandbox.get(&url));
+    own.signal("TERM");
+    own.code();
+    let refused = until(|| sandbox.get(&url).is_err().then_some(()));
+    assert!(refused.is_some(), "what has ended is not replaced by another checkout's");
+}

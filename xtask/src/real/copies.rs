@@ -46,6 +46,11 @@ impl<'a> Copies<'a> {
         Ok(Copies { run, place, all, daemon: None })
     }
 
+    /// Where they run.
+    pub fn place(&self) -> &Place {
+        self.place
+    }
+
     /// Notes who the daemon is: it may carry the mark of the copy that started it.
     pub fn note_daemon(&mut self, problems: &mut Problems) {
         match daemon::pid(self.place) {
@@ -67,7 +72,7 @@ impl<'a> Copies<'a> {
     }
 
     /// The address of the `ready` event, when it is one that a user may count on.
-    fn address(&self, ready: &Event) -> Result<SocketAddr, String> {
+    pub fn address(&self, ready: &Event) -> Result<SocketAddr, String> {
         let port = ready.port.ok_or("ready without a port")?;
         let url = ready.direct_url.as_deref().unwrap_or_default();
         let mut allowed = self.run.hosts().into_iter().map(|ip| SocketAddr::new(ip, port));

@@ -49,7 +49,8 @@ pub fn stop(place: &Place) -> Result<(), String> {
     })
 }
 
-fn wharf(place: &Place, arguments: &[&str]) -> Result<Output, String> {
+/// A command of wharf's, in the sandbox, by the user of the place.
+pub fn wharf(place: &Place, arguments: &[&str]) -> Result<Output, String> {
     let command = place.wharf_command();
     Command::new(&command[0])
         .args(&command[1..])

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use super::copies::{Copies, Problems};
 use super::events::{self, Event};
 use super::place::Place;
+use super::restarted;
 use super::spec::{Book, By, Expect, Run};
 use super::wait;
 
@@ -52,6 +53,7 @@ fn while_ready(copies: &mut Copies, ready: &[Event], problems: &mut Problems) {
     if copies.run.expect == Expect::Remapped {
         check_told(copies, ready, problems);
         check_bound(copies, ready, problems);
+        restarted::check(copies, ready, problems);
     } else {
         check_wanted(copies, problems);
     }

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
-use wharf_control::api::{NoticeKind, Snapshot};
+use wharf_control::api::{HomeReport, NoticeKind, Snapshot};
 use wharf_model::{Instance, Lease, Listener, Remap, ServiceKey};
 use wharf_supervisor::remap::{Group, Peer};
 
@@ -16,12 +16,22 @@ const AGAIN_AFTER: Duration = Duration::from_secs(1);
 /// The ports that the others of this instance's worktree name, and those that they have. Of several
 /// that name the same port the one with this instance's number is meant, else the first.
 pub(super) fn of(snapshot: &Snapshot, own: &ServiceKey) -> Group {
+    let remembered = snapshot.homes.iter().filter_map(|home| absent(home, own));
     let leased = snapshot.leases.iter().filter_map(|lease| member(lease, own));
     let addressed = snapshot.instances.iter().flat_map(|instance| at_address(instance, own));
     let mut members: Vec<Member> = leased.chain(addressed).collect();
-    // The last of a port's pairs is the one that stays.
+    // The last of a port's pairs is the one that stays, and who is there counts more than who was.
     members.sort_by_key(|(named, _, same, instance)| (*named, *same, std::cmp::Reverse(*instance)));
-    Group::new(members.into_iter().map(|(named, port, ..)| (named, port)))
+    let present = members.into_iter().map(|(named, peer, ..)| (named, peer));
+    Group::new(remembered.chain(present))
+}
+
+/// A service that does not run, and whose port is remembered: nobody else is meant, so that a connect is
+/// refused rather than answered by another checkout.
+fn absent(home: &HomeReport, own: &ServiceKey) -> Option<(u16, Peer)> {
+    let named = named_by(&home.key.service)?;
+    let same_place = home.key.project == own.project && home.key.worktree == own.worktree;
+    same_place.then_some((named, Peer::on(home.port.get())))
 }
 
 /// The port that is named, where it is, whether of an instance of the same number, which number.
@@ -62,29 +72,14 @@ pub(super) fn further(service: &str) -> String {
     format!("{service}/bind")
 }
 
-/// Whether a connect may have to be answered: see `docs/remapping.md`, which states the rule.
+/// Whether connects are answered: see `docs/remapping.md`, which states the rule.
 ///
-/// It is decided before the launch, since a filter cannot be changed in a running process.
-pub(super) fn needs_connect(snapshot: Option<&Snapshot>, own: &Instance) -> bool {
+/// It is decided before the launch, since a filter cannot be changed in a running process. Who is there to
+/// be told of the others has to be able to act on it, however late they come.
+pub(super) fn needs_connect(is_told: bool, own: &Instance) -> bool {
     let displaced = own.port != own.requested_port || own.remap == Remap::Address;
     let not_the_first = !own.key.worktree.is_empty() || own.key.instance > 1;
-    let Some(snapshot) = snapshot else { return displaced || not_the_first };
-    let elsewhere =
-        |key: &ServiceKey| key.project != own.key.project || key.worktree != own.key.worktree;
-    // Somebody else's service may be on a port that this group names, or be about to: it has its lease
-    // before it is launched.
-    let others_live =
-        snapshot.instances.iter().any(|other| other.state.is_live() && elsewhere(&other.key))
-            || snapshot.leases.iter().any(|lease| lease.key.as_ref().is_some_and(elsewhere));
-    let moved_lease = snapshot.leases.iter().any(|lease| {
-        lease.key.as_ref().is_some_and(|key| !elsewhere(key))
-            && lease.port != lease.request.wanted()
-    });
-    let moved_home = snapshot.homes.iter().any(|home| {
-        !elsewhere(&home.key)
-            && named_by(&home.key.service).is_some_and(|named| named != home.port.get())
-    });
-    displaced || not_the_first || others_live || moved_lease || moved_home
+    is_told || displaced || not_the_first
 }
 
 /// The port that a further port's name tells: 9229 of `web/bind9229`.
