@@ -213,6 +213,14 @@ pub fn network_namespace(pid: u32) -> io::Result<u64> {
     std::fs::metadata(path(pid, "ns/net")).map(|facts| facts.ino()).map_err(gone)
 }
 
+/// The process namespace that the process is in, as the number that `ls -l /proc/PID/ns/pid` shows.
+///
+/// # Errors
+/// `PermissionDenied` for another user's process, else as [`stat`].
+pub fn pid_namespace(pid: u32) -> io::Result<u64> {
+    std::fs::metadata(path(pid, "ns/pid")).map(|facts| facts.ino()).map_err(gone)
+}
+
 fn path(pid: u32, file: &str) -> String {
     format!("/proc/{pid}/{file}")
 }

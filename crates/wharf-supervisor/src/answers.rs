@@ -1,13 +1,18 @@
 //! The task's side of the answering thread.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 use wharf_os::remap::{Held, Mode, Notifier};
 
 use crate::remap::{Answering, Group, Kept, PortAsk, Remapping, Seen, Started};
+
+/// A server that finds its socket listening already may leave `listen` out, as gunicorn does. After this
+/// time it is taken to accept.
+const LISTENS_WITHIN: Duration = Duration::from_millis(300);
 
 /// Whether the calls of one launch are answered, and what comes of it.
 pub(crate) struct Answers {
@@ -21,6 +26,8 @@ pub(crate) struct Answers {
     holds: bool,
     /// Ports on which a server of this launch has called `listen`.
     listened: BTreeSet<u16>,
+    /// When a server of this launch bound a port.
+    bound: BTreeMap<u16, Instant>,
 }
 
 impl Answers {
@@ -32,7 +39,8 @@ impl Answers {
         kept.begin();
         let holds = !kept.held().is_empty();
         let (kept, listened) = (Some(kept), BTreeSet::new());
-        Answers { remapping, mark, kept, started: None, over: false, holds, listened }
+        let bound = BTreeMap::new();
+        Answers { remapping, mark, kept, started: None, over: false, holds, listened, bound }
     }
 
     /// Begins to answer.
@@ -62,8 +70,14 @@ impl Answers {
         let started = self.started.as_mut().filter(|_| !self.over)?;
         let seen = started.seen.recv().await;
         self.over = seen.is_none();
-        if let Some(Seen::Listening { address: Some(address), .. }) = &seen {
-            self.listened.insert(address.port());
+        match &seen {
+            Some(Seen::Listening { address: Some(address), .. }) => {
+                self.listened.insert(address.port());
+            }
+            Some(Seen::Bound { address, .. }) => {
+                self.bound.entry(address.port()).or_insert_with(Instant::now);
+            }
+            _ => {}
         }
         seen
     }
@@ -81,7 +95,11 @@ impl Answers {
 
     /// Whether a server of this launch accepts on a port: a held listener listens before that.
     pub(crate) fn may_serve(&self, port: u16) -> bool {
-        !self.holds || !self.are_exact() || self.listened.contains(&port)
+        let bound = self.bound.get(&port);
+        !self.holds
+            || !self.are_exact()
+            || self.listened.contains(&port)
+            || bound.is_some_and(|at| at.elapsed() >= LISTENS_WITHIN)
     }
 
     /// Keeps a listener beyond its server.

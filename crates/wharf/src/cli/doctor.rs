@@ -31,7 +31,10 @@ enum Subject {
 
 /// Processes of instances whose pilot has been killed: nobody answers their calls.
 fn escaped() -> Vec<Escaped> {
+    let own = process::pid_namespace(std::process::id()).ok();
     let escaped = |pid: &u32| {
+        // In a container the pilot has another number.
+        process::pid_namespace(*pid).ok().filter(|there| own.as_ref() == Some(there))?;
         let id = process::environment_value(*pid, ID_VARIABLE).ok().flatten()?;
         let (pilot, ticks) = id.to_str()?.split_once('-')?;
         let start_ticks = u64::from_str_radix(ticks, 16).ok()?;
