@@ -68,6 +68,8 @@ pub enum Order {
         /// The signal.
         signal: i32,
     },
+    /// The terminal's keys have told the tree to end: if it does, that is no crash.
+    Interrupted,
     /// End the tree and launch the command again.
     Restart,
     /// The program does not use its leased port: it is given up, and means nothing any more.

@@ -116,7 +116,7 @@ impl Lives {
             tokio::select! {
                 () = tokio::time::sleep_until(until) => return true,
                 order = self.lines.orders.recv() => match order {
-                    Some(Order::Pass { .. } | Order::GiveUpLeased) => {}
+                    Some(Order::Pass { .. } | Order::GiveUpLeased | Order::Interrupted) => {}
                     Some(Order::Restart) => return true,
                     Some(Order::Stop { .. }) | None => return self.end().await,
                 },
@@ -144,7 +144,7 @@ impl Lives {
                     ready.clear_ready();
                 }
                 order = self.lines.orders.recv() => match order {
-                    Some(Order::Pass { .. } | Order::GiveUpLeased) => {}
+                    Some(Order::Pass { .. } | Order::GiveUpLeased | Order::Interrupted) => {}
                     Some(Order::Restart) => return true,
                     Some(Order::Stop { .. }) | None => return false,
                 },

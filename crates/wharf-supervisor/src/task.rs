@@ -11,7 +11,7 @@ use tokio::sync::{mpsc, watch};
 use wharf_model::{Listener, Probe};
 use wharf_os::guard::{Exit, Guard, Message, Packet};
 use wharf_os::remap::Held;
-use wharf_os::signals::{SIGCONT, SIGKILL, SIGTERM};
+use wharf_os::signals::{SIGCONT, SIGINT, SIGKILL, SIGTERM};
 use wharf_os::{descendants, process};
 
 use crate::answers::Answers;
@@ -42,6 +42,9 @@ const WAITING_AFTER: Duration = Duration::from_secs(15);
 /// How often SIGKILL is sent again to what is left: a process may fork between the look and the signal.
 const KILL_AGAIN: Duration = Duration::from_millis(20);
 
+/// A command that ends within this time after Ctrl-C ends because of it.
+const INTERRUPTED_FOR: Duration = Duration::from_secs(10);
+
 /// How long the last processes of a tree may take to leave their filter before it is worth a word.
 const LINGER_AFTER: Duration = Duration::from_secs(1);
 
@@ -60,6 +63,7 @@ pub(crate) struct Task {
     /// When somebody was last connected.
     used: Instant,
     next: Next,
+    interrupted: Option<Instant>,
     exit: Option<Exit>,
     answers: Answers,
 
@@ -134,6 +138,7 @@ impl Task {
             pulse: demand.map(registered_held).transpose()?,
             used: now,
             next: Next::End,
+            interrupted: None,
             exit: None,
             sight: Sight::new(guard.pid(), launch.mark.clone(), address, &ours)?,
             guard: registered(guard)?,
@@ -288,7 +293,7 @@ impl Task {
         if !left_behind.is_empty() {
             self.begin_end(SIGTERM);
         }
-        if !ordered && self.keeping.on_crash && exit != Exit::Code(0) {
+        if !ordered && self.keeping.on_crash && self.is_crash(exit) {
             self.next = Next::Again(Cause::Crashed);
             self.exit = Some(exit);
         }
@@ -299,12 +304,19 @@ impl Task {
         }
     }
 
+    /// Not an end in good order, nor one that somebody asked for at the terminal.
+    fn is_crash(&self, exit: Exit) -> bool {
+        let asked = self.interrupted.is_some_and(|at| at.elapsed() < INTERRUPTED_FOR);
+        !asked && exit != Exit::Code(0) && exit != Exit::Signal(SIGINT)
+    }
+
     fn obey(&mut self, order: Order) {
         match order {
             Order::Stop { signal } => {
                 self.next = Next::End;
                 self.begin_end(signal);
             }
+            Order::Interrupted => self.interrupted = Some(Instant::now()),
             Order::GiveUpLeased => self.answers.give_up_leased(),
             Order::Restart if self.ending.is_some() => {}
             Order::Restart => {

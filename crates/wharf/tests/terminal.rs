@@ -188,3 +188,33 @@ fn a_list_of_long_names_fits_the_terminal_and_keeps_its_urls_whole() {
     let piped = sandbox.output(&["ls"]).out;
     assert!(piped.lines().nth(1).is_some_and(|line| line.ends_with(&url)), "{piped}");
 }
+
+#[test]
+fn ctrl_c_ends_what_waits_for_a_connection() {
+    let sandbox = Sandbox::new();
+    let mut terminal = Terminal::open(&sandbox);
+    terminal.enter(&wharf("run --on-demand python3 -m http.server"));
+    terminal.shows("starts at the first connection");
+    terminal.press("\x03");
+    terminal.enter("echo over-$((1+1))");
+    terminal.shows("over-2");
+}
+
+#[test]
+fn ctrl_c_is_no_crash() {
+    let sandbox = Sandbox::new();
+    // Ends with a code of its own on Ctrl-C, as many programs do.
+    sandbox.file(
+        "server.py",
+        "import http.server, signal, os\n\
+         signal.signal(signal.SIGINT, lambda *rest: os._exit(9))\n\
+         address = ('127.0.0.1', int(os.environ['PORT']))\n\
+         http.server.HTTPServer(address, http.server.SimpleHTTPRequestHandler).serve_forever()\n",
+    );
+    let mut terminal = Terminal::open(&sandbox);
+    terminal.enter(&wharf("run --restart-on-crash python3 server.py"));
+    terminal.shows("ready in");
+    terminal.press("\x03");
+    terminal.enter("echo code-$?");
+    terminal.shows("code-9");
+}

@@ -13,7 +13,10 @@ impl Pilot {
     /// Nothing runs, and the next connection changes that.
     pub(super) fn dormant(&mut self) {
         self.dormant = true;
-        self.change(|instance| instance.state = instance.state.laid_down());
+        self.change(|instance| {
+            instance.state = instance.state.laid_down();
+            instance.pid = None;
+        });
         let (port, url, direct) = {
             let instance = self.reports.borrow();
             (instance.port, instance.url.clone(), instance.direct_url.clone())

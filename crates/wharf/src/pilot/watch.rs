@@ -115,6 +115,11 @@ impl Pilot {
         }
         self.last_interrupt = Some(Instant::now());
         self.interrupts += 1;
+        if self.reports.borrow().pid.is_none() {
+            // Nothing runs that could take it for itself: before a launch, or between two.
+            return self.stop(SIGTERM);
+        }
+        self.handle.order(Order::Interrupted);
         if self.interrupts == INSISTENCE {
             self.stop(SIGTERM);
         } else if self.interrupts + 1 == INSISTENCE {
