@@ -21,4 +21,4 @@ pub mod update;
 
 pub use handle::{Handle, News, start};
 pub use launch::{Keeping, Launch, Order};
-pub use update::{Answer, Cause, Update};
+pub use update::{Answer, Cause, Member, Update};

@@ -24,7 +24,7 @@ use crate::probe::Outcome;
 use crate::readiness::Expectation;
 use crate::remap::{Group, Kept, PortAsk, Seen};
 use crate::sight::{OnPort, Sight};
-use crate::update::{Answer, Cause, Update};
+use crate::update::{Answer, Cause, Member, Update};
 
 /// After a refused or empty answer the server is asked again this much later.
 const PROBE_AGAIN: Duration = Duration::from_millis(20);
@@ -289,7 +289,8 @@ impl Task {
         self.command = None;
         self.question = None;
         let ordered = self.ending.is_some();
-        let left_behind = self.sight.members();
+        // Before they are signalled: who has ended has no name any more.
+        let left_behind: Vec<Member> = self.sight.members().into_iter().map(Member::of).collect();
         if !left_behind.is_empty() {
             self.begin_end(SIGTERM);
         }
@@ -410,9 +411,14 @@ impl Task {
         let now = Instant::now();
         let Some(ending) = self.ending.as_mut().filter(|ending| ending.is_due(now)) else { return };
         let first = ending.kill();
-        let pids = descendants::signal(self.guard.get_ref().pid(), SIGKILL);
-        if first && !pids.is_empty() {
-            self.tell(Update::Killed { pids }).await;
+        let mut members: Vec<Member> = match first {
+            true => self.sight.members().into_iter().map(Member::of).collect(),
+            false => Vec::new(),
+        };
+        let reached = descendants::signal(self.guard.get_ref().pid(), SIGKILL);
+        members.retain(|member| reached.contains(&member.pid));
+        if !members.is_empty() {
+            self.tell(Update::Killed { members }).await;
         }
     }
 
@@ -555,8 +561,8 @@ impl Task {
                 let (name, value) = self.mark.clone();
                 let pids = process::all().unwrap_or_default();
                 let marked = |pid: &u32| is_marked(*pid, name, &value);
-                let pids = pids.into_iter().filter(marked).collect();
-                self.tell(Update::Lingering { pids }).await;
+                let members = pids.into_iter().filter(marked).map(Member::of).collect();
+                self.tell(Update::Lingering { members }).await;
             }
             self.answers.next().await;
         }

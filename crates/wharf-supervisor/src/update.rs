@@ -63,7 +63,7 @@ pub enum Update {
     /// The tree has ended, but for processes that cannot be ended and still need this one.
     Lingering {
         /// Those that can be seen.
-        pids: Vec<u32>,
+        members: Vec<Member>,
     },
     /// Another process listens on the port: its answers are not this instance's.
     Stranger {
@@ -113,15 +113,31 @@ pub enum Update {
         /// How.
         exit: Exit,
         /// Processes that it left behind; they are being ended.
-        left_behind: Vec<u32>,
+        left_behind: Vec<Member>,
     },
     /// The grace is over; these did not act on the first signal and get SIGKILL.
     Killed {
         /// The processes.
-        pids: Vec<u32>,
+        members: Vec<Member>,
     },
     /// Nothing of the tree is left. The last update.
     Gone,
+}
+
+/// A process of the tree, by the name that it had while it lived.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Member {
+    /// Its number.
+    pub pid: u32,
+    /// Its name, where it could be seen.
+    pub name: Option<String>,
+}
+
+impl Member {
+    /// The process as it is now.
+    pub fn of(pid: u32) -> Member {
+        Member { pid, name: wharf_os::process::stat(pid).ok().map(|stat| stat.comm) }
+    }
 }
 
 /// Why an instance is launched again.

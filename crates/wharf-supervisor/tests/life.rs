@@ -197,7 +197,7 @@ async fn what_a_command_leaves_behind_is_named_and_ended() {
     });
     let left = left.expect("the exit is told");
     assert_eq!(left.len(), 1);
-    assert!(wharf_os::process::stat(left[0]).is_err(), "it has ended");
+    assert!(wharf_os::process::stat(left[0].pid).is_err(), "it has ended");
 }
 
 #[tokio::test]

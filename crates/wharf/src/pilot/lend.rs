@@ -5,11 +5,11 @@ use std::net::SocketAddr;
 use wharf_control::api::KeyRequest;
 use wharf_model::{EventKind, Port, PortRequest, Remap, Remapped};
 use wharf_os::reserve::Reservation;
-use wharf_supervisor::Order;
 use wharf_supervisor::remap::{PortAsk, Unmapped};
+use wharf_supervisor::{Member, Order};
 
 use super::group::further;
-use super::watch::{Pilot, pids_text};
+use super::watch::{Pilot, names};
 use super::{HOST, Kind};
 use crate::link::Link;
 use crate::narrate;
@@ -97,7 +97,7 @@ impl Pilot {
                     0 => "a port".to_owned(),
                     named => format!("port {named}"),
                 };
-                let who = pids_text(&[pid]);
+                let who = names(&[Member::of(pid)]);
                 narrate::warning(&format!("{port} is left as {who} names it: {text}"));
             }
         }

@@ -13,7 +13,7 @@ use wharf_os::signals::{self, Received};
 use wharf_os::signals::{SIGCONT, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
 use wharf_os::terminal;
 use wharf_supervisor::remap::Group;
-use wharf_supervisor::{Answer, Handle, News, Order, Update};
+use wharf_supervisor::{Answer, Handle, Member, News, Order, Update};
 
 use super::caller::Orders;
 use super::changes::Changes;
@@ -169,12 +169,12 @@ impl Pilot {
             Update::Bound { named, address, pid } => self.bound(named, address, pid),
             Update::Unmapped { named, pid, why } => self.unmapped(named, pid, why),
             Update::NotFiltered { errno } => self.not_filtered(errno),
-            Update::Lingering { pids } => {
+            Update::Lingering { members } => {
                 self.lingers = true;
                 narrate::warning(&format!(
                     "{} could not be ended and still needs wharf to answer its calls; wharf waits \
                      for it (Ctrl-C: wharf ends, and what it binds from then on fails)",
-                    pids_text(&pids)
+                    names(&members)
                 ));
             }
             Update::Dormant => self.dormant(),
@@ -198,8 +198,8 @@ impl Pilot {
                     "nothing listens on port {port} any more; waiting for it"
                 ));
             }
-            Update::Killed { pids } => {
-                narrate::line(&format!("did not end in time and was killed: {}", pids_text(&pids)));
+            Update::Killed { members } => {
+                narrate::line(&format!("did not end in time and was killed: {}", names(&members)));
             }
             Update::Exited { .. } | Update::Gone => {}
         }
@@ -364,7 +364,7 @@ impl Pilot {
         self.events.write(EventKind::Ready { port, url, direct_url, ready_ms, http_status });
     }
 
-    fn exited(&mut self, exit: Exit, left_behind: &[u32]) {
+    fn exited(&mut self, exit: Exit, left_behind: &[Member]) {
         let code = exit.shell_code();
         let before = self.reports.borrow().state;
         self.change(|instance| {
@@ -377,7 +377,7 @@ impl Pilot {
             narrate::warning(&format!(
                 "the command ended and left {} behind, which wharf ends too; a server has to stay in \
                  the foreground",
-                pids_text(left_behind)
+                names(left_behind)
             ));
         }
         let waited = before == State::Starting
@@ -435,18 +435,15 @@ impl Pilot {
     }
 }
 
-pub(super) fn pids_text(pids: &[u32]) -> String {
-    let names: Vec<String> = pids
-        .iter()
-        .take(5)
-        .map(|pid| match wharf_os::process::stat(*pid) {
-            Ok(stat) => format!("`{}` (pid {pid})", stat.comm),
-            Err(_) => format!("pid {pid}"),
-        })
-        .collect();
-    let more = pids.len().saturating_sub(names.len());
+pub(super) fn names(members: &[Member]) -> String {
+    let name = |member: &Member| match &member.name {
+        Some(name) => format!("`{name}` (pid {})", member.pid),
+        None => format!("pid {}", member.pid),
+    };
+    let first: Vec<String> = members.iter().take(5).map(name).collect();
+    let more = members.len().saturating_sub(first.len());
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-    format!("{}{more}", names.join(", "))
+    format!("{}{more}", first.join(", "))
 }
 
 /// Milliseconds for people: `412 ms`, `3.2 s`.
