@@ -11,6 +11,7 @@ mod environment;
 mod events;
 mod hard_coded;
 mod http;
+mod on_demand;
 mod own_ports;
 mod parts;
 pub mod place;
@@ -186,6 +187,7 @@ fn inside(mode: &str, name: &str, root: PathBuf, wharf: PathBuf) -> Result<(), S
     environment::make_home(&place)?;
     let proof = match (mode, run.expect) {
         ("--inside-control", _) => control::look(&book, run, &place),
+        (_, Expect::OnDemand) => on_demand::prove(&book, run, &place),
         (_, Expect::HardCoded) => hard_coded::prove(&book, run, &place),
         (_, Expect::Ready | Expect::Remapped) => own_ports::prove(&book, run, &place),
         (_, Expect::Worktrees | Expect::BrowserInside) => worktrees::prove(&book, run, &place),

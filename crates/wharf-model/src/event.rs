@@ -93,6 +93,13 @@ pub enum EventKind {
         /// The port.
         port: u16,
     },
+    /// The first connection of a launch was accepted, as its answer shows.
+    Accepted {
+        /// The address.
+        address: std::net::IpAddr,
+        /// The port.
+        port: u16,
+    },
     /// The instance serves.
     Ready {
         /// The port that it serves on.

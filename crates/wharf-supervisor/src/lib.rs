@@ -5,6 +5,7 @@
 
 #![forbid(unsafe_code)]
 
+mod after;
 mod answers;
 mod asking;
 mod channel;

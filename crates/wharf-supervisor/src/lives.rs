@@ -10,9 +10,10 @@ use tokio::io::unix::AsyncFd;
 use wharf_os::guard::{Exit, Guard};
 use wharf_os::remap::Held;
 
+use crate::after::Next;
 use crate::launch::{Launch, Order};
 use crate::remap::{Kept, Table};
-use crate::task::{Lines, Next, Task};
+use crate::task::{Lines, Task};
 use crate::update::{Cause, Update};
 
 /// The pauses before a command that crashed is launched again: the first, and the longest.

@@ -14,6 +14,7 @@ use wharf_os::remap::Held;
 use wharf_os::signals::{SIGCONT, SIGINT, SIGKILL, SIGTERM};
 use wharf_os::{descendants, process};
 
+use crate::after::{After, Next};
 use crate::answers::Answers;
 use crate::asking::{Question, Reply, addresses, answer, choose, question, same_socket, serves};
 use crate::channel::{Channel, read_packets, registered};
@@ -76,6 +77,7 @@ pub(crate) struct Task {
     /// When the server first closed a question without a word.
     closed_since: Option<Instant>,
     serving: Serving,
+    accepted: bool,
     told_waiting: bool,
     told_strangers: BTreeSet<Listener>,
     ending: Option<Ending>,
@@ -98,24 +100,6 @@ enum Serving {
     Missing(Instant),
     /// Gone for long, and said.
     Lost,
-}
-
-/// What follows on a launch.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Next {
-    /// Nothing.
-    End,
-    /// Another launch.
-    Again(Cause),
-}
-
-/// What is left of a launch.
-pub(crate) struct After {
-    pub(crate) lines: Lines,
-    /// `None` where it is lost to processes that could not be ended.
-    pub(crate) kept: Option<Kept>,
-    pub(crate) next: Next,
-    pub(crate) exit: Option<Exit>,
 }
 
 impl Task {
@@ -160,6 +144,7 @@ impl Task {
             ask_after: now,
             closed_since: None,
             serving: Serving::NotYet,
+            accepted: false,
             told_waiting: false,
             told_strangers: BTreeSet::new(),
             ending: None,
@@ -498,6 +483,10 @@ impl Task {
         let foreign = on_port.foreign.iter().any(|other| serves(other, dialled));
         if !still || foreign || self.command.is_none() {
             return;
+        }
+        if matches!(answer, Answer::Http(_) | Answer::Tls) && !self.accepted {
+            self.accepted = true;
+            self.tell(Update::Accepted { address: dialled }).await;
         }
         let again = self.serving == Serving::Lost;
         self.serving = Serving::Yes;

@@ -77,6 +77,11 @@ pub enum Update {
         /// Whether something listens already.
         listens: bool,
     },
+    /// The first connection of this launch was accepted, as its answer shows.
+    Accepted {
+        /// Where.
+        address: SocketAddr,
+    },
     /// It serves.
     Ready {
         /// The listener that answered, or that is all there is to see.

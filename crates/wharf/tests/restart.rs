@@ -63,6 +63,7 @@ fn a_server_on_demand_starts_at_the_first_connection_and_ends_when_idle() {
     assert_eq!(ls["instances"][0]["state"], "leased", "{ls}");
     assert!(!run.events().iter().any(|event| event["event"] == "launched"), "nobody asked yet");
     let first = sandbox.get("http://127.0.0.1:8000/").expect("the first request is answered");
+    assert_eq!(run.event("accepted")["port"], 8000);
     let again = run.event("again");
     assert_eq!(again["cause"], "idle");
     let gone = || (!sandbox::is_alive(first.parse().unwrap())).then_some(());

@@ -81,7 +81,8 @@ impl<'a> Copies<'a> {
             .ok_or_else(|| format!("direct_url is `{url}`, not port {port} of {}", self.run.host))
     }
 
-    fn answer(&self, index: usize, address: SocketAddr) -> Result<(), String> {
+    /// Asks a copy at an address, for its own text.
+    pub fn answer(&self, index: usize, address: SocketAddr) -> Result<(), String> {
         let answer = http::get(address, &self.run.path, ANSWER_WITHIN)
             .map_err(|why| format!("ready, but {why}"))?;
         let others = self.all.iter().enumerate().filter(|(other, _)| *other != index);

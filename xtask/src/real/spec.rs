@@ -138,6 +138,8 @@ pub enum Expect {
     HardCoded,
     /// The program takes one literal port, and wharf gives all copies but one another.
     Remapped,
+    /// The same, of one copy that starts when it is first asked. Made from each run that is remapped.
+    OnDemand,
     /// Two worktrees of a front and an API with literal ports; a browser shows each front.
     Worktrees,
     /// The same, and the browser is in the group itself.
@@ -209,7 +211,7 @@ impl Book {
     fn add(&mut self, table: Book, stage: Stage) {
         self.env.extend(table.env);
         self.part.extend(table.part);
-        let runs = table.run.into_iter().flat_map(Run::by_each);
+        let runs = table.run.into_iter().flat_map(Run::by_each).flat_map(Run::on_demand_too);
         self.run.extend(runs.map(|run| Run { stage, ..run }));
     }
 
@@ -248,6 +250,22 @@ impl Run {
         }
         let name = format!("{}-user", self.name);
         vec![Run { by: By::Caller, ..self.clone() }, Run { name, by: By::Ordinary, ..self }]
+    }
+
+    /// A second run on demand for each program with a literal port. Its listener is wharf's own, on
+    /// 127.0.0.1, whatever the program asks for, so one of a program's addresses is enough.
+    fn on_demand_too(self) -> Vec<Run> {
+        let plain = self.host == loopback() && self.also_at.is_empty() && self.by != By::Ordinary;
+        if self.expect != Expect::Remapped || !plain || self.name.ends_with("-v4") {
+            return vec![self];
+        }
+        let mut options = self.options.clone();
+        options.push("--on-demand".to_owned());
+        let name = format!("{}-on-demand", self.name);
+        let exposed = if self.exposed == Exposed::Server { Exposed::Nothing } else { self.exposed };
+        let (copies, expect) = (1, Expect::OnDemand);
+        let on_demand = Run { name, options, exposed, copies, expect, ..self.clone() };
+        vec![self, on_demand]
     }
 
     /// Whether what the entry names is there.

@@ -34,6 +34,8 @@ pub(crate) struct Table {
     likely: Vec<u16>,
     /// Ports that were leased because they were named.
     lent: BTreeMap<u16, u16>,
+    /// Where the program was put when it last bound a port, in this launch.
+    bound: BTreeMap<u16, u16>,
     /// Ports that are bound on the instance's own address.
     at_home: BTreeSet<u16>,
     group: Group,
@@ -48,10 +50,17 @@ const SIDE_CHANNELS: &[u16] = crate::readiness::SIDE_CHANNELS;
 impl Table {
     /// The table of an instance that has bound nothing yet.
     pub(crate) fn new(leased: u16, further: Vec<u16>, likely: Vec<u16>, group: Group) -> Table {
-        let lent = BTreeMap::new();
-        let leased = Some(leased);
-        let at_home = BTreeSet::new();
-        Table { leased, named: None, further, likely, lent, at_home, group, awaited: false }
+        Table {
+            leased: Some(leased),
+            named: None,
+            further,
+            likely,
+            lent: BTreeMap::new(),
+            bound: BTreeMap::new(),
+            at_home: BTreeSet::new(),
+            group,
+            awaited: false,
+        }
     }
 
     /// Takes in that connections wait on the leased port from the start.
@@ -62,11 +71,20 @@ impl Table {
     /// A new launch: the program has bound nothing yet.
     pub(super) fn begin(&mut self) {
         self.named = None;
+        self.bound.clear();
         self.at_home.clear();
     }
 
     /// Where a bind of the port `named` goes. `is_bound` says whether the tree has a socket on a port.
     pub(super) fn bind(&mut self, named: u16, is_bound: impl Fn(u16) -> bool) -> Course {
+        let course = self.course(named, is_bound);
+        if let Course::On(port) = course {
+            self.bound.insert(named, port);
+        }
+        course
+    }
+
+    fn course(&mut self, named: u16, is_bound: impl Fn(u16) -> bool) -> Course {
         if let Some(port) = self.lent.get(&named) {
             return Course::On(*port);
         }
@@ -142,9 +160,9 @@ impl Table {
     /// What this program bound itself comes first, then what another of the group has, then the port
     /// that this program would name: it has not bound it, so nobody else's is meant.
     pub(crate) fn connect(&self, named: u16) -> Option<Peer> {
-        let own = self.leased.filter(|_| self.named == Some(named));
         let likely = || self.leased.filter(|_| self.likely.contains(&named));
-        let bound = self.lent.get(&named).copied().or(own).map(Peer::on);
+        let bound = self.bound.get(&named).or_else(|| self.lent.get(&named));
+        let bound = bound.copied().map(Peer::on);
         let group = || self.group.peer(named);
         let peer = bound.or_else(group).or_else(|| likely().map(Peer::on))?;
         (peer != Peer::on(named)).then_some(peer)
@@ -154,6 +172,7 @@ impl Table {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn table() -> Table {
         Table::new(
@@ -257,5 +276,82 @@ mod tests {
         assert_eq!(table.connect(8000), Some(Peer::on(8005)), "another of the group has it");
         assert_eq!(table.bind(8000, nothing), Course::On(8001));
         assert_eq!(table.connect(8000), Some(Peer::on(8001)), "now this one has bound it itself");
+    }
+
+    #[derive(Clone, Debug)]
+    enum Step {
+        Bind(u16),
+        Close(u16),
+        Regroup(u16, u16),
+        GiveUp,
+        Begin,
+    }
+
+    fn steps() -> impl Strategy<Value = Vec<Step>> {
+        let port = || 8000u16..8010;
+        let step = prop_oneof![
+            6 => port().prop_map(Step::Bind),
+            3 => port().prop_map(Step::Close),
+            1 => (port(), port()).prop_map(|(named, is)| Step::Regroup(named, is)),
+            1 => Just(Step::GiveUp),
+            1 => Just(Step::Begin),
+        ];
+        proptest::collection::vec(step, 0..60)
+    }
+
+    proptest! {
+        /// Whatever a program does: it is never put on a port that is not leased for it, a port that it
+        /// names twice is the same one, and no connect goes where nobody was put.
+        #[test]
+        fn every_port_is_leased_and_every_connect_is_meant(steps in steps()) {
+            let mut table = Table::new(8001, vec![8002], vec![8000], Group::default());
+            let mut leased = BTreeSet::from([8001u16, 8002]);
+            let mut bound = BTreeSet::new();
+            let mut group = None;
+            let mut next = 9000;
+            for step in steps {
+                match step {
+                    Step::Bind(named) => {
+                        let is_bound = |port: u16| bound.contains(&port);
+                        let course = table.bind(named, is_bound);
+                        if course == Course::Ask {
+                            next += 1;
+                            table.lend(named, next);
+                            leased.insert(next);
+                        }
+                        let Course::On(port) = table.bind(named, is_bound) else {
+                            panic!("{named} was leased")
+                        };
+                        prop_assert!(leased.contains(&port), "{named} on {port}");
+                        prop_assert_eq!(table.bind(named, is_bound), Course::On(port));
+                        let reached = table.connect(named).map_or(named, |peer| peer.port);
+                        prop_assert_eq!(reached, port, "{} was bound", named);
+                        bound.insert(port);
+                    }
+                    Step::Close(port) => {
+                        bound.remove(&port);
+                    }
+                    Step::Regroup(named, is) => {
+                        group = Some(is);
+                        table.regroup(Group::new([(named, Peer::on(is))]));
+                    }
+                    Step::GiveUp => {
+                        if let Some(port) = table.give_up_leased() {
+                            leased.remove(&port);
+                        }
+                    }
+                    Step::Begin => {
+                        bound.clear();
+                        table.begin();
+                    }
+                }
+                for named in 7990..8020 {
+                    if let Some(peer) = table.connect(named) {
+                        prop_assert!(leased.contains(&peer.port) || group == Some(peer.port));
+                        prop_assert!(peer.port != named);
+                    }
+                }
+            }
+        }
     }
 }

@@ -177,6 +177,10 @@ impl Pilot {
                     names(&members)
                 ));
             }
+            Update::Accepted { address } => {
+                self.events
+                    .write(EventKind::Accepted { address: address.ip(), port: address.port() });
+            }
             Update::Dormant => self.dormant(),
             Update::Again { cause, exit, pause } => self.again(cause, exit, pause),
             Update::Unlaunched { reason } => {
