@@ -61,7 +61,7 @@ pub enum Seen {
         named: u16,
         /// Where it is bound.
         address: std::net::SocketAddr,
-        /// The thread that called.
+        /// The process that called.
         pid: u32,
     },
     /// A socket listens.

@@ -93,18 +93,21 @@ impl Mode {
         }
     }
 
-    /// Does a `listen` and answers the call. `Err(errno)` is what the kernel said; where the caller
-    /// does it itself, nothing is known of that.
-    pub fn listen(self, (notifier, call): (&Notifier, &Call), sight: &Sight) -> Result<(), i32> {
+    /// Does a `listen` and answers the call. `told` is called in between, when the socket listens: the
+    /// answer lets the kernel run the caller first, in our place. Where the caller does it itself, `told`
+    /// is called once it has been let go, and nothing is known of the outcome.
+    pub fn listen(self, (notifier, call): (&Notifier, &Call), sight: &Sight, told: impl FnOnce()) {
         let (Some(socket), Kind::Listen { backlog }) = (&sight.socket, call.kind) else {
             notifier.proceed(call);
-            return Ok(());
+            return told();
         };
         // The kernel looks at the port once more. What listens keeps everybody out, whatever it shares.
         let _ = socket.share_address(true);
         let result = socket.listen(backlog).map_err(errno);
+        if result.is_ok() {
+            told();
+        }
         notifier.answer(call, result);
-        result
     }
 
     /// Begins a `connect` to `target` and answers the call; it never waits for the connection. Where the

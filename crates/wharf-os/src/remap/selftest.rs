@@ -175,7 +175,7 @@ fn answer(
             .map(|_| ())
             .map_err(Refusal::at("answering a bind")),
         Kind::Listen { .. } => {
-            let _ = mode.listen((notifier, call), &sight);
+            mode.listen((notifier, call), &sight, || {});
             Ok(())
         }
         Kind::Connect => mode

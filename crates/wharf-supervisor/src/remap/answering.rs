@@ -51,6 +51,8 @@ pub(crate) struct Answering {
     kept: Kept,
     pending: Vec<Pending>,
     told: BTreeSet<(u16, Unmapped)>,
+    /// The thread that bound a port last, and its process.
+    binder: Option<(u32, u32)>,
     /// Ports on which the loopback guard bound IPv4 alone for a dual-stack socket.
     only_v4: BTreeSet<u16>,
 }
@@ -104,6 +106,7 @@ impl Answering {
             kept,
             pending: Vec::new(),
             told: BTreeSet::new(),
+            binder: None,
             only_v4: BTreeSet::new(),
         };
         let thread = std::thread::Builder::new()
@@ -226,7 +229,9 @@ impl Answering {
         let result = self.over(port, |notifier| mode.bind((notifier, call), sight, target, fd));
         match result {
             Ok(Ok(())) => {
-                let (named, pid) = (address.port(), call.thread);
+                let pid = call.process().unwrap_or(call.thread);
+                self.binder = Some((call.thread, pid));
+                let named = address.port();
                 // Whoever names no port is not on port 0.
                 let given = sight.socket.as_ref().filter(|_| port == 0);
                 let given = given.and_then(|socket| socket.local().ok());
@@ -385,15 +390,24 @@ impl Answering {
             return self.leave(&call);
         }
         let at = sight.socket.as_ref().and_then(|socket| socket.local().ok());
-        let mode = self.mode;
+        let (mode, seen) = (self.mode, self.seen.clone());
         let port = at.map_or(0, |at| at.port());
-        // The kernel looks at the port once more when a socket begins to listen.
-        let result = self.over(port, |notifier| mode.listen((notifier, &call), &sight));
-        if result.is_ok() {
+        let pid = self.process_of(&call);
+        let told = || {
             // A socket that was not bound is now.
             let address = sight.socket.as_ref().and_then(|socket| socket.local().ok()).or(at);
-            let pid = call.process().unwrap_or(call.thread);
-            self.tell(Seen::Listening { address, pid });
+            let _ = seen.try_send(Seen::Listening { address, pid });
+        };
+        // The kernel looks at the port once more when a socket begins to listen.
+        self.over(port, |notifier| mode.listen((notifier, &call), &sight, told));
+    }
+
+    /// The process of a thread that has bound a port a moment ago: to look it up takes longer than all
+    /// else that a `listen` does.
+    fn process_of(&self, call: &Call) -> u32 {
+        match self.binder {
+            Some((thread, process)) if thread == call.thread => process,
+            _ => call.process().unwrap_or(call.thread),
         }
     }
 
