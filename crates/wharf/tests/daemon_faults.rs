@@ -313,14 +313,18 @@ fn why_the_daemon_does_not_start_reaches_the_command() {
 /// A version before this one.
 const OLDER: &str = "0.0.1";
 
-/// A daemon of another version, as far as a handshake goes: it tells its version, grants one port,
-/// and goes when it is told to.
-fn pretend(home: &Home, version: &str, requests: &Mutex<Vec<String>>) {
+/// The socket of a daemon, which listens when this returns: its file is there a moment earlier, and whoever
+/// came in between would take the daemon for dead.
+fn daemons_socket(home: &Home) -> UnixListener {
     std::fs::create_dir_all(&home.paths.runtime_dir).unwrap();
     let private = std::fs::Permissions::from_mode(0o700);
     std::fs::set_permissions(&home.paths.runtime_dir, private).unwrap();
-    let listener = UnixListener::bind(&home.paths.socket).unwrap();
-    listener.set_nonblocking(false).unwrap();
+    UnixListener::bind(&home.paths.socket).unwrap()
+}
+
+/// A daemon of another version, as far as a handshake goes: it tells its version, grants one port,
+/// and goes when it is told to.
+fn pretend(home: &Home, listener: &UnixListener, version: &str, requests: &Mutex<Vec<String>>) {
     for stream in listener.incoming() {
         let mut stream = BufReader::new(stream.unwrap());
         let mut first = String::new();
@@ -364,9 +368,9 @@ fn an_older_daemon_is_replaced_and_a_newer_one_is_used() {
     for (version, replaced) in [(OLDER, true), ("99.0.0", false)] {
         let home = Home::new();
         let requests = Mutex::new(Vec::new());
+        let listener = daemons_socket(&home);
         std::thread::scope(|scope| {
-            scope.spawn(|| pretend(&home, version, &requests));
-            eventually("it listens", || home.paths.socket.exists());
+            scope.spawn(|| pretend(&home, &listener, version, &requests));
             let output = home.run(&["port"]);
             assert_eq!(output.status.code(), Some(0), "{version}: {}", text(&output.stderr));
             assert_eq!(text(&output.stdout) == "4242\n", !replaced, "{}", text(&output.stdout));
@@ -388,9 +392,9 @@ fn what_the_daemon_knows_is_one_question_unless_it_is_older() {
     {
         let home = Home::new();
         let requests = Mutex::new(Vec::new());
+        let listener = daemons_socket(&home);
         std::thread::scope(|scope| {
-            scope.spawn(|| pretend(&home, version, &requests));
-            eventually("it listens", || home.paths.socket.exists());
+            scope.spawn(|| pretend(&home, &listener, version, &requests));
             let output = home.run(&["ls"]);
             assert_eq!(output.status.code(), Some(0), "{version}: {}", text(&output.stderr));
         });
