@@ -52,11 +52,6 @@ impl Socket {
         }
     }
 
-    /// Whether it is of IPv6's family.
-    pub fn is_v6(&self) -> bool {
-        sockopt::socket_domain(&self.fd).is_ok_and(|family| family == AddressFamily::INET6)
-    }
-
     /// Whether an IPv6 socket takes no IPv4.
     pub fn is_v6_only(&self) -> bool {
         sockopt::ipv6_v6only(&self.fd).unwrap_or(false)
