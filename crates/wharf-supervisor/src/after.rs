@@ -22,4 +22,6 @@ pub(crate) struct After {
     pub(crate) kept: Option<Kept>,
     pub(crate) next: Next,
     pub(crate) exit: Option<Exit>,
+    /// Whether somebody pressed Ctrl-C shortly before the end, or while it ended.
+    pub(crate) interrupted: bool,
 }

@@ -93,7 +93,14 @@ impl Lives {
         let task = Task::new(&launch, guard, lines, kept, front.clone()).ok()?;
         let after = task.run().await;
         let pause = if begun.elapsed() >= STEADY_AFTER { FIRST_PAUSE } else { pause };
-        let (next, exit) = (after.next, after.exit);
+        // It may be heard only after the end of what it was meant for.
+        let next = if after.interrupted && after.next == Next::Again(Cause::Crashed) {
+            told_exit(&after.lines, after.exit).await;
+            Next::End
+        } else {
+            after.next
+        };
+        let exit = after.exit;
         let dormant = next == Next::Again(Cause::Idle);
         let (lines, kept) = (after.lines, after.kept?);
         let mut lives = Lives { launch, lines, kept, front, pause, dormant };
@@ -116,10 +123,13 @@ impl Lives {
         loop {
             tokio::select! {
                 () = tokio::time::sleep_until(until) => return true,
-                order = self.lines.orders.recv() => match order {
-                    Some(Order::Pass { .. } | Order::GiveUpLeased | Order::Interrupted) => {}
-                    Some(Order::Restart) => return true,
-                    Some(Order::Stop { .. }) | None => return self.end().await,
+                order = self.lines.orders.recv() => match between(order) {
+                    Between::Wait => {}
+                    Between::Launch => return true,
+                    Between::End => {
+                        told_exit(&self.lines, exit).await;
+                        return self.end().await;
+                    }
                 },
             }
         }
@@ -144,10 +154,10 @@ impl Lives {
                     }
                     ready.clear_ready();
                 }
-                order = self.lines.orders.recv() => match order {
-                    Some(Order::Pass { .. } | Order::GiveUpLeased | Order::Interrupted) => {}
-                    Some(Order::Restart) => return true,
-                    Some(Order::Stop { .. }) | None => return false,
+                order = self.lines.orders.recv() => match between(order) {
+                    Between::Wait => {}
+                    Between::Launch => return true,
+                    Between::End => return false,
                 },
             }
         }
@@ -155,6 +165,30 @@ impl Lives {
 
     async fn tell(&self, update: Update) {
         let _ = self.lines.updates.send(update).await;
+    }
+}
+
+/// How the last launch ended, where that was to be made good by another one and now is not.
+async fn told_exit(lines: &Lines, exit: Option<Exit>) {
+    if let Some(exit) = exit {
+        let _ = lines.updates.send(Update::Exited { exit, left_behind: Vec::new() }).await;
+    }
+}
+
+/// What an order means while nothing runs.
+enum Between {
+    Wait,
+    Launch,
+    End,
+}
+
+/// A Ctrl-C that is heard only now, after the end of what it was meant for, is no less a wish to end:
+/// there is nothing that could take it for itself.
+fn between(order: Option<Order>) -> Between {
+    match order {
+        Some(Order::Pass { .. } | Order::GiveUpLeased) => Between::Wait,
+        Some(Order::Restart) => Between::Launch,
+        Some(Order::Stop { .. } | Order::Interrupted) | None => Between::End,
     }
 }
 

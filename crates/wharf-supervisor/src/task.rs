@@ -292,8 +292,11 @@ impl Task {
 
     /// Not an end in good order, nor one that somebody asked for at the terminal.
     fn is_crash(&self, exit: Exit) -> bool {
-        let asked = self.interrupted.is_some_and(|at| at.elapsed() < INTERRUPTED_FOR);
-        !asked && exit != Exit::Code(0) && exit != Exit::Signal(SIGINT)
+        !self.was_interrupted() && exit != Exit::Code(0) && exit != Exit::Signal(SIGINT)
+    }
+
+    fn was_interrupted(&self) -> bool {
+        self.interrupted.is_some_and(|at| at.elapsed() < INTERRUPTED_FOR)
     }
 
     fn obey(&mut self, order: Order) {
@@ -527,12 +530,13 @@ impl Task {
             descendants::signal_one(std::process::id(), child, SIGKILL);
         }
         self.linger().await;
+        let interrupted = self.was_interrupted();
         let Task { lines, answers, next, exit, .. } = self;
         let kept = answers.into_kept();
         if kept.is_none() {
             let _ = lines.updates.send(Update::Gone).await;
         }
-        After { lines, kept, next, exit }
+        After { lines, kept, next, exit, interrupted }
     }
 
     /// Processes under the filter that could not be ended (another user's) still need their calls
