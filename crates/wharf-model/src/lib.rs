@@ -18,6 +18,7 @@ pub mod policy;
 pub mod port;
 pub mod process;
 pub mod request;
+pub mod route;
 
 pub use event::{Event, EventKind};
 pub use holder::Holder;
@@ -30,3 +31,4 @@ pub use plan::{LaunchPlan, Probe, Step};
 pub use port::{Port, PortError, PortRange};
 pub use process::ProcessId;
 pub use request::PortRequest;
+pub use route::{Condition, OriginForm, Owner, Protocol, Route, RouteTable, Upstream};
