@@ -51,9 +51,9 @@ pub enum Condition {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Upstream {
     /// What people call it: an instance's short host, or an alias.
-    pub name: String,
+    pub name: Arc<str>,
     /// The id of the instance, where it is one of wharf's.
-    pub instance: Option<String>,
+    pub instance: Option<Arc<str>>,
     /// What it really listens on, the first that answers is taken.
     pub addresses: Vec<SocketAddr>,
     /// What it speaks.
@@ -168,7 +168,7 @@ mod tests {
             origin_form: OriginForm::Plain,
             lan: false,
             upstream: Upstream {
-                name: format!("{host}{path}"),
+                name: format!("{host}{path}").into(),
                 instance: None,
                 addresses: Vec::new(),
                 protocol: Protocol::Http1,
@@ -179,7 +179,7 @@ mod tests {
     }
 
     fn found<'a>(table: &'a RouteTable, host: &str, path: &str) -> Option<&'a str> {
-        table.find(host, path).map(|route| route.upstream.name.as_str())
+        table.find(host, path).map(|route| &*route.upstream.name)
     }
 
     #[test]

@@ -4,3 +4,25 @@
 //! to be.
 
 #![forbid(unsafe_code)]
+
+mod authority;
+mod forward;
+mod front;
+mod gate;
+mod head;
+mod http1;
+mod http2;
+mod limits;
+mod page;
+mod proxy;
+mod reach;
+mod record;
+mod refusal;
+mod shared;
+mod tunnel;
+mod upstream;
+
+pub use front::Front;
+pub use proxy::{Config, Proxy};
+pub use record::Record;
+pub use upstream::Ownership;

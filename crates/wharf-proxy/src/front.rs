@@ -1,0 +1,173 @@
+//! A front: where clients connect.
+
+use std::cell::Cell;
+use std::io;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use bytes::BytesMut;
+use tokio::io::AsyncReadExt;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
+use tokio::time::timeout;
+
+use crate::forward::Arrival;
+use crate::http1::serve::{Io, serve};
+use crate::http2;
+use crate::limits::{ACCEPT_PAUSE, FIRST_BUFFER, HANDSHAKE_TIMEOUT};
+use crate::reach::Door;
+use crate::shared::Shared;
+
+/// The first bytes of HTTP/2 (RFC 9113, section 3.4).
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+/// The first byte of TLS (RFC 8446, section 5.1).
+const TLS_HANDSHAKE: u8 = 0x16;
+
+/// Where clients connect, and how.
+#[derive(Debug)]
+pub struct Front {
+    /// Listens already.
+    pub listener: std::net::TcpListener,
+    /// How TLS is spoken, where it is.
+    pub tls: Option<Arc<rustls::ServerConfig>>,
+    /// Whether it can be reached from beyond this machine: only routes that say so are served then.
+    pub lan: bool,
+}
+
+/// How many connections are open, and how many may be.
+#[derive(Debug)]
+pub(crate) struct Capacity {
+    open: Cell<usize>,
+    most: usize,
+    freed: Notify,
+}
+
+impl Capacity {
+    pub(crate) fn new(most: usize) -> Capacity {
+        Capacity { open: Cell::new(0), most, freed: Notify::new() }
+    }
+
+    pub(crate) fn open(&self) -> usize {
+        self.open.get()
+    }
+
+    /// A place for one connection, when there is one.
+    async fn take(self: &Rc<Self>) -> Place {
+        while self.open.get() >= self.most {
+            self.freed.notified().await;
+        }
+        self.open.set(self.open.get() + 1);
+        Place(self.clone())
+    }
+
+    /// When there is none any more.
+    pub(crate) async fn emptied(&self) {
+        while self.open.get() > 0 {
+            self.freed.notified().await;
+        }
+    }
+}
+
+/// One connection's place.
+struct Place(Rc<Capacity>);
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.open.set(self.0.open.get().saturating_sub(1));
+        self.0.freed.notify_one();
+    }
+}
+
+/// Accepts until the proxy drains, or for ever.
+pub(crate) async fn accept(
+    front: Front,
+    shared: Rc<Shared>,
+    capacity: Rc<Capacity>,
+) -> io::Result<()> {
+    front.listener.set_nonblocking(true)?;
+    let port = front.listener.local_addr()?.port();
+    let listener = TcpListener::from_std(front.listener)?;
+    let tls = front.tls.map(tokio_rustls::TlsAcceptor::from);
+    let mut draining = shared.draining.clone();
+    loop {
+        let place = capacity.take().await;
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            _ = draining.wait_for(|draining| *draining) => return Ok(()),
+        };
+        match accepted {
+            Ok((stream, client)) => {
+                let door = door(client, tls.is_some(), port, front.lan);
+                let (shared, tls) = (shared.clone(), tls.clone());
+                tokio::task::spawn_local(async move {
+                    let _place = place;
+                    welcome(stream, tls, door, shared).await;
+                });
+            }
+            Err(_) => {
+                // Most likely descriptors are used up: what is only kept for later is let go.
+                shared.upstreams.clear();
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+fn door(client: SocketAddr, https: bool, port: u16, lan: bool) -> Door {
+    Door { arrival: Arrival { client: client.ip(), https, port }, lan }
+}
+
+async fn welcome(
+    mut stream: TcpStream,
+    tls: Option<tokio_rustls::TlsAcceptor>,
+    door: Door,
+    shared: Rc<Shared>,
+) {
+    // Small answers must not wait for a larger one.
+    let _ = stream.set_nodelay(true);
+    let Some(tls) = tls else {
+        return plain(stream, door, shared).await;
+    };
+    let mut first = [0];
+    match timeout(HANDSHAKE_TIMEOUT, stream.peek(&mut first)).await {
+        Ok(Ok(1)) if first[0] == TLS_HANDSHAKE => {}
+        Ok(Ok(1)) => return crate::http1::serve::send_to_https(&mut stream, door, &shared).await,
+        _ => return,
+    }
+    let Ok(Ok(stream)) = timeout(HANDSHAKE_TIMEOUT, tls.accept(stream)).await else { return };
+    match stream.get_ref().1.alpn_protocol() {
+        Some(b"h2") => http2::serve(stream, BytesMut::new(), door, shared).await,
+        _ => serve(stream, BytesMut::new(), door, shared).await,
+    }
+}
+
+/// In the clear a client says by its first bytes which version it speaks.
+async fn plain(mut stream: TcpStream, door: Door, shared: Rc<Shared>) {
+    let mut input = BytesMut::new();
+    let told = timeout(HANDSHAKE_TIMEOUT, speaks_http2(&mut stream, &mut input)).await;
+    match told {
+        Ok(Ok(true)) => http2::serve(stream, input, door, shared).await,
+        Ok(Ok(false)) => serve(stream, input, door, shared).await,
+        // Browsers open connections for later: what comes then may be anything, so it is no error.
+        Err(_) => serve(stream, input, door, shared).await,
+        Ok(Err(_)) => {}
+    }
+}
+
+/// Reads until it is known.
+async fn speaks_http2<C: Io>(stream: &mut C, input: &mut BytesMut) -> io::Result<bool> {
+    loop {
+        let known = PREFACE.len().min(input.len());
+        if input[..known] != PREFACE[..known] {
+            return Ok(false);
+        }
+        if known == PREFACE.len() {
+            return Ok(true);
+        }
+        input.reserve(FIRST_BUFFER);
+        if stream.read_buf(input).await? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+    }
+}

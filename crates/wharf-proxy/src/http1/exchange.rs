@@ -1,0 +1,546 @@
+//! One request and its answer, between a client that speaks HTTP/1 and an upstream that does.
+
+use std::future::poll_fn;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use bytes::BytesMut;
+use tokio::io::{AsyncRead, AsyncWriteExt, ReadBuf};
+use tokio::time::timeout;
+use wharf_model::Route;
+
+use super::parse::{self, Finder, Found, Framing};
+use super::pipe::{Broken, Pipe};
+use super::serve::{Client, Io};
+use super::write;
+use crate::authority::Authority;
+use crate::forward::{self, Rules};
+use crate::head::{Field, Head, Several};
+use crate::limits::{LINGER, MAX_HEAD};
+use crate::page;
+use crate::reach::Visit;
+use crate::record::{Record, masked, now_ms};
+use crate::refusal::Refusal;
+use crate::shared::Shared;
+use crate::tunnel;
+use crate::upstream::Connection;
+
+/// What becomes of the client's connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum After {
+    /// It may carry another request.
+    Next,
+    /// It ends; everything has been said.
+    Close,
+    /// It ends, and the client may still be sending.
+    Linger,
+}
+
+/// A request as the rest of the exchange needs it.
+struct Asked<'s> {
+    head: Head<'s>,
+    authority: Authority,
+    /// The authority as it was written.
+    named: &'s str,
+    framing: Framing,
+    /// Whether it is HTTP/1.0.
+    old: bool,
+    /// Whether the client wants to go on with this connection.
+    keep: bool,
+    upgrade: bool,
+}
+
+/// Answers one request.
+pub(crate) async fn exchange<C: Io>(client: &mut Client<C>, head: BytesMut) -> io::Result<After> {
+    let begun = Instant::now();
+    let mut store = parse::store();
+    let request = match parse::request(&head, &mut store) {
+        Ok(request) => request,
+        Err(refusal) => return refuse(client, &refusal, None, Framing::Close, begun).await,
+    };
+    let asked = match read(&request) {
+        Ok(asked) => asked,
+        Err(refusal) => {
+            let head =
+                Head { method: request.method, target: request.target, fields: request.fields };
+            return refuse(client, &refusal, Some(&head), Framing::Close, begun).await;
+        }
+    };
+    let mut fresh = false;
+    loop {
+        let shared = client.shared.clone();
+        let visit = Visit {
+            shared: &shared,
+            door: client.door,
+            authority: &asked.authority,
+            head: &asked.head,
+            upgrade: asked.upgrade,
+        };
+        let (route, connection) = match visit.connect(fresh).await {
+            Ok(reached) => reached,
+            Err(refusal) => {
+                let (head, framing) = (Some(&asked.head), asked.framing);
+                return refuse(client, &refusal, head, framing, begun).await;
+            }
+        };
+        let reused = connection.reused;
+        match Exchange::new(client, &asked, route, connection, begun).run().await {
+            Ok(after) => return after,
+            // The server closed an idle connection just as the request was sent on it.
+            Err(Lost) if reused && asked.head.is_safe() && asked.framing == Framing::Empty => {
+                fresh = true;
+            }
+            Err(Lost) => {
+                let name = Arc::from(asked.authority.host.as_str());
+                let why = "it closed the connection without an answer";
+                let refusal = Refusal::BadAnswer { name, why };
+                return refuse(client, &refusal, Some(&asked.head), asked.framing, begun).await;
+            }
+        }
+    }
+}
+
+/// The upstream went away before it had said a word.
+struct Lost;
+
+fn read<'s>(request: &'s parse::Request<'_, 's>) -> Result<Asked<'s>, Refusal> {
+    let (absolute, path) = parse::target(request.method, request.target)?;
+    let head = Head { method: request.method, target: path, fields: request.fields };
+    let host = head.one("host").map_err(|Several| Refusal::Malformed("two Host fields"))?;
+    let (authority, named) = match (absolute, host) {
+        (_, None) if !request.old => return Err(Refusal::Malformed("no Host field")),
+        (Some(absolute), _) => absolute,
+        (None, None) => return Err(Refusal::Malformed("no Host field")),
+        (None, Some(host)) => {
+            let authority = Authority::parse(host);
+            let authority = authority.ok_or(Refusal::Malformed("a Host field that is no host"))?;
+            (authority, std::str::from_utf8(host).unwrap_or_default())
+        }
+    };
+    let framing = parse::request_framing(request)?;
+    let close = head.lists("connection", "close");
+    let keep = if request.old { head.lists("connection", "keep-alive") } else { !close };
+    let upgrade = head.method == "GET"
+        && !request.old
+        && framing == Framing::Empty
+        && head.lists("connection", "upgrade")
+        && head.lists("upgrade", "websocket");
+    Ok(Asked { head, authority, named, framing, old: request.old, keep, upgrade })
+}
+
+/// The URL by which a request in the clear should have come, if its name has a route.
+pub(crate) fn https_url(head: &[u8], shared: &Shared) -> Option<String> {
+    let mut store = parse::store();
+    let request = parse::request(head, &mut store).ok()?;
+    let Asked { authority, named, head, .. } = read(&request).ok()?;
+    shared.table().knows(&authority.host).then(|| format!("https://{named}{}", head.target))
+}
+
+/// Answers in the proxy's own name.
+async fn refuse<C: Io>(
+    client: &mut Client<C>,
+    refusal: &Refusal,
+    head: Option<&Head<'_>>,
+    framing: Framing,
+    begun: Instant,
+) -> io::Result<After> {
+    let page = match head {
+        Some(head) => page::answer(refusal, head),
+        None => page::bare(refusal),
+    };
+    let body = head.is_none_or(|head| head.method != "HEAD");
+    client.shared.log.write(|| own_record(client, head, page.status, begun));
+    // What was not read of a body would be taken for the next request.
+    if framing != Framing::Empty {
+        client.last_word(&page, body).await?;
+        return Ok(After::Close);
+    }
+    let keep = head.is_some_and(|head| !head.lists("connection", "close"));
+    let mut out = BytesMut::new();
+    write::page(&mut out, &page, body, !keep);
+    client.stream.write_all(&out).await?;
+    client.stream.flush().await?;
+    Ok(if keep { After::Next } else { After::Close })
+}
+
+fn own_record<C>(
+    client: &Client<C>,
+    head: Option<&Head<'_>>,
+    status: u16,
+    begun: Instant,
+) -> Record {
+    let text = |part: fn(&Head<'_>) -> String| head.map(part).unwrap_or_default();
+    Record {
+        time_ms: now_ms(),
+        host: text(|head| {
+            let host = head.all("host").next().unwrap_or_default();
+            String::from_utf8_lossy(host).into_owned()
+        }),
+        method: text(|head| head.method.to_owned()),
+        path: text(|head| masked(head.target)),
+        status,
+        micros: u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX),
+        bytes: 0,
+        upstream: None,
+        instance: None,
+        https: client.door.arrival.https,
+        upgraded: false,
+    }
+}
+
+/// A request on its way up and its answer on its way down, at the same time.
+struct Exchange<'c, 'a, C> {
+    client: &'c mut Client<C>,
+    asked: &'a Asked<'a>,
+    route: Arc<Route>,
+    upstream: Connection,
+    up: Pipe,
+    /// Why nothing more goes up, where something should.
+    up_broken: bool,
+    begun: Instant,
+}
+
+/// What an answer's head means for what follows.
+struct Answered {
+    status: u16,
+    pipe: Pipe,
+    /// Whether the client can go on with its connection.
+    keep: bool,
+    /// Whether the upstream's connection can be used again.
+    reusable: bool,
+}
+
+impl<'c, 'a, C: Io> Exchange<'c, 'a, C> {
+    fn new(
+        client: &'c mut Client<C>,
+        asked: &'a Asked<'a>,
+        route: Arc<Route>,
+        upstream: Connection,
+        begun: Instant,
+    ) -> Self {
+        let head = request_head(client, asked, &route);
+        let up = Pipe::new(asked.framing, asked.framing == Framing::Chunked, head);
+        Exchange { client, asked, route, upstream, up, up_broken: false, begun }
+    }
+
+    async fn run(mut self) -> Result<io::Result<After>, Lost> {
+        let mut finder = Finder::default();
+        loop {
+            let length = match self.answer_head(&mut finder).await {
+                Ok(Some(length)) => length,
+                Ok(None) if self.upstream.input.is_empty() => return Err(Lost),
+                Ok(None) => return Ok(self.bad("its head ends in the middle").await),
+                Err(HeadError::TooLong) => return Ok(self.bad("its head is too long").await),
+                Err(HeadError::Client(error)) => return Ok(Err(error)),
+                Err(HeadError::Malformed(what)) => return Ok(self.malformed(what).await),
+            };
+            self.upstream.answered();
+            let head = self.upstream.input.split_to(length);
+            let mut store = parse::store();
+            let answer = match parse::answer(&head, &mut store) {
+                Ok(answer) => answer,
+                Err(why) => return Ok(self.bad(why).await),
+            };
+            finder = Finder::default();
+            match answer.status {
+                101 if self.asked.upgrade => return Ok(self.switch(&answer).await),
+                101 => {
+                    return Ok(self.bad("it changes the protocol, which nobody asked for").await);
+                }
+                100..=199 => {
+                    if let Err(error) = self.interim(&answer).await {
+                        return Ok(Err(error));
+                    }
+                }
+                _ => match self.answered(&answer) {
+                    Ok(answered) => return Ok(self.pass(answered).await),
+                    Err(why) => return Ok(self.bad(why).await),
+                },
+            }
+        }
+    }
+
+    /// Waits for the end of an answer's head while the body goes up. `None`: the upstream has closed.
+    async fn answer_head(&mut self, finder: &mut Finder) -> Result<Option<usize>, HeadError> {
+        poll_fn(|cx| {
+            self.poll_up(cx)?;
+            loop {
+                match finder.look(&self.upstream.input, false) {
+                    Found::Head(length) if length <= MAX_HEAD => {
+                        return Poll::Ready(Ok(Some(length)));
+                    }
+                    Found::More if self.upstream.input.len() <= MAX_HEAD => {}
+                    _ => return Poll::Ready(Err(HeadError::TooLong)),
+                }
+                match self.poll_upstream(cx) {
+                    Poll::Ready(Ok(1..)) => {}
+                    Poll::Ready(_) => return Poll::Ready(Ok(None)),
+                    Poll::Pending => break,
+                }
+            }
+            self.poll_client(cx).map_err(HeadError::Client)?;
+            Poll::Pending
+        })
+        .await
+    }
+
+    /// Moves the request. An upstream that takes no more may have answered early.
+    fn poll_up(&mut self, cx: &mut Context<'_>) -> Result<(), HeadError> {
+        if self.up.is_done() || self.up_broken {
+            return Ok(());
+        }
+        let mut scratch = self.client.shared.scratch();
+        let source = (&mut self.client.stream, &mut self.client.input);
+        match self.up.poll(cx, source, &mut self.upstream.stream, &mut scratch) {
+            Poll::Pending | Poll::Ready(Ok(())) => Ok(()),
+            Poll::Ready(Err(Broken::Sink(_))) => {
+                self.up_broken = true;
+                Ok(())
+            }
+            Poll::Ready(Err(Broken::Source(error))) => Err(HeadError::Client(error)),
+            Poll::Ready(Err(Broken::Framing(what))) => Err(HeadError::Malformed(what)),
+        }
+    }
+
+    fn poll_upstream(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let mut scratch = self.client.shared.scratch();
+        let mut buffer = ReadBuf::new(&mut scratch);
+        std::task::ready!(Pin::new(&mut self.upstream.stream).poll_read(cx, &mut buffer))?;
+        self.upstream.input.extend_from_slice(buffer.filled());
+        Poll::Ready(Ok(buffer.filled().len()))
+    }
+
+    /// Notices a client that is gone. One that has only said its last word waits for its answer.
+    fn poll_client(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
+        let idle = self.up.is_done() && !self.client.ended;
+        while idle && self.client.input.len() < MAX_HEAD {
+            match self.client.poll_read(cx) {
+                Poll::Ready(Ok(1..)) => {}
+                Poll::Ready(Ok(0)) | Poll::Pending => break,
+                Poll::Ready(Err(error)) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// An answer before the answer: 100 Continue, 103 Early Hints.
+    async fn interim(&mut self, answer: &parse::Answer<'_, '_>) -> io::Result<()> {
+        if self.asked.old {
+            return Ok(());
+        }
+        let mut out = BytesMut::new();
+        write::status_line(&mut out, answer.status, answer.reason);
+        forward::answer_fields(answer.fields, &mut |name, value| {
+            write::field(&mut out, name, value)
+        });
+        out.extend_from_slice(b"\r\n");
+        self.client.stream.write_all(&out).await?;
+        self.client.stream.flush().await
+    }
+
+    fn answered(&self, answer: &parse::Answer<'_, '_>) -> Result<Answered, &'static str> {
+        let to_head = self.asked.head.method == "HEAD";
+        let framing = parse::answer_framing(answer, to_head)?;
+        let head = Head { method: "", target: "", fields: answer.fields };
+        let reusable = match answer.old {
+            true => head.lists("connection", "keep-alive"),
+            false => !head.lists("connection", "close"),
+        };
+        let unframed = matches!(framing, Framing::Chunked | Framing::Close);
+        let chunked = unframed && !self.asked.old;
+        let keep = self.asked.keep
+            && (chunked || !unframed)
+            && !self.client.ended
+            && !self.client.shared.is_draining();
+        let mut out = BytesMut::with_capacity(512);
+        write::status_line(&mut out, answer.status, answer.reason);
+        forward::answer_fields(answer.fields, &mut |name, value| {
+            write::field(&mut out, name, value)
+        });
+        self.frame(&mut out, answer, framing, chunked);
+        self.sign(&mut out);
+        match (keep, self.asked.old) {
+            (false, _) => out.extend_from_slice(b"connection: close\r\n"),
+            (true, true) => out.extend_from_slice(b"connection: keep-alive\r\n"),
+            (true, false) => {}
+        }
+        out.extend_from_slice(b"\r\n");
+        let reusable = reusable && framing != Framing::Close;
+        Ok(Answered {
+            status: answer.status,
+            pipe: Pipe::new(framing, chunked, out),
+            keep,
+            reusable,
+        })
+    }
+
+    fn frame(
+        &self,
+        out: &mut BytesMut,
+        answer: &parse::Answer<'_, '_>,
+        framing: Framing,
+        chunked: bool,
+    ) {
+        match framing {
+            _ if chunked => out.extend_from_slice(b"transfer-encoding: chunked\r\n"),
+            Framing::Length(length) => write::length(out, length),
+            // The length that the body would have had.
+            Framing::Empty if answer.status != 204 => {
+                if let Some(length) = crate::head::all(answer.fields, "content-length").next() {
+                    write::field(out, "content-length", length);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Which instance has answered, so that a test can tell it from another checkout's.
+    fn sign(&self, out: &mut BytesMut) {
+        if let Some(id) = &self.route.upstream.instance {
+            write::field(out, "x-wharf-instance", id.as_bytes());
+        }
+    }
+
+    /// Passes the answer on, and what is left of the request.
+    async fn pass(mut self, mut answered: Answered) -> io::Result<After> {
+        poll_fn(|cx| self.poll_down(cx, &mut answered.pipe)).await?;
+        let status = answered.status;
+        self.record(status, answered.pipe.moved, false);
+        if !self.up.is_done() && !self.up_broken {
+            // The server did not need all of the request to answer.
+            let rest = poll_fn(|cx| match self.poll_up(cx) {
+                Ok(()) if !self.up.is_done() && !self.up_broken => Poll::Pending,
+                outcome => Poll::Ready(outcome),
+            });
+            let _ = timeout(LINGER, rest).await;
+        }
+        if !self.up.is_done() {
+            return Ok(After::Linger);
+        }
+        if answered.reusable {
+            self.client.shared.upstreams.put(self.upstream);
+        }
+        Ok(if answered.keep { After::Next } else { After::Close })
+    }
+
+    fn poll_down(&mut self, cx: &mut Context<'_>, pipe: &mut Pipe) -> Poll<io::Result<()>> {
+        self.poll_up(cx).map_err(HeadError::into_io)?;
+        let polled = {
+            let mut scratch = self.client.shared.scratch();
+            let source = (&mut self.upstream.stream, &mut self.upstream.input);
+            pipe.poll(cx, source, &mut self.client.stream, &mut scratch)
+        };
+        match polled {
+            Poll::Ready(Ok(())) => Poll::Ready(Ok(())),
+            Poll::Ready(Err(Broken::Source(error) | Broken::Sink(error))) => {
+                Poll::Ready(Err(error))
+            }
+            Poll::Ready(Err(Broken::Framing(_))) => {
+                Poll::Ready(Err(io::ErrorKind::InvalidData.into()))
+            }
+            Poll::Pending => {
+                self.poll_client(cx)?;
+                Poll::Pending
+            }
+        }
+    }
+
+    /// The protocol changes: from here on it is bytes.
+    async fn switch(mut self, answer: &parse::Answer<'_, '_>) -> io::Result<After> {
+        let mut out = BytesMut::new();
+        write::status_line(&mut out, 101, answer.reason);
+        forward::answer_fields(answer.fields, &mut |name, value| {
+            write::field(&mut out, name, value)
+        });
+        self.sign(&mut out);
+        out.extend_from_slice(b"connection: upgrade\r\nupgrade: websocket\r\n\r\n");
+        self.client.stream.write_all(&out).await?;
+        let client = (&mut self.client.stream, std::mem::take(&mut self.client.input));
+        let Connection { stream, input, .. } = &mut self.upstream;
+        let moved = tunnel::run(client, (stream, std::mem::take(input)), &self.client.shared).await;
+        self.record(101, moved.unwrap_or(0), true);
+        Ok(After::Close)
+    }
+
+    /// The upstream's answer is no HTTP: its connection goes, and the client is told.
+    async fn bad(self, why: &'static str) -> io::Result<After> {
+        let refusal = Refusal::BadAnswer { name: self.route.upstream.name.clone(), why };
+        let framing = if self.up.is_done() { Framing::Empty } else { Framing::Close };
+        refuse(self.client, &refusal, Some(&self.asked.head), framing, self.begun).await
+    }
+
+    /// The upstream's connection goes with what it has heard of the request.
+    async fn malformed(self, what: &'static str) -> io::Result<After> {
+        let refusal = Refusal::Malformed(what);
+        refuse(self.client, &refusal, Some(&self.asked.head), Framing::Close, self.begun).await
+    }
+
+    fn record(&self, status: u16, bytes: u64, upgraded: bool) {
+        self.client.shared.log.write(|| Record {
+            time_ms: now_ms(),
+            host: self.asked.authority.host.clone(),
+            method: self.asked.head.method.to_owned(),
+            path: masked(self.asked.head.target),
+            status,
+            micros: u64::try_from(self.begun.elapsed().as_micros()).unwrap_or(u64::MAX),
+            bytes,
+            upstream: Some(self.route.upstream.name.clone()),
+            instance: self.route.upstream.instance.clone(),
+            https: self.client.door.arrival.https,
+            upgraded,
+        });
+    }
+}
+
+enum HeadError {
+    TooLong,
+    Client(io::Error),
+    /// The body of the request is not what its framing says.
+    Malformed(&'static str),
+}
+
+impl HeadError {
+    /// For the time when an answer is under way already and nothing else can be said.
+    fn into_io(self) -> io::Error {
+        match self {
+            HeadError::Client(error) => error,
+            HeadError::TooLong | HeadError::Malformed(_) => io::ErrorKind::InvalidData.into(),
+        }
+    }
+}
+
+/// The head as it goes up.
+fn request_head<C>(client: &Client<C>, asked: &Asked<'_>, route: &Route) -> BytesMut {
+    let head = &asked.head;
+    let mut out = BytesMut::with_capacity(1024);
+    write::request_line(&mut out, head.method, head.target);
+    write::field(&mut out, "host", asked.named.as_bytes());
+    match asked.framing {
+        Framing::Chunked => out.extend_from_slice(b"transfer-encoding: chunked\r\n"),
+        Framing::Length(length) => write::length(&mut out, length),
+        // Some servers wait for a body that is not announced as empty.
+        _ if has(head.fields, "content-length") => write::length(&mut out, 0),
+        _ => {}
+    }
+    let rules = Rules {
+        arrival: client.door.arrival,
+        authority: asked.named,
+        origin_form: route.origin_form,
+        expect: !asked.old,
+    };
+    forward::request_fields(head.fields, &rules, &mut |name, value| {
+        write::field(&mut out, name, value);
+    });
+    if asked.upgrade {
+        out.extend_from_slice(b"connection: upgrade\r\nupgrade: websocket\r\n");
+    }
+    out.extend_from_slice(b"\r\n");
+    out
+}
+
+fn has(fields: &[Field<'_>], name: &'static str) -> bool {
+    crate::head::all(fields, name).next().is_some()
+}

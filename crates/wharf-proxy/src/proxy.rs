@@ -1,0 +1,127 @@
+//! The proxy as a whole: one thread, given listeners and routes.
+
+use std::io;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{broadcast, mpsc, watch};
+use tokio::task::LocalSet;
+use tokio_rustls::TlsConnector;
+use wharf_model::RouteTable;
+
+use crate::front::{self, Capacity, Front};
+use crate::limits::SWEEP;
+use crate::record::{Log, Record};
+use crate::shared::Shared;
+use crate::upstream::{Ownership, Upstreams};
+
+/// How many fronts may be on their way to the thread.
+const MAX_FRONTS: usize = 32;
+
+/// What a proxy needs.
+pub struct Config {
+    /// The routes, whenever they change.
+    pub routes: watch::Receiver<Arc<RouteTable>>,
+    /// Who says whether a listener is the right one.
+    pub ownership: Arc<dyn Ownership>,
+    /// How upstreams that want TLS are spoken to.
+    pub upstream_tls: Option<Arc<rustls::ClientConfig>>,
+    /// Where answered requests are told of, as long as somebody listens there.
+    pub records: broadcast::Sender<Arc<Record>>,
+    /// How many connections of clients may be open. Each may need a descriptor for its upstream too.
+    pub max_connections: usize,
+}
+
+/// A proxy that runs. Dropped, it ends at once.
+#[derive(Debug)]
+pub struct Proxy {
+    fronts: mpsc::Sender<Front>,
+    draining: watch::Sender<bool>,
+    open: watch::Receiver<usize>,
+    ended: watch::Receiver<bool>,
+}
+
+impl Proxy {
+    /// Starts the thread. It has no front yet.
+    ///
+    /// # Errors
+    /// The system gives no thread or no event queue.
+    pub fn start(config: Config) -> io::Result<Proxy> {
+        let (fronts, received) = mpsc::channel(MAX_FRONTS);
+        let (draining, drain) = watch::channel(false);
+        let (count, open) = watch::channel(0);
+        let (end, ended) = watch::channel(false);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        std::thread::Builder::new().name("wharf-proxy".into()).spawn(move || {
+            LocalSet::new().block_on(&runtime, run(config, received, drain, count));
+            end.send_replace(true);
+        })?;
+        Ok(Proxy { fronts, draining, open, ended })
+    }
+
+    /// Accepts at one more front.
+    pub async fn open(&self, front: Front) {
+        // A thread that has ended accepts nothing; whoever asks sees that it has ended.
+        let _ = self.fronts.send(front).await;
+    }
+
+    /// How many connections of clients are open.
+    pub fn connections(&self) -> usize {
+        *self.open.borrow()
+    }
+
+    /// Accepts no more, answers what is under way and ends; at the latest after `limit`.
+    pub async fn drain(mut self, limit: Duration) {
+        self.draining.send_replace(true);
+        let _ = tokio::time::timeout(limit, self.ended.wait_for(|ended| *ended)).await;
+    }
+}
+
+async fn run(
+    config: Config,
+    mut fronts: mpsc::Receiver<Front>,
+    draining: watch::Receiver<bool>,
+    count: watch::Sender<usize>,
+) {
+    let upstreams = Upstreams::new(config.ownership, config.upstream_tls.map(TlsConnector::from));
+    let log = Log::new(config.records);
+    let shared = Rc::new(Shared::new(config.routes, upstreams, log, draining.clone()));
+    let capacity = Rc::new(Capacity::new(config.max_connections));
+    let mut sweep = tokio::time::interval(SWEEP);
+    let mut drain = draining;
+    loop {
+        tokio::select! {
+            front = fronts.recv() => match front {
+                Some(front) => open(front, &shared, &capacity),
+                // Dropped.
+                None => return,
+            },
+            _ = sweep.tick() => {
+                shared.upstreams.sweep();
+                count.send_replace(capacity.open());
+            }
+            _ = drain.wait_for(|draining| *draining) => break,
+        }
+    }
+    tokio::select! {
+        () = capacity.emptied() => {}
+        () = closed(&mut fronts) => {}
+    }
+}
+
+/// Until nobody can send a front any more.
+async fn closed(fronts: &mut mpsc::Receiver<Front>) {
+    while fronts.recv().await.is_some() {}
+}
+
+fn open(front: Front, shared: &Rc<Shared>, capacity: &Rc<Capacity>) {
+    if let Ok(address) = front.listener.local_addr() {
+        shared.fronts.borrow_mut().push((address.port(), front.tls.is_some()));
+    }
+    let (shared, capacity) = (shared.clone(), capacity.clone());
+    tokio::task::spawn_local(async move {
+        // A listener that cannot be watched serves nobody; the others go on.
+        let _ = front::accept(front, shared, capacity).await;
+    });
+}

@@ -1,0 +1,148 @@
+//! From a name to a connection: which route, whether it serves, and waiting for it within bounds.
+
+use std::cell::Cell;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::Instant;
+use wharf_model::{Condition, Route, RouteTable};
+
+use crate::authority::Authority;
+use crate::forward::{Arrival, hops};
+use crate::gate::{self, Surroundings};
+use crate::head::Head;
+use crate::limits::{HOLD, HOLD_PAGE, HOLD_REFUSED, MAX_HELD, MAX_HOPS};
+use crate::refusal::Refusal;
+use crate::shared::Shared;
+use crate::upstream::{Connection, NoConnection};
+
+/// How often a server that refuses connections although it should serve is tried again.
+const TRY_AGAIN: Duration = Duration::from_millis(50);
+
+type Routes = watch::Receiver<Arc<RouteTable>>;
+
+/// How a connection came in.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Door {
+    pub(crate) arrival: Arrival,
+    /// Whether the front can be reached from beyond this machine.
+    pub(crate) lan: bool,
+}
+
+/// A request that wants to go somewhere.
+pub(crate) struct Visit<'a> {
+    pub(crate) shared: &'a Shared,
+    pub(crate) door: Door,
+    pub(crate) authority: &'a Authority,
+    pub(crate) head: &'a Head<'a>,
+    /// A WebSocket that is about to be opened.
+    pub(crate) upgrade: bool,
+}
+
+impl Visit<'_> {
+    /// The route, if the request may have it.
+    pub(crate) fn route(&self) -> Result<Arc<Route>, Refusal> {
+        let table = self.shared.table();
+        let Authority { host, port } = self.authority;
+        if port.is_some_and(|port| port != self.door.arrival.port) {
+            return Err(Refusal::Unknown);
+        }
+        let found = table.find(host, self.head.target);
+        let route = found.filter(|route| route.lan || !self.door.lan).ok_or(Refusal::Unknown)?;
+        if hops(self.head.fields) >= MAX_HOPS {
+            return Err(Refusal::Circle);
+        }
+        let around = Surroundings { table: &table, fronts: &self.shared.fronts.borrow() };
+        gate::judge(self.head, route, &around, self.upgrade)
+            .map_err(|foreign| Refusal::Foreign { origin: foreign.origin })?;
+        Ok(route.clone())
+    }
+
+    /// The route and a connection to its upstream, once it serves. `fresh` is a connection that
+    /// nobody has used.
+    pub(crate) async fn connect(&self, fresh: bool) -> Result<(Arc<Route>, Connection), Refusal> {
+        let begun = Instant::now();
+        let mut routes = self.shared.routes.clone();
+        loop {
+            let route = self.serving(&mut routes, begun).await?;
+            let upstreams = &self.shared.upstreams;
+            if !fresh && let Some(connection) = upstreams.take(&route.upstream, self.head.is_safe())
+            {
+                return Ok((route, connection));
+            }
+            self.keep_out_of_circles(&route)?;
+            let name = route.upstream.name.clone();
+            match upstreams.dial(&route.upstream).await {
+                Ok(connection) => return Ok((route, connection)),
+                Err(NoConnection::Stranger(who)) => return Err(Refusal::Stranger { name, who }),
+                Err(NoConnection::Refused(why)) => {
+                    // Its end, or its restart, may not have been told yet.
+                    if route.upstream.instance.is_none() || begun.elapsed() >= HOLD_REFUSED {
+                        return Err(Refusal::Unreachable { name, why });
+                    }
+                    self.wait(&mut routes, Instant::now() + TRY_AGAIN).await?;
+                }
+            }
+        }
+    }
+
+    /// The route, once its instance serves, or says that it never will.
+    async fn serving(&self, routes: &mut Routes, begun: Instant) -> Result<Arc<Route>, Refusal> {
+        let hold = if self.head.wants_page() { HOLD_PAGE } else { HOLD };
+        loop {
+            // A change from here on ends the wait.
+            routes.mark_unchanged();
+            let route = self.route()?;
+            match Refusal::of_condition(&route.upstream) {
+                None => return Ok(route),
+                Some(refusal) => {
+                    let starting = route.upstream.condition == Condition::Starting;
+                    if !starting || begun.elapsed() >= hold {
+                        return Err(refusal);
+                    }
+                    self.wait(routes, begun + hold).await?;
+                }
+            }
+        }
+    }
+
+    /// Until the routes change, or until then.
+    async fn wait(&self, routes: &mut Routes, until: Instant) -> Result<(), Refusal> {
+        let held = &self.shared.held;
+        if held.get() >= MAX_HELD {
+            return Err(Refusal::Crowded);
+        }
+        let _place = Place::take(held);
+        if let Ok(Err(_)) = tokio::time::timeout_at(until, routes.changed()).await {
+            // Nobody can change them any more.
+            tokio::time::sleep_until(until).await;
+        }
+        Ok(())
+    }
+
+    /// A front of ours is nobody's upstream.
+    fn keep_out_of_circles(&self, route: &Route) -> Result<(), Refusal> {
+        let own = |port: u16| self.shared.fronts.borrow().iter().any(|(front, _)| *front == port);
+        match route.upstream.addresses.iter().any(|address| own(address.port())) {
+            true => Err(Refusal::Circle),
+            false => Ok(()),
+        }
+    }
+}
+
+/// A place among those that wait, given back even if the client leaves.
+struct Place<'a>(&'a Cell<usize>);
+
+impl Place<'_> {
+    fn take(held: &Cell<usize>) -> Place<'_> {
+        held.set(held.get() + 1);
+        Place(held)
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.0.set(self.0.get().saturating_sub(1));
+    }
+}
