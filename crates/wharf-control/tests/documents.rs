@@ -85,6 +85,8 @@ fn instance(state: State) -> Instance {
         listeners: vec![listener("::1"), listener("0.0.0.0")],
         remap: Remap::Cooperative,
         remapped: vec![Remapped { named: 8000, port: 8001 }],
+        held: false,
+        access: wharf_model::Access::default(),
         url: "http://shop.localhost:8000".into(),
         direct_url: "http://127.0.0.1:8000".into(),
         pid: Some(8),
@@ -106,6 +108,25 @@ fn both_ways<T: Serialize + DeserializeOwned>(name: &str, document: &T) {
     assert_eq!(serde_json::to_value(read).unwrap(), written);
 }
 
+fn proxy_status() -> ProxyStatus {
+    let address = std::net::IpAddr::from([127, 0, 0, 1]);
+    let route = RouteReport {
+        host: "shop.localhost".into(),
+        path: "/".into(),
+        upstream: "shop".into(),
+        addresses: vec![(address, 8000).into()],
+        condition: "up".into(),
+        lan: false,
+    };
+    ProxyStatus {
+        schema: SCHEMA,
+        listeners: vec![ProxyListener { scheme: "http".into(), address, port: 80 }],
+        routes: vec![route],
+        connections: 1,
+        notes: vec!["a sentence".into()],
+    }
+}
+
 #[test]
 fn replies_fit() {
     let warnings = vec!["a sentence".to_owned()];
@@ -124,8 +145,15 @@ fn replies_fit() {
     );
     both_ways(
         "lease_reply",
-        &LeaseReply { schema: SCHEMA, leases: leases(), label: Some("shop".into()), warnings },
+        &LeaseReply {
+            schema: SCHEMA,
+            leases: leases(),
+            label: Some("shop".into()),
+            warnings,
+            proxy: ProxyPorts { http: Some(80), https: None },
+        },
     );
+    both_ways("proxy_status", &proxy_status());
     both_ways("release_reply", &ReleaseReply { schema: SCHEMA, leases: leases() });
     both_ways("done", &Done { schema: SCHEMA });
     both_ways("stopping", &Stopping { schema: SCHEMA, pid: 1 });

@@ -91,6 +91,8 @@ fn running(project: &str, url: &str) -> Instance {
         listeners: Vec::new(),
         remap: Remap::Cooperative,
         remapped: Vec::new(),
+        held: false,
+        access: wharf_model::Access::default(),
         restarts: 0,
         url: url.into(),
         direct_url: "http://127.0.0.1:8001".into(),

@@ -115,6 +115,11 @@ impl Link {
         self.client.status().await.map_err(|error| failure(error, &self.client))
     }
 
+    /// Makes sure that there is a daemon, after one has died.
+    pub(crate) async fn revive(&self) -> Result<(), Report> {
+        self.summoner.summon(Instant::now() + PATIENCE).await.map(drop)
+    }
+
     /// How the proxy is.
     pub(crate) async fn proxy(&self) -> Result<ProxyStatus, Report> {
         self.call(Client::proxy).await

@@ -108,7 +108,6 @@ impl Run {
         let env = environment(&self.plan, &values, &instance);
         let link = self.link.take().map(Rc::new);
         let remapping = self.remapping(link.as_deref(), &instance).await;
-        let follows = remapping.as_ref().is_some_and(|remapping| remapping.connect);
         let (groups_out, groups) = mpsc::channel(GROUPS_MAX);
         let story = self.story();
         // Before the launch: a pattern that is none starts nothing.
@@ -119,7 +118,7 @@ impl Run {
         instance.state = instance.state.leased();
         let (reports, reports_in) = tokio::sync::watch::channel(instance);
         let reporter = tokio::task::spawn_local(report_changes(link.clone(), reports_in));
-        if let Some(link) = link.clone().filter(|_| follows) {
+        if let Some(link) = link.clone() {
             let key = reports.borrow().key.clone();
             tokio::task::spawn_local(async move { group::follow(&link, key, groups_out).await });
         }

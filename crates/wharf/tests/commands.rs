@@ -222,10 +222,10 @@ fn two_projects_of_one_name_have_two_names() {
     let other = sandbox.dir().join("elsewhere/project");
     std::fs::create_dir_all(other.join(".git")).unwrap();
     let mut first = sandbox.run(SERVER);
-    assert_eq!(first.event("ready")["url"], "http://project.localhost:8000");
+    assert_eq!(first.event("ready")["url"], "http://project.localhost");
     let mut second = sandbox.run_in(&other, SERVER);
     let url = second.event("ready")["url"].as_str().unwrap().to_owned();
-    let name = url.strip_prefix("http://").unwrap().strip_suffix(".localhost:8001").unwrap();
+    let name = url.strip_prefix("http://").unwrap().strip_suffix(".localhost").unwrap();
     assert!(name.starts_with("project-") && name.len() == 12, "{url}");
     let table = sandbox.output(&["ls"]).out;
     assert!(table.contains(name) && table.contains(&url), "{table}");

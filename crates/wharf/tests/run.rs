@@ -19,10 +19,10 @@ fn a_server_runs_on_its_conventional_port_on_loopback() {
     let ready = run.event("ready");
     assert_eq!(ready["port"], 8000);
     assert_eq!(ready["direct_url"], "http://127.0.0.1:8000");
-    assert_eq!(ready["url"], "http://project.localhost:8000");
+    assert_eq!(ready["url"], "http://project.localhost");
     assert_eq!(sandbox.get("http://127.0.0.1:8000/identity.txt").unwrap(), "mine");
     let err = run.said("ready in ");
-    assert!(err.contains("http://project.localhost:8000"), "{err}");
+    assert!(err.contains("http://project.localhost"), "{err}");
     let listening = run.event("listening");
     assert_eq!(listening["address"], "127.0.0.1");
     assert!(!run.events().iter().any(|event| event["event"] == "exposed"));

@@ -172,7 +172,7 @@ fn a_list_of_long_names_fits_the_terminal_and_keeps_its_urls_whole() {
     let service = "a-service-with-a-name-that-is-long-enough";
     let mut run = sandbox.run(&["--name", service, "--", "python3", "-m", "http.server"]);
     run.event("ready");
-    let url = format!("http://{service}.project.localhost:8000");
+    let url = format!("http://{service}.project.localhost");
     let mut terminal = Terminal::open(&sandbox);
     for (columns, name) in [(80, format!("{service}.project")), (60, "a-service".to_owned())] {
         terminal.enter(&format!("stty rows 24 cols {columns}"));

@@ -37,6 +37,7 @@ pub(crate) fn be_daemon_if_asked() {
     let config = Config {
         paths: paths(Path::new(&root)),
         version: std::env::var(VERSION).unwrap_or_else(|_| "0.1.0".into()),
+        proxy: wharf_control::api::ProxyWish::Off,
         idle: Duration::from_millis(number(IDLE_MS).unwrap_or(600_000)),
         ready: || {},
     };
@@ -256,6 +257,8 @@ pub(crate) fn instance(id: &str, port: u16, pilot: ProcessId, state: State) -> I
         listeners: Vec::new(),
         remap: Remap::Cooperative,
         remapped: Vec::new(),
+        held: false,
+        access: wharf_model::Access::default(),
         url: String::new(),
         direct_url: String::new(),
         pid: None,

@@ -208,11 +208,14 @@ fn length(fields: &[Field<'_>]) -> Result<Option<u64>, &'static str> {
     length.map(Some).ok_or("a length that is no number")
 }
 
+/// An authority, and how it was written.
+pub(crate) type Named<'b> = (Authority, &'b str);
+
 /// A target, taken apart: the authority that it names, where it does, and what goes to the server.
 pub(crate) fn target<'b>(
     method: &str,
     target: &'b str,
-) -> Result<(Option<(Authority, &'b str)>, &'b str), Refusal> {
+) -> Result<(Option<Named<'b>>, &'b str), Refusal> {
     if matches!(method, "CONNECT" | "TRACE") || target == "*" {
         return Err(Refusal::Method);
     }

@@ -23,10 +23,13 @@ use crate::upstream::Stream;
 /// Sends requests on one connection, many at once.
 pub(super) type Sender = SendRequest<Incoming>;
 
+/// Which instance, where.
+type Key = (Option<Arc<str>>, SocketAddr);
+
 /// The connections of HTTP/2 to upstreams. One each is enough.
 #[derive(Debug, Default)]
 pub(crate) struct Onward {
-    senders: RefCell<HashMap<(Option<Arc<str>>, SocketAddr), Sender>>,
+    senders: RefCell<HashMap<Key, Sender>>,
 }
 
 impl Onward {

@@ -87,38 +87,48 @@ fn named_by(service: &str) -> Option<u16> {
     service.rsplit_once("/bind")?.1.parse().ok()
 }
 
-/// Tells the group whenever it changes, until nobody listens.
+/// Tells the group whenever it changes, until nobody listens. A daemon that dies without a word is made
+/// again: names lead through it. One that was told to end stays away.
 pub(super) async fn follow(link: &Link, own: ServiceKey, groups: mpsc::Sender<Group>) {
     while !groups.is_closed() {
-        // An end of the stream is the daemon's: the next one is asked.
-        let _ = follow_once(link, &own, &groups).await;
+        if follow_once(link, &own, &groups).await == Ended::Died && !groups.is_closed() {
+            // Whoever comes first makes it; that it cannot be made is nobody's news while a server runs.
+            let _ = link.revive().await;
+        }
         tokio::time::sleep(AGAIN_AFTER).await;
     }
 }
 
-async fn follow_once(
-    link: &Link,
-    own: &ServiceKey,
-    groups: &mpsc::Sender<Group>,
-) -> Result<(), crate::report::Report> {
-    let mut events = link.events().await?;
+/// How the daemon's stream of events ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ended {
+    /// It was in order, or there was none.
+    Quietly,
+    /// The daemon was there, and then it was not.
+    Died,
+}
+
+async fn follow_once(link: &Link, own: &ServiceKey, groups: &mpsc::Sender<Group>) -> Ended {
+    let Ok(mut events) = link.events().await else { return Ended::Quietly };
     loop {
         // First of all what happened before the stream began.
-        let group = of(&link.snapshot_now().await?, own);
-        if groups.send(group).await.is_err() {
-            return Ok(());
+        let Ok(snapshot) = link.snapshot_now().await else { return Ended::Died };
+        if groups.send(of(&snapshot, own)).await.is_err() {
+            return Ended::Quietly;
         }
         loop {
-            let notice = events.next().await.map_err(crate::link::report)?;
-            let Some(notice) = notice else { return Ok(()) };
-            let key = match notice.kind {
-                NoticeKind::LeaseGranted { lease } | NoticeKind::LeaseReleased { lease } => {
-                    lease.key
-                }
-                NoticeKind::Instance { instance } if instance.remap == Remap::Address => {
-                    Some(instance.key)
-                }
-                _ => None,
+            let key = match events.next().await {
+                Ok(Some(notice)) => match notice.kind {
+                    NoticeKind::Stopping | NoticeKind::Lagged { .. } => return Ended::Quietly,
+                    NoticeKind::LeaseGranted { lease } | NoticeKind::LeaseReleased { lease } => {
+                        lease.key
+                    }
+                    NoticeKind::Instance { instance } if instance.remap == Remap::Address => {
+                        Some(instance.key)
+                    }
+                    _ => None,
+                },
+                Ok(None) | Err(_) => return Ended::Died,
             };
             if key.is_some_and(|key| is_of_the_group(&key, own)) {
                 break;
