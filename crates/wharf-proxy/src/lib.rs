@@ -4,3 +4,13 @@
 //! to be.
 
 #![forbid(unsafe_code)]
+
+mod ca;
+mod leaf;
+mod tls;
+mod upstream_tls;
+
+pub use ca::{Ca, CaError, CaFiles, FolderError};
+pub use leaf::{LeafError, Leaves};
+pub use tls::Tls;
+pub use upstream_tls::upstream_client_config;
