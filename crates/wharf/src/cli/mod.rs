@@ -11,6 +11,8 @@ mod release;
 pub(crate) mod restart;
 mod run;
 mod stop;
+mod trust;
+mod untrust;
 mod who;
 
 use std::process::ExitCode;
@@ -58,6 +60,10 @@ enum Command {
     Explain(explain::Args),
     /// Check whether what wharf is built on works here
     Doctor(doctor::Args),
+    /// Make the local CA and have browsers and programs trust it
+    Trust(trust::Args),
+    /// Take the local CA out of every store, and delete it
+    Untrust(untrust::Args),
     /// Run, ask or stop the daemon that keeps the leases
     Daemon(daemon::Args),
     /// Print the completion script of a shell
@@ -82,6 +88,8 @@ pub(crate) fn main() -> Outcome {
         Command::Stop(args) => stop::run(args),
         Command::Explain(args) => explain::run(&args),
         Command::Doctor(args) => doctor::run(&args),
+        Command::Trust(args) => trust::run(&args),
+        Command::Untrust(args) => untrust::run(&args),
         Command::Daemon(args) => daemon::run(args),
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),

@@ -35,5 +35,32 @@ pub(super) fn environment(
     ];
     env.extend(own.map(|(name, value)| (name.into(), value.into())));
     env.push(("WHARF_ROOT".into(), plan.root.clone().into_os_string()));
+    add_missing(&mut env, crate::authority::variables_of_user());
     env
+}
+
+/// Variables that nobody has set: who names another set of certificates means it.
+fn add_missing(env: &mut Vec<(OsString, OsString)>, more: Vec<(&'static str, OsString)>) {
+    for (name, value) in more {
+        if !env.iter().any(|(set, _)| set == name) {
+            env.push((name.into(), value));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_user_has_set_stays() {
+        let mut env = vec![("SSL_CERT_FILE".into(), "/mine.pem".into()), ("A".into(), "".into())];
+        let more = vec![("SSL_CERT_FILE", "/bundle.pem".into()), ("A", "b".into())];
+        let mut wanted = env.clone();
+        add_missing(&mut env, more);
+        assert_eq!(env, wanted, "an empty value is one too");
+        add_missing(&mut env, vec![("NODE_EXTRA_CA_CERTS", "/ca.pem".into())]);
+        wanted.push(("NODE_EXTRA_CA_CERTS".into(), "/ca.pem".into()));
+        assert_eq!(env, wanted);
+    }
 }

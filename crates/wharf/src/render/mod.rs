@@ -7,6 +7,7 @@ pub(crate) mod ls;
 pub(crate) mod port;
 pub(crate) mod stop;
 pub(crate) mod table;
+pub(crate) mod trust;
 pub(crate) mod who;
 
 use std::io::{self, Write};
