@@ -28,6 +28,9 @@ fn authority() -> (Authority, Ca) {
     let dir = tempfile::tempdir().unwrap();
     let place = dir.path().join("ca");
     let ca = Ca::create(&place, "anna@laptop", SystemTime::now()).unwrap();
+    // Another authority in place of the system's roots.
+    let other = Ca::create(&dir.path().join("other"), "system", SystemTime::now()).unwrap();
+    ca.write_bundle(&place, other.pem()).unwrap();
     (Authority { files: CaFiles::of(&place), dir }, ca)
 }
 
@@ -121,8 +124,9 @@ with socket.create_connection(('127.0.0.1', port)) as plain:
         while piece := stream.recv(4096): print(piece.decode(), end='')";
 
 /// What each client says of a host on this port: its name, whether it is content, its words.
-fn ask_all(port: u16, host: &str, ca: &Path) -> Vec<(&'static str, bool, String)> {
+fn ask_all(port: u16, host: &str, files: &CaFiles) -> Vec<(&'static str, bool, String)> {
     let address = format!("127.0.0.1:{port}");
+    let (ca, bundle) = (&files.certificate, &files.bundle);
     let ca_text = ca.to_str().unwrap();
     let openssl = ["s_client", "-connect", &address, "-servername", host, "-verify_hostname", host];
     let openssl =
@@ -135,7 +139,7 @@ fn ask_all(port: u16, host: &str, ca: &Path) -> Vec<(&'static str, bool, String)
         ("openssl", run("openssl", openssl, &[])),
         ("curl", run("curl", curl, &[])),
         ("node", run("node", ["-e", NODE, &port, host], &[("NODE_EXTRA_CA_CERTS", ca)])),
-        ("python3", run("python3", ["-c", PYTHON, &port, host], &[("SSL_CERT_FILE", ca)])),
+        ("python3", run("python3", ["-c", PYTHON, &port, host], &[("SSL_CERT_FILE", bundle)])),
     ];
     answers.map(|(name, (content, said))| (name, content, said)).into()
 }
@@ -145,7 +149,7 @@ fn every_client_takes_the_leaf_of_a_registered_host() {
     let (authority, ca) = authority();
     let tls = Tls::new(ca, |host| host == HOST);
     let port = serve(tls.server_config());
-    for (client, content, said) in ask_all(port, HOST, &authority.files.certificate) {
+    for (client, content, said) in ask_all(port, HOST, &authority.files) {
         assert!(content, "{client}: {said}");
         let sign = if client == "openssl" { "Verify return code: 0 (ok)" } else { "yes" };
         assert!(said.contains(sign), "{client}: {said}");
@@ -157,7 +161,7 @@ fn every_client_says_no_to_a_host_that_is_not_registered() {
     let (authority, ca) = authority();
     let tls = Tls::new(ca, |host| host == HOST);
     let port = serve(tls.server_config());
-    for (client, content, said) in ask_all(port, "other.localhost", &authority.files.certificate) {
+    for (client, content, said) in ask_all(port, "other.localhost", &authority.files) {
         assert!(!content && !said.contains("yes"), "{client}: {said}");
         assert!(said.contains("alert") || said.contains("ALERT"), "{client}: {said}");
     }
@@ -169,7 +173,7 @@ fn every_client_refuses_what_the_authority_may_not_sign() {
     for host in ["evil.example", "shop.localhost.evil.example", "notlocalhost"] {
         let (_, config) = authority.misuse(&[host]);
         let port = serve(config);
-        for (client, content, said) in ask_all(port, host, &authority.files.certificate) {
+        for (client, content, said) in ask_all(port, host, &authority.files) {
             assert!(!content, "{client} took {host}: {said}");
             let told = said.to_lowercase();
             let told = told.contains("permitted subtree") || told.contains("certificate verify");
@@ -179,7 +183,7 @@ fn every_client_refuses_what_the_authority_may_not_sign() {
     // The same certificate is good for a name within bounds: nothing else was wrong with it.
     let (_, config) = authority.misuse(&[HOST]);
     let port = serve(config);
-    for (client, content, said) in ask_all(port, HOST, &authority.files.certificate) {
+    for (client, content, said) in ask_all(port, HOST, &authority.files) {
         assert!(content, "{client}: {said}");
     }
 }

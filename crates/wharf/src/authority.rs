@@ -4,17 +4,21 @@
 mod record;
 
 use std::ffi::OsString;
-use std::path::PathBuf;
-use std::time::SystemTime;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
+use wharf_os::lock::FileLock;
 use wharf_os::trust::{Anchor, Places, Store};
-use wharf_os::user;
+use wharf_os::{private_dir, user};
 use wharf_proxy::{Ca, CaError, CaFiles, FolderError};
 
 use crate::link;
 use crate::report::{Code, Report};
 
 pub(crate) use record::Record;
+
+/// How long one waits for another `wharf trust` or `wharf untrust`: rebuilding a store takes seconds.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Where the CA is or would be, and under which name stores have it.
 pub(crate) struct Authority {
@@ -25,6 +29,7 @@ pub(crate) struct Authority {
     pub(crate) anchor: Anchor,
     /// The stores of this machine.
     pub(crate) places: Places,
+    _lock: FileLock,
 }
 
 /// A CA that may be trusted now.
@@ -50,10 +55,12 @@ impl Authority {
                 .help("run it as yourself: it prints the commands that need `sudo`")
                 .help("where root's own servers are meant: `env -u SUDO_UID wharf trust`"));
         }
-        let dir = link::paths()?.ca;
-        let files = CaFiles::of(&dir);
+        let paths = link::paths()?;
+        let lock = lock(&paths.runtime_dir)?;
+        let files = CaFiles::of(&paths.ca);
         let anchor = Anchor { name: anchor_name(&user_name()), file: files.certificate.clone() };
-        Ok(Authority { dir, files, anchor, places: Places::of_process() })
+        let places = Places::of_process();
+        Ok(Authority { dir: paths.ca, files, anchor, places, _lock: lock })
     }
 
     /// Makes sure that there is a CA that is good for a month at least, and its bundle.
@@ -149,6 +156,20 @@ fn variables(files: &CaFiles) -> Vec<(&'static str, OsString)> {
         }
     }
     variables
+}
+
+/// One at a time: two would make two CAs, or one would delete what the other makes.
+fn lock(runtime_dir: &Path) -> Result<FileLock, Report> {
+    let file = runtime_dir.join("trust.lock");
+    let what = || format!("`{}` cannot be locked", file.display());
+    private_dir::ensure(runtime_dir)
+        .map_err(|error| Report::new(Code::Failed, what()).because(&error))?;
+    match FileLock::exclusive(&file, PATIENCE) {
+        Ok(Some(lock)) => Ok(lock),
+        Ok(None) => Err(Report::new(Code::TimedOut, "another `wharf trust` or `untrust` goes on")
+            .help("wait for its end, and try again")),
+        Err(error) => Err(Report::new(Code::Failed, what()).because(&error)),
+    }
 }
 
 fn by_sudo() -> bool {

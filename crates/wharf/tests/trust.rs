@@ -6,7 +6,7 @@ mod sandbox;
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Output, Stdio};
 use std::time::{Duration, SystemTime};
 
 use sandbox::{Answer, Sandbox, answer, mode};
@@ -296,6 +296,26 @@ fn root_by_sudo_is_told_that_it_is_somebody_else() {
         assert!(refused.err.contains("run it as yourself"), "{refused:?}");
     }
     assert_eq!(machine.listing(), before);
+}
+
+#[test]
+fn of_many_at_once_one_makes_it_and_the_others_find_it() {
+    let machine = Machine::new(None);
+    let wharf = |args: &[&str]| {
+        let mut command = machine.wharf(args);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.spawn().unwrap()
+    };
+    let all: Vec<_> = (0..6).map(|_| wharf(&["trust", "--json", "--store", "nss"])).collect();
+    let answers: Vec<_> = all.into_iter().map(|one| one.wait_with_output().unwrap()).collect();
+    let made = |output: &Output| {
+        assert!(output.status.success(), "{output:?}");
+        let document: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        document["ca"]["created"] == true
+    };
+    assert_eq!(answers.iter().filter(|output| made(output)).count(), 1);
+    assert!(Ca::load(&machine.ca(), SystemTime::now()).is_ok());
+    assert_eq!(machine.output(&["untrust"]).code, 0);
 }
 
 #[test]

@@ -39,10 +39,16 @@ pub(super) fn environment(
     env
 }
 
+/// What some programs read where the first of each pair is not set; set, it would hide the second.
+const HIDDEN: [(&str, &str); 2] =
+    [("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"), ("SSL_CERT_FILE", "SSL_CERT_DIR")];
+
 /// Variables that nobody has set: who names another set of certificates means it.
 fn add_missing(env: &mut Vec<(OsString, OsString)>, more: Vec<(&'static str, OsString)>) {
     for (name, value) in more {
-        if !env.iter().any(|(set, _)| set == name) {
+        let is_set = |wanted: &str| env.iter().any(|(set, _)| set == wanted);
+        let hides = HIDDEN.iter().any(|(first, second)| *first == name && is_set(second));
+        if !is_set(name) && !hides {
             env.push((name.into(), value));
         }
     }
@@ -62,5 +68,10 @@ mod tests {
         add_missing(&mut env, vec![("NODE_EXTRA_CA_CERTS", "/ca.pem".into())]);
         wanted.push(("NODE_EXTRA_CA_CERTS".into(), "/ca.pem".into()));
         assert_eq!(env, wanted);
+        let mut env = vec![("CURL_CA_BUNDLE".into(), "/mine.pem".into())];
+        let more = ["REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"].map(|name| (name, "/b.pem".into()));
+        add_missing(&mut env, more.into());
+        let names: Vec<_> = env.iter().map(|(name, _)| name.to_str().unwrap()).collect();
+        assert_eq!(names, ["CURL_CA_BUNDLE", "SSL_CERT_FILE"], "requests reads the first");
     }
 }
