@@ -85,14 +85,14 @@ fn install(authority: &Authority, store: &Store) -> StoreLine {
 pub(super) fn left(store: &Store, error: &StoreError, commands: &[Command]) -> StoreLine {
     match error {
         StoreError::NeedsRoot { .. } => {
-            StoreLine::new(store, State::NeedsRoot).why(error).as_root(commands)
+            StoreLine::new(store, State::NeedsRoot).why(error).typed_by_root(commands)
         }
         StoreError::NoTool { commands, .. } => {
-            StoreLine::new(store, State::Impossible).why(error).as_root(commands)
+            StoreLine::new(store, State::Impossible).why(error).typed_by_root(commands)
         }
         // A database behind a password opens to whoever types it.
         StoreError::Tool { .. } if store.kind == Kind::Nss => {
-            StoreLine::new(store, State::Impossible).why(error).as_user(commands)
+            StoreLine::new(store, State::Impossible).why(error).typed_by_user(commands)
         }
         StoreError::Tool { .. } | StoreError::Run { .. } => {
             StoreLine::new(store, State::Impossible).why(error)

@@ -64,13 +64,13 @@ impl StoreLine {
     }
 
     /// With what is to be typed, where root has to do it.
-    pub(crate) fn as_root(mut self, commands: &[Command]) -> StoreLine {
+    pub(crate) fn typed_by_root(mut self, commands: &[Command]) -> StoreLine {
         self.command = line(commands, "sudo ");
         self
     }
 
     /// With what is to be typed.
-    pub(crate) fn as_user(mut self, commands: &[Command]) -> StoreLine {
+    pub(crate) fn typed_by_user(mut self, commands: &[Command]) -> StoreLine {
         self.command = line(commands, "");
         self
     }
@@ -93,7 +93,7 @@ impl StoreLine {
             State::Installed => "done",
             State::Unchanged => "was there already",
             State::Removed => "taken out",
-            State::Absent => "not there any more",
+            State::Absent => "not there",
             State::NeedsRoot | State::Impossible => "not done",
         };
         let why = self.why.as_ref().map(|why| format!(": {}", printable(why))).unwrap_or_default();
