@@ -353,7 +353,7 @@ impl<'c, 'a, C: Io> Exchange<'c, 'a, C> {
         let chunked = unframed && !self.asked.old;
         let keep = self.asked.keep
             && (chunked || !unframed)
-            && !self.client.ended
+            && !self.client.has_finished()
             && !self.client.shared.is_draining();
         let mut out = BytesMut::with_capacity(512);
         write::status_line(&mut out, answer.status, answer.reason);

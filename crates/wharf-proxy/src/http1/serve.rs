@@ -60,7 +60,7 @@ impl<C: Io> Client<C> {
                 }
             };
             match exchange::exchange(self, head).await? {
-                After::Next if self.ended || self.shared.is_draining() => break,
+                After::Next if self.has_finished() || self.shared.is_draining() => break,
                 After::Next => {}
                 After::Close => break,
                 After::Linger => return self.linger().await,
@@ -114,6 +114,12 @@ impl<C: Io> Client<C> {
                 Err(_) => return Err(NoHead::Refused(Refusal::Slow)),
             }
         }
+    }
+
+    /// Whether no request can follow: one that was sent before the client's last word is still owed
+    /// its answer.
+    pub(crate) fn has_finished(&self) -> bool {
+        self.ended && self.input.is_empty()
     }
 
     async fn read(&mut self) -> io::Result<usize> {
