@@ -110,16 +110,18 @@ fn read<'s>(request: &'s parse::Request<'_, 's>) -> Result<Asked<'s>, Refusal> {
     let (absolute, path) = parse::target(request.method, request.target)?;
     let head = Head { method: request.method, target: path, fields: request.fields };
     let host = head.one("host").map_err(|Several| Refusal::Malformed("two Host fields"))?;
-    let (authority, named) = match (absolute, host) {
-        (_, None) if !request.old => return Err(Refusal::Malformed("no Host field")),
-        (Some(absolute), _) => absolute,
-        (None, None) => return Err(Refusal::Malformed("no Host field")),
-        (None, Some(host)) => {
+    let host = match host {
+        Some(host) => {
             let authority = Authority::parse(host);
             let authority = authority.ok_or(Refusal::Malformed("a Host field that is no host"))?;
-            (authority, std::str::from_utf8(host).unwrap_or_default())
+            Some((authority, std::str::from_utf8(host).unwrap_or_default()))
         }
+        None if request.old => None,
+        None => return Err(Refusal::Malformed("no Host field")),
     };
+    // The target counts (RFC 9112, section 3.2.2), but a Host field that is none was refused all the same.
+    let named = absolute.or(host);
+    let (authority, named) = named.ok_or(Refusal::Malformed("no Host field"))?;
     let framing = parse::request_framing(request)?;
     let close = head.lists("connection", "close");
     let keep = if request.old { head.lists("connection", "keep-alive") } else { !close };
