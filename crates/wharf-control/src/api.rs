@@ -1,5 +1,7 @@
 //! What is asked and answered, one type per body.
 
+use std::net::{IpAddr, SocketAddr};
+
 use serde::{Deserialize, Serialize};
 use wharf_model::{
     Holder, Instance, Lease, LeaseKind, PathText, Port, PortRequest, ProcessId, ServiceKey,
@@ -12,6 +14,8 @@ pub const MAX_REQUEST_BODY: usize = 1024 * 1024;
 /// The largest body that a client accepts, in bytes.
 pub const MAX_REPLY_BODY: usize = 16 * 1024 * 1024;
 
+/// `GET`: [`ProxyStatus`].
+pub const PROXY: &str = "/v1/proxy";
 /// `GET`: [`Status`].
 pub const STATUS: &str = "/v1/status";
 /// `POST` [`LeaseRequest`]: [`LeaseReply`].
@@ -109,6 +113,73 @@ fn one() -> u16 {
     1
 }
 
+/// Which ports the proxy is to have.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ProxyWish {
+    /// 80 and 443 where this user may have them, else 4080 and 4443, else the next free ones.
+    #[default]
+    Auto,
+    /// This one for `http`, else the next free one.
+    Port(u16),
+    /// None: names are for programs that look them up, and there is no proxy.
+    Off,
+}
+
+/// Where the proxy is reached.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProxyPorts {
+    /// The port of `http`, where there is one.
+    #[serde(default)]
+    pub http: Option<u16>,
+    /// The port of `https`, where there is one.
+    #[serde(default)]
+    pub https: Option<u16>,
+}
+
+/// One listener of the proxy's.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProxyListener {
+    /// `http`, `https` or `tcp`.
+    pub scheme: String,
+    /// The address.
+    pub address: IpAddr,
+    /// The port.
+    pub port: u16,
+}
+
+/// One route of the proxy's.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RouteReport {
+    /// The host.
+    pub host: String,
+    /// The beginning of the path.
+    pub path: String,
+    /// What people call the upstream.
+    pub upstream: String,
+    /// Where it is dialled.
+    pub addresses: Vec<SocketAddr>,
+    /// `up`, `starting`, `dormant` or `ended`.
+    pub condition: String,
+    /// Whether it is served beyond this machine.
+    pub lan: bool,
+}
+
+/// How the proxy is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProxyStatus {
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// Where it listens.
+    pub listeners: Vec<ProxyListener>,
+    /// By host and path.
+    pub routes: Vec<RouteReport>,
+    /// How many connections of clients are open.
+    pub connections: usize,
+    /// What the user should know, each a sentence: why a port is not the usual one, what does not listen.
+    #[serde(default)]
+    pub notes: Vec<String>,
+}
+
 /// The granted leases.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LeaseReply {
@@ -122,6 +193,9 @@ pub struct LeaseReply {
     /// What the user should know of the store, each a sentence.
     #[serde(default)]
     pub warnings: Vec<String>,
+    /// Where the proxy is reached; absent from daemons that have none.
+    #[serde(default)]
+    pub proxy: ProxyPorts,
 }
 
 /// Which leases to release.

@@ -17,8 +17,8 @@ use tokio::task::JoinHandle;
 use wharf_model::{Instance, Lease};
 
 use crate::api::{
-    Done, EVENTS, INSTANCES, LEASES, LeaseReply, LeaseRequest, MAX_REPLY_BODY, RELEASE,
-    ReleaseReply, ReleaseRequest, SNAPSHOT, STATUS, STOP, Snapshot, Status, Stopping,
+    Done, EVENTS, INSTANCES, LEASES, LeaseReply, LeaseRequest, MAX_REPLY_BODY, PROXY, ProxyStatus,
+    RELEASE, ReleaseReply, ReleaseRequest, SNAPSHOT, STATUS, STOP, Snapshot, Status, Stopping,
 };
 use crate::error::{Code, ErrorBody, ErrorReply};
 use crate::event_stream::EventStream;
@@ -162,6 +162,11 @@ impl Client {
     /// Everything that the daemon knows.
     pub async fn snapshot(&self) -> Result<Snapshot, CallError> {
         self.call(Method::GET, SNAPSHOT, None::<&()>).await
+    }
+
+    /// How the proxy is.
+    pub async fn proxy(&self) -> Result<ProxyStatus, CallError> {
+        self.call(Method::GET, PROXY, None::<&()>).await
     }
 
     /// Asks the daemon to end. It answers first; the socket is gone a moment later.

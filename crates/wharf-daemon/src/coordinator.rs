@@ -17,6 +17,7 @@ use wharf_os::reserve;
 use crate::clock;
 use crate::event::Event;
 use crate::eyes::Eyes;
+use crate::gateway::Gateway;
 use crate::journal::Journal;
 use crate::owners::Owners;
 use crate::refusal;
@@ -24,6 +25,8 @@ use crate::subscriber::Told;
 
 /// How often leases are expired, the store is mended and idleness is judged.
 const TICK: Duration = Duration::from_secs(2);
+/// How long what the proxy has under way may take when the daemon ends.
+const DRAIN: Duration = Duration::from_secs(1);
 /// How many instances are kept; nobody runs as many servers on one machine.
 const MAX_INSTANCES: usize = 4096;
 /// How many events may wait; whoever sends more waits as well.
@@ -41,6 +44,14 @@ pub(crate) struct Identity {
     pub(crate) watches: usize,
 }
 
+/// How the coordinator is connected to the rest.
+pub(crate) struct Wires {
+    pub(crate) events: mpsc::Sender<Event>,
+    pub(crate) notices: broadcast::Sender<Told>,
+    /// How many connections to the control socket are open.
+    pub(crate) open: watch::Receiver<usize>,
+}
+
 /// The state, and how it is reached.
 pub(crate) struct Coordinator {
     identity: Identity,
@@ -48,6 +59,9 @@ pub(crate) struct Coordinator {
     owners: Owners,
     eyes: Eyes,
     journal: Journal,
+    gateway: Gateway,
+    /// Whether the routes may be others than the proxy has been told.
+    rerouted: bool,
     notices: broadcast::Sender<Told>,
     open: watch::Receiver<usize>,
     begun: Instant,
@@ -61,16 +75,18 @@ impl Coordinator {
         identity: Identity,
         ledger: Ledger,
         journal: Journal,
-        events: mpsc::Sender<Event>,
-        notices: broadcast::Sender<Told>,
-        open: watch::Receiver<usize>,
+        gateway: Gateway,
+        wires: Wires,
     ) -> Coordinator {
+        let Wires { events, notices, open } = wires;
         let mut coordinator = Coordinator {
             owners: Owners::new(events, identity.watches),
             identity,
             ledger,
             eyes: Eyes::default(),
             journal,
+            gateway,
+            rerouted: true,
             notices,
             open,
             begun: Instant::now(),
@@ -117,7 +133,20 @@ impl Coordinator {
             }
         }
         self.expire();
+        self.reroute();
         self.tell_news();
+    }
+
+    /// Tells the proxy where names lead, if that may have changed.
+    fn reroute(&mut self) {
+        if std::mem::take(&mut self.rerouted) {
+            self.gateway.route(self.ledger.table().instances());
+        }
+    }
+
+    /// What the proxy has under way is answered; then it ends.
+    pub(crate) async fn close_gateway(&mut self) {
+        self.gateway.close(DRAIN).await;
     }
 
     fn fold(&mut self, event: Event) {
@@ -130,6 +159,7 @@ impl Coordinator {
             Event::PutInstance(instance, reply) => drop(reply.send(self.put(*instance))),
             Event::DeleteInstance(id, reply) => drop(reply.send(self.delete(id))),
             Event::Snapshot(reply) => drop(reply.send(Ok(self.snapshot()))),
+            Event::Proxy(reply) => drop(reply.send(Ok(self.gateway.status()))),
             Event::Stop(reply) => {
                 self.stop("asked over the control socket");
                 drop(reply.send(Ok(Stopping { schema: SCHEMA, pid: std::process::id() })));
@@ -138,6 +168,7 @@ impl Coordinator {
             Event::Fault(text) => self.journal.line(&text),
             Event::Superseded => self.stop("another daemon has taken the runtime folder"),
         }
+        self.reroute();
         self.tell_news();
     }
 
@@ -147,6 +178,7 @@ impl Coordinator {
         }
         self.expire();
         self.ledger.check_store(clock::now());
+        self.reroute();
         self.tell_news();
         if self.is_idle() {
             self.stop("idle");
@@ -157,7 +189,8 @@ impl Coordinator {
         let now = clock::now().boot_ms;
         let needed = self.ledger.table().lease_count() > 0
             || self.live_instances() > 0
-            || *self.open.borrow() > 0;
+            || *self.open.borrow() > 0
+            || self.gateway.connections() > 0;
         if needed {
             self.active_at_ms = now;
         }
@@ -214,7 +247,8 @@ impl Coordinator {
         let project = request.key.as_ref().map(|key| &key.project);
         let label = project.and_then(|project| self.ledger.table().label_of(project));
         let label = label.map(|label| label.text.clone());
-        Ok(LeaseReply { schema: SCHEMA, leases, label, warnings: self.ledger.status().warnings })
+        let warnings = self.ledger.status().warnings;
+        Ok(LeaseReply { schema: SCHEMA, leases, label, warnings, proxy: self.gateway.ports() })
     }
 
     fn release(&mut self, asked: ReleaseRequest) -> Result<ReleaseReply, ErrorBody> {
@@ -244,6 +278,7 @@ impl Coordinator {
             instance.state = instance.state.ended();
         }
         self.ledger.put_instance(instance.clone(), clock::now());
+        self.rerouted = true;
         self.tell(NoticeKind::Instance { instance: Box::new(instance) });
         Ok(Done { schema: SCHEMA })
     }
@@ -252,6 +287,7 @@ impl Coordinator {
         if self.ledger.delete_instance(&id, clock::now()).is_none() {
             return Err(ErrorBody::new(Code::NotFound, format!("there is no instance `{id}`")));
         }
+        self.rerouted = true;
         self.tell(NoticeKind::InstanceForgotten { id });
         Ok(Done { schema: SCHEMA })
     }
@@ -275,6 +311,7 @@ impl Coordinator {
         self.owners.forget(owner);
         let ended = self.ledger.owner_gone(owner, clock::now());
         self.tell_released(&ended.leases);
+        self.rerouted |= !ended.instances.is_empty();
         for instance in ended.instances {
             self.tell(NoticeKind::Instance { instance: Box::new(instance) });
         }

@@ -3,7 +3,8 @@
 use tokio::sync::oneshot;
 use wharf_control::ErrorBody;
 use wharf_control::api::{
-    Done, LeaseReply, LeaseRequest, ReleaseReply, ReleaseRequest, Snapshot, Status, Stopping,
+    Done, LeaseReply, LeaseRequest, ProxyStatus, ReleaseReply, ReleaseRequest, Snapshot, Status,
+    Stopping,
 };
 use wharf_model::{Instance, ProcessId};
 
@@ -25,6 +26,8 @@ pub(crate) enum Event {
     DeleteInstance(String, Reply<Done>),
     /// Somebody asks for everything.
     Snapshot(Reply<Snapshot>),
+    /// Somebody asks how the proxy is.
+    Proxy(Reply<ProxyStatus>),
     /// The daemon is to end.
     Stop(Reply<Stopping>),
     /// A process that leases or instances depend on has ended.
@@ -47,6 +50,7 @@ impl Event {
                 drop(reply.send(Err(refusal)));
             }
             Event::Snapshot(reply) => drop(reply.send(Err(refusal))),
+            Event::Proxy(reply) => drop(reply.send(Err(refusal))),
             Event::Stop(reply) => drop(reply.send(Err(refusal))),
             Event::OwnerGone(_) | Event::Fault(_) | Event::Superseded => {}
         }

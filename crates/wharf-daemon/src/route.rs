@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::oneshot;
 use wharf_control::api::{
-    EVENTS, INSTANCES, LEASES, MAX_REQUEST_BODY, RELEASE, SCHEMA, SNAPSHOT, STATUS, STOP,
+    EVENTS, INSTANCES, LEASES, MAX_REQUEST_BODY, PROXY, RELEASE, SCHEMA, SNAPSHOT, STATUS, STOP,
 };
 use wharf_control::error::ErrorReply;
 use wharf_control::{Code, ErrorBody};
@@ -54,7 +54,7 @@ pub(crate) async fn answer(request: Request<Incoming>, caller: &Caller) -> Answe
 
 fn methods(path: &str) -> &'static [Method] {
     match path {
-        STATUS | SNAPSHOT | EVENTS => &[Method::GET],
+        STATUS | SNAPSHOT | EVENTS | PROXY => &[Method::GET],
         LEASES | RELEASE | STOP => &[Method::POST],
         path if instance_id(path).is_some() => &[Method::PUT, Method::DELETE],
         _ => &[],
@@ -72,6 +72,7 @@ async fn dispatch(request: Request<Incoming>, caller: &Caller) -> Result<Answer,
     match path.as_str() {
         STATUS => ask(caller, Event::Status).await,
         SNAPSHOT => ask(caller, Event::Snapshot).await,
+        PROXY => ask(caller, Event::Proxy).await,
         STOP => ask(caller, Event::Stop).await,
         EVENTS => Ok(stream(caller)),
         LEASES => {

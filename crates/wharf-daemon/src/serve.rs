@@ -7,12 +7,14 @@ use rustix::fs::Mode;
 use rustix::process::{Resource, getrlimit};
 use tokio::sync::{broadcast, mpsc, watch};
 use wharf_control::Paths;
+use wharf_control::api::ProxyWish;
 use wharf_lease::{Ledger, StoreError};
 use wharf_os::{limits, process};
 
 use crate::accept::{Acceptor, MAX_CONNECTIONS};
 use crate::clock;
-use crate::coordinator::{Coordinator, Identity, MAX_EVENTS, MAX_NOTICES};
+use crate::coordinator::{Coordinator, Identity, MAX_EVENTS, MAX_NOTICES, Wires};
+use crate::gateway::Gateway;
 use crate::journal::Journal;
 use crate::singleton::{Singleton, SingletonError};
 use crate::socket::{ControlSocket, SocketError};
@@ -28,6 +30,8 @@ pub struct Config<R: FnOnce()> {
     pub version: String,
     /// How long it stays without anybody needing it.
     pub idle: Duration,
+    /// Which ports the proxy is to have.
+    pub proxy: ProxyWish,
     /// Called once, when the socket accepts connections.
     pub ready: R,
 }
@@ -94,8 +98,9 @@ async fn run<R: FnOnce()>(
         idle: config.idle,
         watches: files / 3,
     };
-    let mut coordinator =
-        Coordinator::new(identity, ledger, journal, events.clone(), notices.clone(), connections);
+    let gateway = Gateway::open(config.proxy, files).await;
+    let wires = Wires { events: events.clone(), notices: notices.clone(), open: connections };
+    let mut coordinator = Coordinator::new(identity, ledger, journal, gateway, wires);
     let most = MAX_CONNECTIONS.min(files / 4);
     let paths = config.paths;
     let acceptor = Acceptor { socket, singleton, paths, events, notices, most, open };
@@ -107,6 +112,7 @@ async fn run<R: FnOnce()>(
         joined = accepting => joined.ok(),
         () = coordinator.refuse_all(&mut received) => None,
     };
+    coordinator.close_gateway().await;
     // The database is closed before the locks are released: the next daemon may wait for them.
     drop(coordinator);
     drop(singleton);

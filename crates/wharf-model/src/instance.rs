@@ -8,6 +8,7 @@ use crate::key::ServiceKey;
 use crate::listener::Listener;
 use crate::path_text::PathText;
 use crate::process::ProcessId;
+use crate::route::Access;
 
 /// Where an instance is in its life. One function per arrow of
 /// `Planned → Leased → Starting → Ready → Stopping → Exited`, `Starting → Failed`, `Ready ⇄ Unready`.
@@ -150,6 +151,12 @@ pub struct Instance {
     /// The ports that the program named, and those that it has in their place.
     #[serde(default)]
     pub remapped: Vec<Remapped>,
+    /// Whether its pilot listens in its place while it does not: a connection waits, and is not refused.
+    #[serde(default)]
+    pub held: bool,
+    /// Who may ask it by its name.
+    #[serde(default)]
+    pub access: Access,
     /// The URL by name.
     pub url: String,
     /// The URL by address.

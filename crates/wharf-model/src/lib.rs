@@ -31,4 +31,4 @@ pub use plan::{LaunchPlan, Probe, Step};
 pub use port::{Port, PortError, PortRange};
 pub use process::ProcessId;
 pub use request::PortRequest;
-pub use route::{Condition, OriginForm, Owner, Protocol, Route, RouteTable, Upstream};
+pub use route::{Access, Condition, OriginForm, Owner, Protocol, Route, RouteTable, Upstream};

@@ -69,6 +69,14 @@ pub fn short_host(url: &str) -> Option<&str> {
     host.strip_suffix(TLD)?.strip_suffix('.')
 }
 
+/// `scheme://host`, with the port where it is not the scheme's own.
+pub fn url(scheme: &str, host: &str, port: u16) -> String {
+    match (scheme, port) {
+        ("http", 80) | ("https", 443) => format!("{scheme}://{host}"),
+        _ => format!("{scheme}://{host}:{port}"),
+    }
+}
+
 /// The project's label in the URL of an instance.
 pub fn label_in(url: &str) -> Option<&str> {
     short_host(url)?.rsplit('.').next()

@@ -4,14 +4,15 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
+use crate::process::ProcessId;
+
 /// Who may hold the listener that an upstream is dialled at.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Owner {
     /// The tree of this pilot, and nobody else.
-    Pilot {
-        /// The pilot's process number.
-        pid: u32,
-    },
+    Pilot(ProcessId),
     /// Any process of this user.
     User,
 }
@@ -65,12 +66,45 @@ pub struct Upstream {
 }
 
 /// In which form a server that is reached by plain HTTP wants to hear of the `https` in front of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum OriginForm {
     /// It compares `Origin` with the scheme that it sees itself: `http`.
+    #[default]
     Plain,
     /// It believes `X-Forwarded-Proto`, and compares with that.
     Forwarded,
+}
+
+/// Who may ask an instance by its name, and how it wants to be asked.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Access {
+    /// Whether requests that another site's page makes are refused.
+    pub guarded: bool,
+    /// Further origins whose pages may call it, such as `https://app.example`.
+    pub origins: Vec<String>,
+    /// Whether its name is served beyond this machine.
+    pub lan: bool,
+    /// In which form it wants to hear of `https`.
+    pub origin_form: OriginForm,
+    /// Whether it takes HTTP/2 without being asked for it first.
+    pub h2c: bool,
+    /// Paths of the project's own host that lead to it, such as `/api`.
+    pub paths: Vec<String>,
+}
+
+impl Default for Access {
+    fn default() -> Access {
+        Access {
+            guarded: true,
+            origins: Vec::new(),
+            lan: false,
+            origin_form: OriginForm::Plain,
+            h2c: false,
+            paths: Vec::new(),
+        }
+    }
 }
 
 /// One name, and the paths below it, and where they go.

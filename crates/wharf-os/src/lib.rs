@@ -14,6 +14,7 @@ compile_error!("wharf runs on Linux: it is built on sock_diag, pidfd and /proc")
 pub mod descendants;
 pub mod detached;
 pub mod diag;
+pub mod front_socket;
 pub mod guard;
 mod guard_process;
 pub mod holders;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tokio::sync::watch;
 use wharf_model::RouteTable;
 
+use crate::http2::Onward;
 use crate::limits::READ;
 use crate::record::Log;
 use crate::upstream::Upstreams;
@@ -16,6 +17,8 @@ pub(crate) struct Shared {
     /// The ports of the fronts, and whether each speaks TLS.
     pub(crate) fronts: RefCell<Vec<(u16, bool)>>,
     pub(crate) upstreams: Upstreams,
+    /// The connections to upstreams that speak HTTP/2.
+    pub(crate) onward: Onward,
     pub(crate) log: Log,
     /// How many requests wait for an instance.
     pub(crate) held: Cell<usize>,
@@ -34,7 +37,16 @@ impl Shared {
     ) -> Shared {
         let scratch = RefCell::new(vec![0; READ].into_boxed_slice());
         let (fronts, held) = (RefCell::default(), Cell::new(0));
-        Shared { routes, fronts, upstreams, log, held, draining, scratch }
+        Shared {
+            routes,
+            fronts,
+            upstreams,
+            onward: Onward::default(),
+            log,
+            held,
+            draining,
+            scratch,
+        }
     }
 
     /// The routes as they are now.

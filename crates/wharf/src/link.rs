@@ -7,7 +7,9 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use wharf_control::api::{LeaseReply, LeaseRequest, ReleaseRequest, Released, Snapshot, Status};
+use wharf_control::api::{
+    LeaseReply, LeaseRequest, ProxyStatus, ReleaseRequest, Released, Snapshot, Status,
+};
 use wharf_control::{
     CallError, Client, Code as Refusal, Environment, ErrorBody, EventStream, Paths,
 };
@@ -111,6 +113,11 @@ impl Link {
     /// How the daemon is: this one, without a second try.
     pub(crate) async fn status(&self) -> Result<Status, Report> {
         self.client.status().await.map_err(|error| failure(error, &self.client))
+    }
+
+    /// How the proxy is.
+    pub(crate) async fn proxy(&self) -> Result<ProxyStatus, Report> {
+        self.call(Client::proxy).await
     }
 
     /// Asks the daemon to end; gives its process number.

@@ -11,6 +11,7 @@ mod cli;
 mod events;
 mod facts;
 mod link;
+mod names;
 mod narrate;
 mod pilot;
 mod place;

@@ -17,8 +17,9 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
+use wharf_control::api::ProxyPorts;
 use wharf_model::plan::{Hint, Values};
-use wharf_model::{EventKind, Instance, LaunchPlan, PathText, Remap, State, name};
+use wharf_model::{Access, EventKind, Instance, LaunchPlan, PathText, Remap, State, name};
 use wharf_os::guard::Command;
 use wharf_os::remap::Mode;
 use wharf_os::terminal::Modes;
@@ -79,6 +80,8 @@ pub(crate) struct Run {
     /// Files whose changes start it again, as globs below its folder.
     pub(crate) watch: Vec<String>,
     pub(crate) kind: Kind,
+    /// Who may ask it by its name.
+    pub(crate) access: Access,
     /// How ports that the program names itself are remapped, if they are.
     pub(crate) mode: Option<Mode>,
     /// When it is launched, and launched again.
@@ -89,6 +92,8 @@ impl Run {
     /// Launches the command and stays with it until nothing of it is left. Gives its exit code.
     pub(crate) async fn until_the_end(mut self) -> Result<u8, Report> {
         let mut instance = describe(&self.plan, &self.place, self.mode);
+        instance.held = self.keeping.holds();
+        instance.access = self.access.clone();
         let files = DerivedFiles::write(&self.plan, &self.place, self.host(), &instance.id)?;
         let values =
             Values { host: self.host(), ports: self.place.ports(), files: files.folder.clone() };
@@ -254,6 +259,8 @@ fn describe(plan: &LaunchPlan, place: &Place, mode: Option<Mode>) -> Instance {
             None => crate::remap::shown(mode),
         },
         remapped: Vec::new(),
+        held: false,
+        access: Access::default(),
         pid: None,
         pilot_pid: pilot.pid,
         pilot,
@@ -265,6 +272,8 @@ fn describe(plan: &LaunchPlan, place: &Place, mode: Option<Mode>) -> Instance {
     }
 }
 
+/// The URL by name: through the proxy where there is one and the server speaks what it passes on, else at
+/// the server's own port.
 fn named_url(
     plan: &LaunchPlan,
     place: &Place,
@@ -272,9 +281,13 @@ fn named_url(
     port: u16,
     scheme: &str,
 ) -> String {
-    match place.address() {
+    let host = name::host(key, place.label(), plan.primary);
+    let ProxyPorts { http, https } = place.proxy();
+    match (place.address(), https, http) {
         // A name means 127.0.0.1 to whoever resolves it.
-        Some(address) => format!("{scheme}://{address}:{port}"),
-        None => format!("{scheme}://{}:{port}", name::host(key, place.label(), plan.primary)),
+        (Some(address), ..) => format!("{scheme}://{address}:{port}"),
+        (None, Some(https), _) if scheme != "tcp" => name::url("https", &host, https),
+        (None, None, Some(http)) if scheme != "tcp" => name::url("http", &host, http),
+        _ => format!("{scheme}://{host}:{port}"),
     }
 }

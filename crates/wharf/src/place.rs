@@ -7,7 +7,7 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::Ipv4Addr;
 
-use wharf_control::api::{BusyPort, KeyRequest, LeaseReply, LeaseRequest};
+use wharf_control::api::{BusyPort, KeyRequest, LeaseReply, LeaseRequest, ProxyPorts};
 use wharf_model::lease::Displaced;
 use wharf_model::policy::fallback_ports;
 use wharf_model::{Holder, Instance, LaunchPlan, LeaseKind, Port, PortRange, PortRequest, Why};
@@ -58,6 +58,7 @@ pub(crate) struct Place {
     /// The name of the outer execution whose port this is.
     outer: Option<String>,
     address: Option<LoopbackAddress>,
+    proxy: ProxyPorts,
 }
 
 impl Place {
@@ -76,7 +77,8 @@ impl Place {
     pub(crate) fn of_outer(port: Port, instance: u32, id: String, label: Option<String>) -> Place {
         let outer = Some(id);
         let (ports, why) = (vec![port], Why::Asked);
-        Place { ports, instance, label, why, reservations: Vec::new(), outer, address: None }
+        let (reservations, proxy) = (Vec::new(), ProxyPorts::default());
+        Place { ports, instance, label, why, reservations, outer, address: None, proxy }
     }
 
     /// Ports on an address of the instance's own, where nobody is in the way: nothing is leased.
@@ -127,6 +129,11 @@ impl Place {
     /// The project's label in host names, where the daemon gave one.
     pub(crate) fn label(&self) -> Option<&str> {
         self.label.as_deref()
+    }
+
+    /// Where names lead, where there is a proxy for them.
+    pub(crate) fn proxy(&self) -> ProxyPorts {
+        self.proxy
     }
 
     /// Why the first port is what it is.
@@ -214,7 +221,7 @@ async fn leased(link: &Link, wanted: &Wanted) -> Result<Place, Report> {
         if round > 0 {
             request.request_id = crate::link::request_id();
         }
-        let LeaseReply { leases, label, .. } = link.lease(&request).await?;
+        let LeaseReply { leases, label, proxy, .. } = link.lease(&request).await?;
         let ports: Vec<Port> = leases.iter().map(|lease| lease.port).collect();
         let Some(first) = leases.into_iter().next() else {
             return Err(Report::new(Code::Daemon, "the daemon granted nothing"));
@@ -231,6 +238,7 @@ async fn leased(link: &Link, wanted: &Wanted) -> Result<Place, Report> {
                     reservations,
                     outer: None,
                     address: None,
+                    proxy,
                 });
             }
             Err((port, occupancy)) => {
@@ -328,6 +336,7 @@ fn alone(wanted: &Wanted) -> Result<Place, Report> {
                 reservations,
                 outer: None,
                 address: None,
+                proxy: ProxyPorts::default(),
             });
         }
     }

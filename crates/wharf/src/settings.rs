@@ -1,10 +1,13 @@
 //! What a user has set for all projects (`settings.toml`), and what a project has set for itself
 //! (`wharf.toml` at its root). Neither is needed.
 
+use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::path::Path;
 
 use serde::Deserialize;
+use wharf_control::api::ProxyWish;
+use wharf_model::Access;
 
 use crate::link;
 use crate::remap::Wish;
@@ -25,12 +28,57 @@ pub(crate) enum Bind {
     AsIs,
 }
 
+/// Which ports the proxy is to have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(untagged)]
+pub(crate) enum Proxy {
+    /// `"auto"` or `"off"`.
+    Word(ProxyWord),
+    /// The port of `http`.
+    Port(u16),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum ProxyWord {
+    Auto,
+    Off,
+}
+
+/// Whether requests that another site's page makes are refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Guard {
+    On,
+    Off,
+}
+
+/// What a service of a project may say of its name.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Service {
+    /// Origins of other sites whose pages may call it.
+    origins: Option<Vec<String>>,
+    guard: Option<Guard>,
+    /// Paths of the project's own host that lead to it.
+    #[serde(default)]
+    paths: Vec<String>,
+    /// Whether it takes HTTP/2 in the clear.
+    #[serde(default)]
+    h2c: bool,
+}
+
 /// Every setting, where it is set.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Settings {
     pub(crate) remap: Option<Wish>,
-    pub(crate) bind: Option<Bind>,
+    bind: Option<Bind>,
+    proxy: Option<Proxy>,
+    origins: Option<Vec<String>>,
+    guard: Option<Guard>,
+    #[serde(default)]
+    service: BTreeMap<String, Service>,
 }
 
 impl Settings {
@@ -39,21 +87,72 @@ impl Settings {
     /// # Errors
     /// A file cannot be read, or says what no setting is.
     pub(crate) fn load(root: &Path) -> Result<Settings, Report> {
-        let of_user = match link::paths() {
-            Ok(paths) => read(&paths.config.join("settings.toml"))?,
-            // Without a home there are no settings.
-            Err(_) => Settings::default(),
-        };
-        let of_project = read(&root.join("wharf.toml"))?;
+        let of_user = Settings::of_user()?;
+        let file = root.join("wharf.toml");
+        let of_project = read(&file)?;
+        if of_project.proxy.is_some() {
+            let what = format!("{} sets `proxy`", file.display());
+            return Err(Report::new(Code::Usage, what)
+                .why("there is one proxy for all projects")
+                .help("set it in settings.toml, in wharf's folder of settings"));
+        }
         Ok(Settings {
             remap: of_project.remap.or(of_user.remap),
             bind: of_project.bind.or(of_user.bind),
+            proxy: of_user.proxy,
+            origins: of_project.origins.or(of_user.origins),
+            guard: of_project.guard.or(of_user.guard),
+            service: of_project.service,
         })
     }
 
-    pub(crate) fn bind(self) -> Bind {
+    /// What the user says of all projects.
+    pub(crate) fn of_user() -> Result<Settings, Report> {
+        match link::paths() {
+            Ok(paths) => read(&paths.config.join("settings.toml")),
+            // Without a home there are no settings.
+            Err(_) => Ok(Settings::default()),
+        }
+    }
+
+    pub(crate) fn bind(&self) -> Bind {
         self.bind.unwrap_or_default()
     }
+
+    pub(crate) fn proxy(&self) -> ProxyWish {
+        match self.proxy {
+            None | Some(Proxy::Word(ProxyWord::Auto)) => ProxyWish::Auto,
+            Some(Proxy::Word(ProxyWord::Off) | Proxy::Port(0)) => ProxyWish::Off,
+            Some(Proxy::Port(port)) => ProxyWish::Port(port),
+        }
+    }
+
+    /// Who may ask a service by its name.
+    ///
+    /// # Errors
+    /// An origin or a path is none.
+    pub(crate) fn access(&self, service: &str) -> Result<Access, Report> {
+        let own = self.service.get(service).cloned().unwrap_or_default();
+        let origins = own.origins.or_else(|| self.origins.clone()).unwrap_or_default();
+        if let Some(odd) = origins.iter().find(|origin| !is_origin(origin)) {
+            return Err(Report::new(Code::Usage, format!("`{odd}` in `origins` is no origin"))
+                .help(
+                    "write scheme, host and port as browsers do, such as `https://app.example`",
+                ));
+        }
+        if let Some(odd) = own.paths.iter().find(|path| !path.starts_with('/')) {
+            return Err(Report::new(Code::Usage, format!("`{odd}` in `paths` is no path"))
+                .help("begin it with a slash, such as `/api`"));
+        }
+        let guarded = own.guard.or(self.guard) != Some(Guard::Off);
+        Ok(Access { guarded, origins, paths: own.paths, h2c: own.h2c, ..Access::default() })
+    }
+}
+
+/// `scheme://host[:port]`, nothing behind it.
+fn is_origin(text: &str) -> bool {
+    let host = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"));
+    host.is_some_and(|host| !host.is_empty() && !host.contains(['/', '?', '#', '@', ' ', ',']))
 }
 
 fn read(file: &Path) -> Result<Settings, Report> {
@@ -72,7 +171,7 @@ fn read(file: &Path) -> Result<Settings, Report> {
         let what = format!("{} line {line} is not understood", file.display());
         Report::new(Code::Usage, what)
             .why(error.message().to_owned())
-            .help("the settings are `remap` and `bind`; docs/remapping.md tells their values")
+            .help("docs/settings.md tells the settings and their values")
     })
 }
 
@@ -92,6 +191,33 @@ mod tests {
         assert_eq!((settings.remap, settings.bind()), (Some(Wish::Off), Bind::AsIs));
         assert_eq!(of("").unwrap(), Settings::default());
         assert_eq!(read(Path::new("/no/such/wharf.toml")).unwrap(), Settings::default());
+    }
+
+    #[test]
+    fn a_service_says_who_may_ask_it() {
+        let settings = of("origins = [\"https://a.example\"]\n[service.api]\nguard = \"off\"\n\
+             paths = [\"/api\"]\n")
+        .unwrap();
+        let web = settings.access("web").unwrap();
+        assert_eq!(
+            (web.guarded, web.origins.as_slice()),
+            (true, &["https://a.example".into()][..])
+        );
+        let api = settings.access("api").unwrap();
+        assert_eq!((api.guarded, api.paths.as_slice()), (false, &["/api".into()][..]));
+        for bad in ["origins = [\"a.example\"]", "origins = [\"https://a/x\"]"] {
+            assert_eq!(of(bad).unwrap().access("web").unwrap_err().code, Code::Usage, "{bad}");
+        }
+        assert!(of("[service.web]\npaths = [\"api\"]").unwrap().access("web").is_err());
+        assert!(of("[service.web]\npath = [\"/api\"]").is_err());
+    }
+
+    #[test]
+    fn the_proxys_port_is_a_number_or_a_word() {
+        assert_eq!(of("proxy = 8080").unwrap().proxy(), ProxyWish::Port(8080));
+        assert_eq!(of("proxy = \"off\"").unwrap().proxy(), ProxyWish::Off);
+        assert_eq!(of("").unwrap().proxy(), ProxyWish::Auto);
+        assert!(of("proxy = \"on\"").is_err());
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use wharf_control::api::Status;
+use wharf_control::api::{ProxyWish, Status};
 use wharf_daemon::{Config, IDLE, ServeError};
 use wharf_model::holder::Age;
 use wharf_os::pidfd::Pidfd;
@@ -12,6 +12,7 @@ use wharf_os::process;
 use super::Outcome;
 use crate::link::{self, Link};
 use crate::report::{Code, Report};
+use crate::settings::Settings;
 use crate::{narrate, render, version};
 
 /// How long the daemon may take to end: it answers what was asked before.
@@ -70,6 +71,7 @@ fn be(idle: Duration) -> Outcome {
         paths: link::paths()?,
         version: version::own().to_owned(),
         idle,
+        proxy: wish(),
         ready: || {
             // Whoever started us has the other end, and may have gone.
             let _ = render::text(link::READY);
@@ -90,6 +92,12 @@ fn be(idle: Duration) -> Outcome {
             Err(report)
         }
     }
+}
+
+/// A file of settings that is not understood must not keep the leases from anybody; commands that read it
+/// say what is wrong with it.
+fn wish() -> ProxyWish {
+    Settings::of_user().map(|settings| settings.proxy()).unwrap_or_default()
 }
 
 fn already_runs(error: &ServeError) -> bool {

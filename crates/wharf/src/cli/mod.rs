@@ -7,6 +7,7 @@ mod explain;
 mod ls;
 mod man;
 mod port;
+mod proxy;
 mod release;
 pub(crate) mod restart;
 mod run;
@@ -58,6 +59,8 @@ enum Command {
     Explain(explain::Args),
     /// Check whether what wharf is built on works here
     Doctor(doctor::Args),
+    /// Show the proxy that gives every instance its name
+    Proxy(proxy::Args),
     /// Run, ask or stop the daemon that keeps the leases
     Daemon(daemon::Args),
     /// Print the completion script of a shell
@@ -82,6 +85,7 @@ pub(crate) fn main() -> Outcome {
         Command::Stop(args) => stop::run(args),
         Command::Explain(args) => explain::run(&args),
         Command::Doctor(args) => doctor::run(&args),
+        Command::Proxy(args) => proxy::run(&args),
         Command::Daemon(args) => daemon::run(args),
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use wharf_control::api::{KeyRequest, LeaseReply, LeaseRequest};
 use wharf_model::plan::{Arg, Hint, LaunchPlan};
 use wharf_model::request::PortArgument;
-use wharf_model::{LeaseKind, PathText, Port, PortRequest, Probe};
+use wharf_model::{Access, LeaseKind, PathText, Port, PortRequest, Probe};
 use wharf_plan::project::Project;
 use wharf_supervisor::Keeping;
 
@@ -138,6 +138,7 @@ async fn hold_for_command(args: &Args, key: Option<KeyRequest>, dir: PathBuf) ->
         true_names: true,
         watch: Vec::new(),
         kind: Kind::Command,
+        access: Access::default(),
         mode: None,
         keeping: Keeping::default(),
     };

@@ -6,9 +6,9 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use wharf_control::api::KeyRequest;
-use wharf_model::LaunchPlan;
 use wharf_model::plan::Arg;
 use wharf_model::request::PortArgument;
+use wharf_model::{Access, LaunchPlan};
 use wharf_os::guard::SpawnError;
 use wharf_os::remap::Mode;
 use wharf_supervisor::Keeping;
@@ -20,7 +20,7 @@ use crate::place::{Keep, Place, Wanted};
 use crate::remap::{self, Wish};
 use crate::report::{Code, Report};
 use crate::settings::{Bind, Settings};
-use crate::{link, narrate};
+use crate::{link, names, narrate};
 
 /// How long a tree has between the first signal and SIGKILL, unless `--grace` says otherwise.
 const GRACE: Duration = Duration::from_secs(5);
@@ -118,21 +118,32 @@ pub(crate) fn run(args: Args) -> Outcome {
     if mode.is_some() {
         say_no_new_rights(&plan);
     }
-    let code =
-        super::block_on(go(&args, plan, (mode, wish, settings.bind()), caller, events, begun))??;
+    let mut access = settings.access(&plan.service)?;
+    access.origin_form = names::origin_form(&plan);
+    let ways = Ways { mode, wish, bind: settings.bind(), access };
+    let code = super::block_on(go(&args, plan, ways, caller, events, begun))??;
     Ok(ExitCode::from(code))
+}
+
+/// How a server is run, beyond what its plan says.
+struct Ways {
+    mode: Option<Mode>,
+    wish: Wish,
+    bind: Bind,
+    access: Access,
 }
 
 async fn go(
     args: &Args,
     plan: LaunchPlan,
-    (mode, wish, bind): (Option<Mode>, Wish, Bind),
+    ways: Ways,
     caller: Caller,
     events: Sink,
     begun: Instant,
 ) -> Result<u8, Report> {
     // From here on Ctrl-C is ours to handle: before the launch there is only a lease to lose.
     let orders = Orders::take(&caller)?;
+    let Ways { mode, wish, bind, access } = ways;
     let (link, place) = match outer_place(args, &plan) {
         Some(place) => (None, place),
         None => tokio::select! {
@@ -155,6 +166,7 @@ async fn go(
         true_names: args.true_names,
         watch: args.watch.clone(),
         kind: Kind::Server,
+        access,
         mode,
         keeping: keeping(args),
     };

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, watch};
+use wharf_control::api::ProxyPorts;
 use wharf_model::{EventKind, Exposure, Instance, LaunchPlan, Listener, Remap, State};
 use wharf_os::diag;
 use wharf_os::guard::Exit;
@@ -335,8 +336,10 @@ impl Pilot {
         let ready_ms = u64::try_from(after.as_millis()).unwrap_or(u64::MAX);
         let direct_url = format!("{scheme}://{dialled}");
         let key = self.reports.borrow().key.clone();
-        // A name resolves to 127.0.0.1 and ::1; a server on one other address has none.
-        let named = dialled.ip() == Ipv4Addr::LOCALHOST || dialled.ip() == Ipv6Addr::LOCALHOST;
+        // A name resolves to 127.0.0.1 and ::1; a server on one other address has none of its own.
+        let on_loopback =
+            dialled.ip() == Ipv4Addr::LOCALHOST || dialled.ip() == Ipv6Addr::LOCALHOST;
+        let named = on_loopback || (self.place.proxy() != ProxyPorts::default() && scheme != "tcp");
         let url = match named {
             true => named_url(&self.plan, &self.place, &key, listener.port, scheme),
             false => direct_url.clone(),

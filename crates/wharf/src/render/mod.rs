@@ -5,6 +5,7 @@ pub(crate) mod doctor;
 pub(crate) mod explain;
 pub(crate) mod ls;
 pub(crate) mod port;
+pub(crate) mod proxy;
 pub(crate) mod stop;
 pub(crate) mod table;
 pub(crate) mod who;

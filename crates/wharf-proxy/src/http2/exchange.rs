@@ -1,0 +1,382 @@
+//! One request of HTTP/2 and its answer.
+
+use std::future::poll_fn;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Instant;
+
+use bytes::{Bytes, BytesMut};
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper::header::{CONTENT_LENGTH, HeaderName, HeaderValue};
+use hyper::{Request, Response, StatusCode};
+use tokio::io::{AsyncWriteExt, WriteHalf};
+use wharf_model::{Protocol, Route};
+
+use super::body::{FromHttp1, Out, Source};
+use super::request::{Asked, Origin};
+use super::{onward, socket};
+use crate::forward::{self, Rules};
+use crate::head::{Head, all};
+use crate::http1::parse::{self, Finder, Found, Framing};
+use crate::http1::write;
+use crate::limits::MAX_HEAD;
+use crate::page;
+use crate::reach::{Door, Visit};
+use crate::record::{Record, masked, now_ms};
+use crate::refusal::Refusal;
+use crate::shared::Shared;
+use crate::upstream::{Connection, Stream};
+
+/// Answers one request.
+pub(super) async fn answer(
+    request: Request<Incoming>,
+    door: Door,
+    shared: &Rc<Shared>,
+) -> Response<Out> {
+    let begun = Instant::now();
+    let (mut origin, body) = Origin::new(request);
+    // What a connection becomes after the answer; only for what changes its protocol.
+    let upgrade = origin.parts.extensions.remove::<hyper::upgrade::OnUpgrade>();
+    let outcome = match origin.read(&body) {
+        Ok(asked) => {
+            let ask = Ask { asked: &asked, door, shared, begun };
+            ask.answer(body, upgrade).await
+        }
+        Err(refusal) => Err(refusal),
+    };
+    outcome.unwrap_or_else(|refusal| {
+        let fields = origin.fields();
+        let method = origin.parts.method.as_str();
+        let head = Head { method, target: origin.target(), fields: &fields };
+        let status = refusal.status();
+        let host = origin.parts.uri.host().unwrap_or_default();
+        shared.log.write(|| record(host, &head, status, None, door, begun));
+        refused(&refusal, &head)
+    })
+}
+
+/// One request on its way.
+struct Ask<'a> {
+    asked: &'a Asked<'a>,
+    door: Door,
+    shared: &'a Rc<Shared>,
+    begun: Instant,
+}
+
+impl Ask<'_> {
+    async fn answer(
+        &self,
+        body: Incoming,
+        upgrade: Option<hyper::upgrade::OnUpgrade>,
+    ) -> Result<Response<Out>, Refusal> {
+        let head = self.asked.head();
+        let visit = Visit {
+            shared: self.shared,
+            door: self.door,
+            authority: &self.asked.authority,
+            head: &head,
+            upgrade: self.asked.upgrade,
+        };
+        let wanted = visit.route()?;
+        if wants_http2(&wanted, &head) {
+            let (route, sender) = onward::connect(&visit).await?;
+            return self.onward(&route, sender, body).await;
+        }
+        let mut body = Some(body);
+        let mut fresh = false;
+        loop {
+            let (route, connection) = visit.connect(fresh).await?;
+            let again = connection.reused && head.is_safe() && self.asked.framing == Framing::Empty;
+            let outcome = self.through_http1(&route, connection, &mut body, upgrade.clone()).await;
+            match outcome {
+                Err(Trouble::Lost) if again => fresh = true,
+                Err(Trouble::Lost) => {
+                    let name = route.upstream.name.clone();
+                    let why = "it closed the connection without an answer";
+                    return Err(Refusal::BadAnswer { name, why });
+                }
+                Err(Trouble::Bad(why)) => {
+                    return Err(Refusal::BadAnswer { name: route.upstream.name.clone(), why });
+                }
+                Ok(answer) => return Ok(answer),
+            }
+        }
+    }
+
+    fn rules<'r>(&'r self, route: &Route) -> Rules<'r> {
+        Rules {
+            arrival: self.door.arrival,
+            authority: self.asked.named,
+            origin_form: route.origin_form,
+            expect: true,
+        }
+    }
+
+    async fn onward(
+        &self,
+        route: &Route,
+        sender: onward::Sender,
+        body: Incoming,
+    ) -> Result<Response<Out>, Refusal> {
+        let name = route.upstream.name.clone();
+        let request = onward::request(self.asked, &self.rules(route), body)?;
+        let answer = onward::send(sender, request).await;
+        let answer = answer.map_err(|()| Refusal::BadAnswer { name, why: "it broke off" })?;
+        let (parts, body) = answer.into_parts();
+        let fields: Vec<_> = parts
+            .headers
+            .iter()
+            .map(|(name, value)| httparse::Header { name: name.as_str(), value: value.as_bytes() })
+            .collect();
+        let mut answer = Response::new(Out::Http2(body));
+        *answer.status_mut() = parts.status;
+        copy_fields(&fields, &mut answer);
+        if let Some(length) = parts.headers.get(CONTENT_LENGTH) {
+            answer.headers_mut().insert(CONTENT_LENGTH, length.clone());
+        }
+        self.seal(route, &mut answer);
+        Ok(answer)
+    }
+
+    async fn through_http1(
+        &self,
+        route: &Arc<Route>,
+        mut connection: Connection,
+        body: &mut Option<Incoming>,
+        upgrade: Option<hyper::upgrade::OnUpgrade>,
+    ) -> Result<Response<Out>, Trouble> {
+        let head = self.request_head(route);
+        let mut source = match self.asked.framing {
+            Framing::Empty => {
+                let sent = connection.stream.write_all(&head).await;
+                sent.map_err(|_| Trouble::Lost)?;
+                connection.stream.flush().await.map_err(|_| Trouble::Lost)?;
+                Source::Whole(connection)
+            }
+            framing => {
+                let body = body.take().ok_or(Trouble::Lost)?;
+                let (reading, writing) = connection.split();
+                let pump = pump(body, writing, head, framing == Framing::Chunked);
+                Source::Half(reading, tokio::task::spawn_local(pump))
+            }
+        };
+        loop {
+            let head = answer_head(&mut source, self.shared).await?;
+            source.answered();
+            let mut store = parse::store();
+            let answer = parse::answer(&head, &mut store).map_err(Trouble::Bad)?;
+            match answer.status {
+                101 if self.asked.upgrade => {
+                    let Source::Whole(connection) = source else { return Err(Trouble::Lost) };
+                    let upgrade = upgrade.ok_or(Trouble::Lost)?;
+                    let record = self.record(route, 200);
+                    socket::open(upgrade, connection, self.shared.clone(), record);
+                    let mut back = Response::new(Out::Own(Full::default()));
+                    copy_fields(answer.fields, &mut back);
+                    back.headers_mut().remove("sec-websocket-accept");
+                    return Ok(back);
+                }
+                101 => return Err(Trouble::Bad("it changes the protocol, which nobody asked for")),
+                100..=199 => {}
+                _ => return self.answered(route, &answer, source),
+            }
+        }
+    }
+
+    fn answered(
+        &self,
+        route: &Route,
+        answer: &parse::Answer<'_, '_>,
+        source: Source,
+    ) -> Result<Response<Out>, Trouble> {
+        let to_head = self.asked.method == "HEAD";
+        let framing = parse::answer_framing(answer, to_head).map_err(Trouble::Bad)?;
+        let head = Head { method: "", target: "", fields: answer.fields };
+        let reusable = framing != Framing::Close
+            && match answer.old {
+                true => head.lists("connection", "keep-alive"),
+                false => !head.lists("connection", "close"),
+            };
+        let body = FromHttp1::new(source, framing, reusable, self.shared.clone());
+        let mut back = Response::new(Out::Http1(Box::new(body)));
+        let status = StatusCode::from_u16(answer.status);
+        *back.status_mut() = status.map_err(|_| Trouble::Bad("its status is none"))?;
+        copy_fields(answer.fields, &mut back);
+        let length = all(answer.fields, "content-length").next();
+        if let Some(length) = length.filter(|_| answer.status != 204)
+            && let Ok(length) = HeaderValue::from_bytes(length)
+        {
+            back.headers_mut().insert(CONTENT_LENGTH, length);
+        }
+        self.seal(route, &mut back);
+        Ok(back)
+    }
+
+    /// Which instance has answered; and the record of it.
+    fn seal(&self, route: &Route, answer: &mut Response<Out>) {
+        let id = route.upstream.instance.as_ref();
+        if let Some(id) = id.and_then(|id| HeaderValue::from_str(id).ok()) {
+            answer.headers_mut().insert("x-wharf-instance", id);
+        }
+        let status = answer.status().as_u16();
+        self.shared.log.write(|| self.record(route, status));
+    }
+
+    fn record(&self, route: &Route, status: u16) -> Record {
+        let host = &self.asked.authority.host;
+        record(host, &self.asked.head(), status, Some(route), self.door, self.begun)
+    }
+
+    fn request_head(&self, route: &Route) -> BytesMut {
+        let mut out = BytesMut::with_capacity(1024);
+        write::request_line(&mut out, self.asked.method, self.asked.target);
+        write::field(&mut out, "host", self.asked.named.as_bytes());
+        match self.asked.framing {
+            Framing::Chunked => out.extend_from_slice(b"transfer-encoding: chunked\r\n"),
+            Framing::Length(length) => write::length(&mut out, length),
+            _ if all(&self.asked.fields, "content-length").next().is_some() => {
+                write::length(&mut out, 0);
+            }
+            _ => {}
+        }
+        forward::request_fields(&self.asked.fields, &self.rules(route), &mut |name, value| {
+            write::field(&mut out, name, value);
+        });
+        if self.asked.upgrade {
+            write::field(&mut out, "sec-websocket-key", socket::key().as_bytes());
+            out.extend_from_slice(b"connection: upgrade\r\nupgrade: websocket\r\n");
+        }
+        out.extend_from_slice(b"\r\n");
+        out
+    }
+}
+
+/// Why an upstream gave no answer.
+enum Trouble {
+    /// It went away before it had said a word.
+    Lost,
+    /// What it said is no HTTP.
+    Bad(&'static str),
+}
+
+/// gRPC needs HTTP/2 all the way: its status stands in the trailers.
+fn wants_http2(route: &Route, head: &Head<'_>) -> bool {
+    let grpc = head.all("content-type").any(|kind| kind.starts_with(b"application/grpc"));
+    route.upstream.protocol == Protocol::H2c || grpc
+}
+
+async fn answer_head(source: &mut Source, shared: &Shared) -> Result<BytesMut, Trouble> {
+    let mut finder = Finder::default();
+    poll_fn(|cx| {
+        loop {
+            let input = source.input();
+            match finder.look(input, false) {
+                Found::Head(length) if length <= MAX_HEAD => {
+                    return Poll::Ready(Ok(input.split_to(length)));
+                }
+                Found::More if input.len() <= MAX_HEAD => {}
+                _ => return Poll::Ready(Err(Trouble::Bad("its head is too long"))),
+            }
+            let nothing = input.is_empty();
+            match source.poll_read(cx, shared) {
+                Poll::Ready(Ok(1..)) => {}
+                Poll::Ready(_) if nothing => return Poll::Ready(Err(Trouble::Lost)),
+                Poll::Ready(_) => {
+                    return Poll::Ready(Err(Trouble::Bad("its head ends in the middle")));
+                }
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+    })
+    .await
+}
+
+/// Sends a request's head and body; gives the connection's half back when all of it has been sent.
+async fn pump(
+    mut body: Incoming,
+    mut to: WriteHalf<Stream>,
+    head: BytesMut,
+    chunked: bool,
+) -> Option<WriteHalf<Stream>> {
+    let mut out = head;
+    loop {
+        to.write_all(&out).await.ok()?;
+        to.flush().await.ok()?;
+        out.clear();
+        match body.frame().await {
+            Some(Ok(frame)) => match frame.into_data() {
+                Ok(data) if chunked => write::chunk(&mut out, &data),
+                Ok(data) => out.extend_from_slice(&data),
+                Err(frame) => {
+                    let trailers = frame.into_trailers().ok()?;
+                    if chunked {
+                        out.extend_from_slice(b"0\r\n");
+                        for (name, value) in &trailers {
+                            write::field(&mut out, name.as_str(), value.as_bytes());
+                        }
+                        out.extend_from_slice(b"\r\n");
+                        to.write_all(&out).await.ok()?;
+                        to.flush().await.ok()?;
+                    }
+                    return Some(to);
+                }
+            },
+            // The client has reset the stream: the server must not take the body for complete.
+            Some(Err(_)) => return None,
+            None => {
+                if chunked {
+                    to.write_all(b"0\r\n\r\n").await.ok()?;
+                    to.flush().await.ok()?;
+                }
+                return Some(to);
+            }
+        }
+    }
+}
+
+fn copy_fields(fields: &[httparse::Header<'_>], answer: &mut Response<Out>) {
+    forward::answer_fields(fields, &mut |name, value| {
+        let name = HeaderName::from_bytes(name.as_bytes());
+        if let (Ok(name), Ok(value)) = (name, HeaderValue::from_bytes(value)) {
+            answer.headers_mut().append(name, value);
+        }
+    });
+}
+
+fn refused(refusal: &Refusal, head: &Head<'_>) -> Response<Out> {
+    let page = page::answer(refusal, head);
+    let body = if head.method == "HEAD" { Bytes::new() } else { page.body.clone() };
+    let mut answer = Response::new(Out::Own(Full::new(body)));
+    *answer.status_mut() = StatusCode::from_u16(page.status).unwrap_or(StatusCode::BAD_GATEWAY);
+    for (name, value) in &page.fields {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            answer.headers_mut().insert(HeaderName::from_static(name), value);
+        }
+    }
+    answer
+}
+
+fn record(
+    host: &str,
+    head: &Head<'_>,
+    status: u16,
+    route: Option<&Route>,
+    door: Door,
+    begun: Instant,
+) -> Record {
+    Record {
+        time_ms: now_ms(),
+        host: host.to_owned(),
+        method: head.method.to_owned(),
+        path: masked(head.target),
+        status,
+        micros: u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX),
+        bytes: 0,
+        upstream: route.map(|route| route.upstream.name.clone()),
+        instance: route.and_then(|route| route.upstream.instance.clone()),
+        https: door.arrival.https,
+        upgraded: false,
+    }
+}
