@@ -392,7 +392,12 @@ impl<'c, 'a, C: Io> Exchange<'c, 'a, C> {
 
     /// Passes the answer on, and what is left of the request.
     async fn pass(mut self, mut answered: Answered) -> io::Result<After> {
-        poll_fn(|cx| self.poll_down(cx, &mut answered.pipe)).await?;
+        match poll_fn(|cx| self.poll_down(cx, &mut answered.pipe)).await {
+            Ok(()) => {}
+            // A client that hears nothing at all might ask again.
+            Err(Broken::Framing(why)) if !answered.pipe.begun => return self.bad(why).await,
+            Err(broken) => return self.broken(broken),
+        }
         let status = answered.status;
         self.record(status, answered.pipe.moved, false);
         if answered.unwanted {
@@ -415,25 +420,27 @@ impl<'c, 'a, C: Io> Exchange<'c, 'a, C> {
         Ok(After::of(answered.keep))
     }
 
-    fn poll_down(&mut self, cx: &mut Context<'_>, pipe: &mut Pipe) -> Poll<io::Result<()>> {
-        self.poll_up(cx).map_err(HeadError::into_io)?;
+    fn poll_down(&mut self, cx: &mut Context<'_>, pipe: &mut Pipe) -> Poll<Result<(), Broken>> {
+        self.poll_up(cx).map_err(|error| Broken::Sink(error.into_io()))?;
         let polled = {
             let mut scratch = self.client.shared.scratch();
             let source = (&mut self.upstream.stream, &mut self.upstream.input);
             pipe.poll(cx, source, &mut self.client.stream, &mut scratch)
         };
-        match polled {
-            Poll::Ready(Ok(())) => Poll::Ready(Ok(())),
-            Poll::Ready(Err(Broken::Source(error) | Broken::Sink(error))) => {
-                Poll::Ready(Err(error))
-            }
-            Poll::Ready(Err(Broken::Framing(_))) => {
-                Poll::Ready(Err(io::ErrorKind::InvalidData.into()))
-            }
-            Poll::Pending => {
-                self.poll_client(cx)?;
-                Poll::Pending
-            }
+        if polled.is_pending() {
+            self.poll_client(cx).map_err(Broken::Sink)?;
+        }
+        polled
+    }
+
+    /// The answer stops in the middle, which must not look like its end: to HTTP/1.0 it would.
+    fn broken(&mut self, broken: Broken) -> io::Result<After> {
+        if self.asked.old && !matches!(broken, Broken::Sink(_)) {
+            self.client.stream.abort();
+        }
+        match broken {
+            Broken::Source(error) | Broken::Sink(error) => Err(error),
+            Broken::Framing(_) => Err(io::ErrorKind::InvalidData.into()),
         }
     }
 
