@@ -3,7 +3,9 @@
 #[path = "../stage/mod.rs"]
 mod stage;
 
+mod exchanges;
 mod fields;
 mod framing;
+mod misbehaviour;
 mod table;
 mod targets;

@@ -8,7 +8,7 @@ pub mod message;
 pub mod upstream;
 
 use std::net::{SocketAddr, TcpListener};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
 use tokio::sync::{broadcast, watch};
@@ -135,4 +135,10 @@ pub fn route(host: &str, address: SocketAddr) -> Route {
             condition: Condition::Up,
         },
     }
+}
+
+/// A signal from a test to its server; one message is ever under way.
+pub fn signal() -> (mpsc::SyncSender<()>, Mutex<mpsc::Receiver<()>>) {
+    let (sender, receiver) = mpsc::sync_channel(1);
+    (sender, Mutex::new(receiver))
 }
