@@ -261,7 +261,9 @@ impl Answering {
                 target = SocketAddr::from((std::net::Ipv6Addr::LOCALHOST, 0));
             }
         }
-        match self.mode.bind((&self.notifier, call), sight, target, None) {
+        let held = self.kept.hand_out_at(target);
+        let fd = held.as_ref().map(|held| held.as_fd());
+        match self.mode.bind((&self.notifier, call), sight, target, fd) {
             Ok(Ok(())) if target.port() != 0 => {
                 self.kept.table.settle(address.port());
                 let (named, pid) = (address.port(), call.thread);
