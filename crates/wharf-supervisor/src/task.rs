@@ -247,9 +247,11 @@ impl Task {
                 self.expectation.expect(address.port());
                 self.tell(Update::Bound { named, address, pid }).await;
             }
-            Seen::Listening { address, pid } => {
+            Seen::Listening { address, pid, called } => {
                 if let Some(address) = address {
-                    self.heard(address, pid).await;
+                    self.heard(address, pid, called).await;
+                    // The owner, who may share this thread, reads it before the tree is searched.
+                    tokio::task::yield_now().await;
                 }
                 self.next_scan = Instant::now();
                 self.look().await;
@@ -261,11 +263,11 @@ impl Task {
     }
 
     /// A socket of the tree listens since just now: told before anything is looked at.
-    async fn heard(&mut self, address: SocketAddr, pid: u32) {
+    async fn heard(&mut self, address: SocketAddr, pid: u32, called: Instant) {
         let listener = Listener { address: address.ip(), port: address.port(), pid: Some(pid) };
         if !self.seen.iter().any(|known| same_socket(known, &listener)) {
             self.seen.insert(listener.clone());
-            self.tell(Update::Listening(listener)).await;
+            self.tell(Update::Listening { listener, called: Some(called) }).await;
         }
     }
 
@@ -419,7 +421,7 @@ impl Task {
         };
         for listener in &seen {
             if !known(listener, &self.seen) {
-                self.tell(Update::Listening(listener.clone())).await;
+                self.tell(Update::Listening { listener: listener.clone(), called: None }).await;
             }
         }
         for listener in self.seen.clone() {

@@ -1,7 +1,7 @@
 //! What the task tells.
 
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use wharf_model::Listener;
 use wharf_os::guard::Exit;
@@ -29,7 +29,12 @@ pub enum Update {
         signal: i32,
     },
     /// A process of the tree listens.
-    Listening(Listener),
+    Listening {
+        /// Where.
+        listener: Listener,
+        /// When its call to `listen` was in hand; `None` where the listener was found by a look.
+        called: Option<Instant>,
+    },
     /// It listens no more.
     Closed(Listener),
     /// The leased port is ignored; the server is elsewhere.

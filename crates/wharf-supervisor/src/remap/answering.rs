@@ -387,6 +387,7 @@ impl Answering {
     }
 
     fn listen(&mut self, call: Call) {
+        let called = Instant::now();
         let Ok(sight) = self.mode.look(&call) else { return self.leave(&call) };
         if sight.protocol != Protocol::Tcp || !self.notifier.is_valid(&call) {
             return self.leave(&call);
@@ -398,7 +399,7 @@ impl Answering {
         let told = || {
             // A socket that was not bound is now.
             let address = sight.socket.as_ref().and_then(|socket| socket.local().ok()).or(at);
-            let _ = seen.try_send(Seen::Listening { address, pid });
+            let _ = seen.try_send(Seen::Listening { address, pid, called });
         };
         // The kernel looks at the port once more when a socket begins to listen.
         self.over(port, |notifier| mode.listen((notifier, &call), &sight, told));

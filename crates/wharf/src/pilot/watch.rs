@@ -158,7 +158,7 @@ impl Pilot {
                 self.handle.order(Order::Pass { signal: SIGCONT });
             }
             Update::Suspended { .. } => {}
-            Update::Listening(listener) => self.listening(listener),
+            Update::Listening { listener, .. } => self.listening(listener),
             Update::Closed(listener) => {
                 let (address, port) = (listener.address, listener.port);
                 self.events.write(EventKind::Closed { address, port });
