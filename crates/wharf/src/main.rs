@@ -17,6 +17,7 @@ mod place;
 mod remap;
 mod render;
 mod report;
+mod rights;
 mod settings;
 mod version;
 

@@ -24,7 +24,7 @@ use crate::link::Link;
 use crate::place::Place;
 use crate::render::printable;
 use crate::report::{Code, Report};
-use crate::{facts, narrate};
+use crate::{facts, narrate, rights};
 
 /// Ctrl-C as often as this ends a server that does not end by itself.
 const INSISTENCE: u32 = 3;
@@ -405,7 +405,11 @@ impl Pilot {
         if exit == Exit::Code(0) {
             return;
         }
-        let collides = self.reports.borrow().remap == Remap::Cooperative;
+        let remap = self.reports.borrow().remap;
+        if !matches!(remap, Remap::Cooperative | Remap::Off) {
+            rights::say_of_scripts(&self.plan);
+        }
+        let collides = remap == Remap::Cooperative;
         if let Some(listener) = self.rival().filter(|_| collides) {
             narrate::line(&format!(
                 "  if it names its port itself: {} is taken by {}, and remapping is off here \
