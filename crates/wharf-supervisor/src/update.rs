@@ -65,7 +65,8 @@ pub enum Update {
         /// The system's `errno`.
         errno: i32,
     },
-    /// The tree has ended, but for processes that cannot be ended and still need this one.
+    /// The tree has ended, but for processes that cannot be ended, and may need this one to answer their
+    /// calls.
     Lingering {
         /// Those that can be seen.
         members: Vec<Member>,

@@ -169,14 +169,7 @@ impl Pilot {
             Update::Bound { named, address, pid } => self.bound(named, address, pid),
             Update::Unmapped { named, pid, why } => self.unmapped(named, pid, why),
             Update::NotFiltered { errno } => self.not_filtered(errno),
-            Update::Lingering { members } => {
-                self.lingers = true;
-                narrate::warning(&format!(
-                    "{} could not be ended and still needs wharf to answer its calls; wharf waits \
-                     for it (Ctrl-C: wharf ends, and what it binds from then on fails)",
-                    names(&members)
-                ));
-            }
+            Update::Lingering { members } => self.lingering(&members),
             Update::Accepted { address } => {
                 self.events
                     .write(EventKind::Accepted { address: address.ip(), port: address.port() });
@@ -207,6 +200,20 @@ impl Pilot {
             }
             Update::Exited { .. } | Update::Gone => {}
         }
+    }
+
+    fn lingering(&mut self, members: &[Member]) {
+        self.lingers = true;
+        let why = match self.reports.borrow().remap {
+            Remap::Cooperative | Remap::Off => {
+                "; wharf waits for it (Ctrl-C: wharf ends all the same)"
+            }
+            _ => {
+                " and still needs wharf to answer its calls; wharf waits for it (Ctrl-C: wharf ends, and \
+                 what it binds from then on fails)"
+            }
+        };
+        narrate::warning(&format!("{} could not be ended{why}", names(members)));
     }
 
     fn command_is_stopped(&self) -> bool {
