@@ -36,9 +36,11 @@ const BENCHMARKS: &[(&str, Benchmark)] = &[
     ("who", who::run),
     ("memory", memory::run),
     ("remap", remap::run),
+    ("listen", remap::listening),
 ];
 
-const USAGE: &str = "usage: wharf-bench WHARF PEERS FOLDER [exec|ready|lease|who|memory|remap]...";
+const USAGE: &str =
+    "usage: wharf-bench WHARF PEERS FOLDER [exec|ready|lease|who|memory|remap|listen]...";
 
 fn main() -> ExitCode {
     // First of all, since it is what `exec` measures.

@@ -205,3 +205,14 @@ fn front(kept: &Kept, port: u16) -> io::Result<Held> {
 pub(crate) fn registered(held: Arc<Held>) -> io::Result<AsyncFd<Arc<Held>>> {
     AsyncFd::new(held)
 }
+
+/// The next connection to our own listener.
+pub(crate) async fn pulse(front: &mut Option<AsyncFd<Arc<Held>>>) {
+    match front {
+        Some(front) => match front.readable().await {
+            Ok(mut ready) => ready.clear_ready(),
+            Err(_) => std::future::pending().await,
+        },
+        None => std::future::pending().await,
+    }
+}

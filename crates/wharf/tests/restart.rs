@@ -23,6 +23,10 @@ fn server(port: &str) -> String {
 
 /// Asks without a pause until it is told to stop, and then says how often it was answered and refused.
 fn client(sandbox: &Sandbox, port: u64) -> Child {
+    client_of(sandbox, &format!("127.0.0.1:{port}"))
+}
+
+fn client_of(sandbox: &Sandbox, at: &str) -> Child {
     let program = format!(
         "import os, sys, threading, urllib.request, urllib.error\n\
          end = threading.Event()\n\
@@ -30,7 +34,7 @@ fn client(sandbox: &Sandbox, port: u64) -> Child {
          answered, refused, pids = 0, 0, set()\n\
          while not end.is_set():\n\
          \x20   try:\n\
-         \x20       pids.add(urllib.request.urlopen('http://127.0.0.1:{port}/', timeout=30).read())\n\
+         \x20       pids.add(urllib.request.urlopen('http://{at}/', timeout=30).read())\n\
          \x20       answered += 1\n\
          \x20   except urllib.error.URLError as error:\n\
          \x20       refused += isinstance(error.reason, ConnectionRefusedError)\n\
@@ -118,6 +122,39 @@ fn a_restart_refuses_nobody() {
     }
     let sandbox = Sandbox::new();
     assert_eq!(sandbox.output(&["restart", "nobody"]).code, 3);
+}
+
+#[test]
+fn copies_with_addresses_of_their_own_are_restarted_and_ended_one_by_one() {
+    let sandbox = Sandbox::new();
+    let program = server("8123").replace("127.0.0.1", "0.0.0.0");
+    let args = ["--remap", "address", "--", "python3", "-c", program.as_str()];
+    let [mut one, mut two] = ["one", "two"].map(|name| {
+        let folder = sandbox.dir().join(name);
+        std::fs::create_dir_all(folder.join(".git")).expect("a folder");
+        sandbox.run_in(&folder, &args)
+    });
+    let urls = [&mut one, &mut two]
+        .map(|run| run.event("ready")["direct_url"].as_str().unwrap().to_owned());
+    let at = urls.each_ref().map(|url| url.strip_prefix("http://").expect("HTTP").to_owned());
+    let pid_of = |url: &String| sandbox.get(url).expect("it answers");
+    let (first, second) = (pid_of(&urls[0]), pid_of(&urls[1]));
+
+    let client = client_of(&sandbox, &at[1]);
+    assert_eq!(sandbox.output(&["restart", &at[1]]).code, 0);
+    let (answered, refused, _) = tally(client);
+    assert_eq!(refused, 0, "{answered} were answered");
+    assert_ne!(pid_of(&urls[1]), second, "it was restarted");
+    assert_eq!(pid_of(&urls[0]), first, "the other was not");
+
+    let answer = sandbox.output(&["stop", "8123"]);
+    assert_eq!(answer.code, 2, "which of the two? {answer:?}");
+    assert!(at.iter().all(|at| answer.err.contains(at)), "{answer:?}");
+    let answer = sandbox.output(&["stop", &urls[0]]);
+    assert_eq!(answer.code, 0, "{answer:?}");
+    assert!(answer.err.contains(&format!("{} is free", at[0])), "{answer:?}");
+    assert_eq!(one.code(), 143);
+    assert!(sandbox.get(&urls[1]).is_ok(), "the other was not ended");
 }
 
 #[test]
