@@ -16,6 +16,8 @@ pub const MAX_REPLY_BODY: usize = 16 * 1024 * 1024;
 
 /// `GET`: [`ProxyStatus`].
 pub const PROXY: &str = "/v1/proxy";
+/// `POST`, once the local CA has changed: [`ProxyStatus`].
+pub const TRUST: &str = "/v1/trust";
 /// `GET`: [`Status`].
 pub const STATUS: &str = "/v1/status";
 /// `POST` [`LeaseRequest`]: [`LeaseReply`].

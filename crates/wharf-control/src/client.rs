@@ -19,6 +19,7 @@ use wharf_model::{Instance, Lease};
 use crate::api::{
     Done, EVENTS, INSTANCES, LEASES, LeaseReply, LeaseRequest, MAX_REPLY_BODY, PROXY, ProxyStatus,
     RELEASE, ReleaseReply, ReleaseRequest, SNAPSHOT, STATUS, STOP, Snapshot, Status, Stopping,
+    TRUST,
 };
 use crate::error::{Code, ErrorBody, ErrorReply};
 use crate::event_stream::EventStream;
@@ -167,6 +168,11 @@ impl Client {
     /// How the proxy is.
     pub async fn proxy(&self) -> Result<ProxyStatus, CallError> {
         self.call(Method::GET, PROXY, None::<&()>).await
+    }
+
+    /// Has the daemon look for the local CA anew.
+    pub async fn trust(&self) -> Result<ProxyStatus, CallError> {
+        self.call(Method::POST, TRUST, None::<&()>).await
     }
 
     /// Asks the daemon to end. It answers first; the socket is gone a moment later.

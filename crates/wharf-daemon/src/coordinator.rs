@@ -160,6 +160,10 @@ impl Coordinator {
             Event::DeleteInstance(id, reply) => drop(reply.send(self.delete(id))),
             Event::Snapshot(reply) => drop(reply.send(Ok(self.snapshot()))),
             Event::Proxy(reply) => drop(reply.send(Ok(self.gateway.status()))),
+            Event::Trust(reply) => {
+                self.gateway.trust();
+                drop(reply.send(Ok(self.gateway.status())));
+            }
             Event::Stop(reply) => {
                 self.stop("asked over the control socket");
                 drop(reply.send(Ok(Stopping { schema: SCHEMA, pid: std::process::id() })));

@@ -28,6 +28,8 @@ pub(crate) enum Event {
     Snapshot(Reply<Snapshot>),
     /// Somebody asks how the proxy is.
     Proxy(Reply<ProxyStatus>),
+    /// The local CA was made, exchanged or deleted.
+    Trust(Reply<ProxyStatus>),
     /// The daemon is to end.
     Stop(Reply<Stopping>),
     /// A process that leases or instances depend on has ended.
@@ -50,7 +52,7 @@ impl Event {
                 drop(reply.send(Err(refusal)));
             }
             Event::Snapshot(reply) => drop(reply.send(Err(refusal))),
-            Event::Proxy(reply) => drop(reply.send(Err(refusal))),
+            Event::Proxy(reply) | Event::Trust(reply) => drop(reply.send(Err(refusal))),
             Event::Stop(reply) => drop(reply.send(Err(refusal))),
             Event::OwnerGone(_) | Event::Fault(_) | Event::Superseded => {}
         }

@@ -2,13 +2,18 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
 
+use tokio::sync::watch;
 use wharf_control::api::{ProxyListener, ProxyPorts, ProxyWish};
 use wharf_os::front_socket;
 use wharf_proxy::Front;
 
 /// How many ports above the first are tried.
 const TRIES: u16 = 20;
+
+/// Where it is said how TLS is spoken.
+type TlsSender = watch::Sender<Option<Arc<rustls::ServerConfig>>>;
 
 /// What listens.
 #[derive(Debug, Default)]
@@ -29,6 +34,25 @@ impl Fronts {
         let listeners = self.first(&candidates);
         self.tell("http", &listeners);
         listeners.into_iter().map(|listener| Front { listener, tls: None, lan: false }).collect()
+    }
+
+    /// Takes the port of `https` on both loopbacks.
+    pub(crate) fn https(&mut self, wish: ProxyWish, tls: &TlsSender) -> Vec<Front> {
+        let candidates: Vec<u16> = match wish {
+            ProxyWish::Off => return Vec::new(),
+            ProxyWish::Auto => std::iter::once(443).chain(4443..4443 + TRIES).collect(),
+            // A port of one's own for `http` says that the usual ones are not wanted.
+            ProxyWish::Port(_) => (4443..4443 + TRIES).collect(),
+        };
+        let listeners = self.first(&candidates);
+        self.tell("https", &listeners);
+        let front = |listener| Front { listener, tls: Some(tls.subscribe()), lan: false };
+        listeners.into_iter().map(front).collect()
+    }
+
+    /// What has been closed.
+    pub(crate) fn forget(&mut self, scheme: &str) {
+        self.open.retain(|front| front.scheme != scheme);
     }
 
     fn first(&mut self, candidates: &[u16]) -> Vec<TcpListener> {

@@ -12,6 +12,7 @@ use serde::de::DeserializeOwned;
 use tokio::sync::oneshot;
 use wharf_control::api::{
     EVENTS, INSTANCES, LEASES, MAX_REQUEST_BODY, PROXY, RELEASE, SCHEMA, SNAPSHOT, STATUS, STOP,
+    TRUST,
 };
 use wharf_control::error::ErrorReply;
 use wharf_control::{Code, ErrorBody};
@@ -55,7 +56,7 @@ pub(crate) async fn answer(request: Request<Incoming>, caller: &Caller) -> Answe
 fn methods(path: &str) -> &'static [Method] {
     match path {
         STATUS | SNAPSHOT | EVENTS | PROXY => &[Method::GET],
-        LEASES | RELEASE | STOP => &[Method::POST],
+        LEASES | RELEASE | STOP | TRUST => &[Method::POST],
         path if instance_id(path).is_some() => &[Method::PUT, Method::DELETE],
         _ => &[],
     }
@@ -73,6 +74,7 @@ async fn dispatch(request: Request<Incoming>, caller: &Caller) -> Result<Answer,
         STATUS => ask(caller, Event::Status).await,
         SNAPSHOT => ask(caller, Event::Snapshot).await,
         PROXY => ask(caller, Event::Proxy).await,
+        TRUST => ask(caller, Event::Trust).await,
         STOP => ask(caller, Event::Stop).await,
         EVENTS => Ok(stream(caller)),
         LEASES => {

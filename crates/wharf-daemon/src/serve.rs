@@ -98,7 +98,7 @@ async fn run<R: FnOnce()>(
         idle: config.idle,
         watches: files / 3,
     };
-    let gateway = Gateway::open(config.proxy, files).await;
+    let gateway = Gateway::open(config.proxy, config.paths.ca.clone(), files);
     let wires = Wires { events: events.clone(), notices: notices.clone(), open: connections };
     let mut coordinator = Coordinator::new(identity, ledger, journal, gateway, wires);
     let most = MAX_CONNECTIONS.min(files / 4);

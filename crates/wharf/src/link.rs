@@ -120,6 +120,11 @@ impl Link {
         self.summoner.summon(Instant::now() + PATIENCE).await.map(drop)
     }
 
+    /// Has the daemon that runs look for the local CA anew.
+    pub(crate) async fn trust(&self) -> Result<(), Report> {
+        self.client.trust().await.map(drop).map_err(report)
+    }
+
     /// How the proxy is.
     pub(crate) async fn proxy(&self) -> Result<ProxyStatus, Report> {
         self.call(Client::proxy).await
