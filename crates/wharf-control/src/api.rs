@@ -28,6 +28,9 @@ pub const RELEASE: &str = "/v1/release";
 pub const INSTANCES: &str = "/v1/instances/";
 /// `GET`: [`Snapshot`].
 pub const SNAPSHOT: &str = "/v1/snapshot";
+/// `POST`: [`Stopping`]. As [`STOP`], for a successor: it gets the proxy's listeners, and what is under way
+/// is carried to its end.
+pub const HAND_OVER: &str = "/v1/hand-over";
 /// `POST`: [`Stopping`].
 pub const STOP: &str = "/v1/stop";
 /// `GET`: a stream of [`Notice`], one JSON document per line.

@@ -32,6 +32,8 @@ pub(crate) enum Event {
     Trust(Reply<ProxyStatus>),
     /// The daemon is to end.
     Stop(Reply<Stopping>),
+    /// The daemon is to end in favour of the next one.
+    HandOver(Reply<Stopping>),
     /// A process that leases or instances depend on has ended.
     OwnerGone(ProcessId),
     /// A fault that cost one connection, for the log.
@@ -53,7 +55,7 @@ impl Event {
             }
             Event::Snapshot(reply) => drop(reply.send(Err(refusal))),
             Event::Proxy(reply) | Event::Trust(reply) => drop(reply.send(Err(refusal))),
-            Event::Stop(reply) => drop(reply.send(Err(refusal))),
+            Event::Stop(reply) | Event::HandOver(reply) => drop(reply.send(Err(refusal))),
             Event::OwnerGone(_) | Event::Fault(_) | Event::Superseded => {}
         }
     }

@@ -21,9 +21,18 @@ pub(crate) struct Fronts {
     pub(crate) open: Vec<ProxyListener>,
     /// What the user should know.
     pub(crate) notes: Vec<String>,
+    /// The same sockets once more, for a daemon that follows: with their schemes.
+    pub(crate) listeners: Vec<(String, TcpListener)>,
+    /// What a daemon before this one has given, and nobody has used yet.
+    given: Vec<(String, TcpListener)>,
 }
 
 impl Fronts {
+    /// With what a daemon before this one has given.
+    pub(crate) fn after(given: Vec<(String, TcpListener)>) -> Fronts {
+        Fronts { given, ..Fronts::default() }
+    }
+
     /// Takes the port of `http` on both loopbacks.
     pub(crate) fn http(&mut self, wish: ProxyWish) -> Vec<Front> {
         let candidates = match wish {
@@ -31,8 +40,7 @@ impl Fronts {
             ProxyWish::Auto => std::iter::once(80).chain(4080..4080 + TRIES).collect(),
             ProxyWish::Port(port) => (port..port.saturating_add(TRIES)).collect::<Vec<u16>>(),
         };
-        let listeners = self.first(&candidates);
-        self.tell("http", &listeners);
+        let listeners = self.take("http", &candidates);
         listeners.into_iter().map(|listener| Front { listener, tls: None, lan: false }).collect()
     }
 
@@ -44,8 +52,7 @@ impl Fronts {
             // A port of one's own for `http` says that the usual ones are not wanted.
             ProxyWish::Port(_) => (4443..4443 + TRIES).collect(),
         };
-        let listeners = self.first(&candidates);
-        self.tell("https", &listeners);
+        let listeners = self.take("https", &candidates);
         let front = |listener| Front { listener, tls: Some(tls.subscribe()), lan: false };
         listeners.into_iter().map(front).collect()
     }
@@ -53,6 +60,28 @@ impl Fronts {
     /// What has been closed.
     pub(crate) fn forget(&mut self, scheme: &str) {
         self.open.retain(|front| front.scheme != scheme);
+        self.listeners.retain(|(name, _)| name != scheme);
+    }
+
+    /// What was given for this scheme, else the first that can be had.
+    fn take(&mut self, scheme: &str, candidates: &[u16]) -> Vec<TcpListener> {
+        let (given, rest) =
+            std::mem::take(&mut self.given).into_iter().partition(|(name, listener)| {
+                let port = listener.local_addr().map(|address| address.port());
+                name == scheme && port.is_ok_and(|port| candidates.contains(&port))
+            });
+        self.given = rest;
+        let mut listeners: Vec<TcpListener> = Vec::from_iter(given.into_iter().map(|(_, one)| one));
+        if listeners.is_empty() {
+            listeners = self.first(candidates);
+        }
+        for listener in &listeners {
+            if let (Ok(address), Ok(copy)) = (listener.local_addr(), listener.try_clone()) {
+                self.open.push(told(scheme, address));
+                self.listeners.push((scheme.to_owned(), copy));
+            }
+        }
+        listeners
     }
 
     fn first(&mut self, candidates: &[u16]) -> Vec<TcpListener> {
@@ -74,12 +103,6 @@ impl Fronts {
             self.notes.push(format!("there is no port for names, from {port} on: {error}"));
         }
         Vec::new()
-    }
-
-    pub(crate) fn tell(&mut self, scheme: &str, listeners: &[TcpListener]) {
-        for address in listeners.iter().filter_map(|listener| listener.local_addr().ok()) {
-            self.open.push(told(scheme, address));
-        }
     }
 
     /// Where URLs lead.

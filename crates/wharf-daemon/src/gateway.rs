@@ -1,13 +1,16 @@
 //! The proxy as the daemon has it: its fronts, and the routes that it is told.
 
 use std::io;
+use std::net::TcpListener;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use tokio::sync::{broadcast, watch};
+use wharf_control::Paths;
 use wharf_control::api::{ProxyPorts, ProxyStatus, ProxyWish, RouteReport, SCHEMA};
 use wharf_model::{Condition, Instance, Route, RouteTable};
+use wharf_os::handover;
 use wharf_proxy::{Ca, CaError, Config, Proxy, Record, Tls, upstream_client_config};
 
 use crate::fronts::Fronts;
@@ -36,11 +39,19 @@ pub(crate) struct Gateway {
 impl Gateway {
     /// Starts the proxy and opens its fronts. What cannot be had is a note, and the rest goes on: leases
     /// do not need a proxy.
-    pub(crate) fn open(wish: ProxyWish, ca: PathBuf, files: usize) -> Gateway {
-        let (routes, table) = watch::channel(Arc::new(RouteTable::default()));
+    pub(crate) fn open<'a>(
+        wish: ProxyWish,
+        paths: &Paths,
+        files: usize,
+        instances: impl Iterator<Item = &'a Instance>,
+    ) -> Gateway {
+        // From the first connection on: it may come before anything else does.
+        let (routes, table) = watch::channel(Arc::new(names::table(instances)));
         let (records, _) = broadcast::channel(MAX_RECORDS);
         let (tls, _) = watch::channel(None);
-        let fronts = Fronts::default();
+        // A daemon that hands over gives what it listened on.
+        let fronts = Fronts::after(handover::take(&paths.handover));
+        let ca = paths.ca.clone();
         let mut gateway = Gateway { proxy: None, fronts, wish, ca, tls, routes, records };
         if wish != ProxyWish::Off
             && let Err(error) = gateway.start(table, files)
@@ -130,10 +141,17 @@ impl Gateway {
     }
 
     /// Ends the proxy: what is under way is answered within the limit.
-    pub(crate) async fn close(&mut self, limit: Duration) {
-        if let Some(proxy) = self.proxy.take() {
+    pub(crate) async fn close(self, limit: Duration) {
+        // Whoever connects from here on is refused, or comes to the next daemon.
+        drop(self.fronts);
+        if let Some(proxy) = self.proxy {
             proxy.drain(limit).await;
         }
+    }
+
+    /// What is listened on, each with its scheme.
+    pub(crate) fn listeners(&self) -> &[(String, TcpListener)] {
+        &self.fronts.listeners
     }
 }
 

@@ -11,8 +11,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::oneshot;
 use wharf_control::api::{
-    EVENTS, INSTANCES, LEASES, MAX_REQUEST_BODY, PROXY, RELEASE, SCHEMA, SNAPSHOT, STATUS, STOP,
-    TRUST,
+    EVENTS, HAND_OVER, INSTANCES, LEASES, MAX_REQUEST_BODY, PROXY, RELEASE, SCHEMA, SNAPSHOT,
+    STATUS, STOP, TRUST,
 };
 use wharf_control::error::ErrorReply;
 use wharf_control::{Code, ErrorBody};
@@ -56,7 +56,7 @@ pub(crate) async fn answer(request: Request<Incoming>, caller: &Caller) -> Answe
 fn methods(path: &str) -> &'static [Method] {
     match path {
         STATUS | SNAPSHOT | EVENTS | PROXY => &[Method::GET],
-        LEASES | RELEASE | STOP | TRUST => &[Method::POST],
+        LEASES | RELEASE | STOP | HAND_OVER | TRUST => &[Method::POST],
         path if instance_id(path).is_some() => &[Method::PUT, Method::DELETE],
         _ => &[],
     }
@@ -76,6 +76,7 @@ async fn dispatch(request: Request<Incoming>, caller: &Caller) -> Result<Answer,
         PROXY => ask(caller, Event::Proxy).await,
         TRUST => ask(caller, Event::Trust).await,
         STOP => ask(caller, Event::Stop).await,
+        HAND_OVER => ask(caller, Event::HandOver).await,
         EVENTS => Ok(stream(caller)),
         LEASES => {
             let body = Box::new(read(request).await?);

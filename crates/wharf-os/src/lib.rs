@@ -17,6 +17,7 @@ pub mod diag;
 pub mod front_socket;
 pub mod guard;
 mod guard_process;
+pub mod handover;
 pub mod holders;
 pub mod inherited;
 pub mod limits;

@@ -56,11 +56,15 @@ impl Capacity {
         self.open.get()
     }
 
-    /// A place for one connection, when there is one.
-    async fn take(self: &Rc<Self>) -> Place {
+    /// When there is a place for one more connection. Several fronts may see the same one: it does not
+    /// matter if a few more come than were thought of.
+    async fn allows(&self) {
         while self.open.get() >= self.most {
             self.freed.notified().await;
         }
+    }
+
+    fn take(self: &Rc<Self>) -> Place {
         self.open.set(self.open.get() + 1);
         Place(self.clone())
     }
@@ -79,7 +83,8 @@ struct Place(Rc<Capacity>);
 impl Drop for Place {
     fn drop(&mut self) {
         self.0.open.set(self.0.open.get().saturating_sub(1));
-        self.0.freed.notify_one();
+        // More than one may wait: each front, and whoever drains.
+        self.0.freed.notify_waiters();
     }
 }
 
@@ -95,7 +100,7 @@ pub(crate) async fn accept(
     let mut tls = front.tls;
     let mut draining = shared.draining.clone();
     loop {
-        let place = capacity.take().await;
+        capacity.allows().await;
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
             _ = draining.wait_for(|draining| *draining) => return Ok(()),
@@ -103,6 +108,7 @@ pub(crate) async fn accept(
         };
         match accepted {
             Ok((stream, client)) => {
+                let place = capacity.take();
                 let door = door(client, tls.is_some(), port, front.lan);
                 let acceptor = tls.as_ref().and_then(|tls| tls.borrow().clone());
                 let (shared, tls) = (shared.clone(), acceptor.map(TlsAcceptor::from));

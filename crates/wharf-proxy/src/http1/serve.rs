@@ -9,13 +9,14 @@ use std::task::{Context, Poll, ready};
 use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 use tokio_rustls::server::TlsStream;
 
 use super::exchange::{self, After};
 use super::parse::{Finder, Found, blank_lines};
 use super::write;
-use crate::limits::{HEAD_TIMEOUT, IDLE_TIMEOUT, LINGER, MAX_HEAD, MAX_LINGER};
+use crate::limits::{HEAD_TIMEOUT, IDLE_TIMEOUT, LAST_REQUEST, LINGER, MAX_HEAD, MAX_LINGER};
 use crate::page::{self, Page};
 use crate::reach::Door;
 use crate::refusal::Refusal;
@@ -84,7 +85,8 @@ impl<C: Io> Client<C> {
                 }
             };
             match exchange::exchange(self, head).await? {
-                After::Next if self.has_finished() || self.shared.is_draining() => break,
+                After::Next if self.has_finished() => break,
+                // Draining too: whoever was told that the connection is kept may be about to use it.
                 After::Next => {}
                 After::Close => break,
                 After::Linger => return self.linger().await,
@@ -127,7 +129,7 @@ impl<C: Io> Client<C> {
                         Ok(Ok(1..)) => {}
                         _ => return Err(NoHead::Gone),
                     },
-                    _ = draining.wait_for(|draining| *draining) => return Err(NoHead::Gone),
+                    () = drained(&mut draining) => return Err(NoHead::Gone),
                 }
                 continue;
             }
@@ -185,6 +187,12 @@ impl<C: Io> Client<C> {
         }
         Ok(())
     }
+}
+
+/// When the proxy has been draining for a while: a request that is just on its way is still answered.
+async fn drained(draining: &mut watch::Receiver<bool>) {
+    let _ = draining.wait_for(|draining| *draining).await;
+    tokio::time::sleep(LAST_REQUEST).await;
 }
 
 /// Answers a client that speaks in the clear where TLS is spoken: with the URL that works.
