@@ -23,14 +23,22 @@ pub(crate) struct Fronts {
     pub(crate) notes: Vec<String>,
     /// The same sockets once more, for a daemon that follows: with their schemes.
     pub(crate) listeners: Vec<(String, TcpListener)>,
+    /// What systemd has opened, and nobody has used yet.
+    activated: Vec<(String, TcpListener)>,
     /// What a daemon before this one has given, and nobody has used yet.
     given: Vec<(String, TcpListener)>,
 }
 
 impl Fronts {
-    /// With what a daemon before this one has given.
-    pub(crate) fn after(given: Vec<(String, TcpListener)>) -> Fronts {
-        Fronts { given, ..Fronts::default() }
+    /// With what systemd has opened, and what a daemon before this one has given.
+    pub(crate) fn after(
+        activated: Vec<(String, TcpListener)>,
+        given: Vec<(String, TcpListener)>,
+    ) -> Fronts {
+        let scheme = |name: &str| if name.contains("https") { "https" } else { "http" };
+        let named =
+            activated.into_iter().map(|(name, listener)| (scheme(&name).to_owned(), listener));
+        Fronts { activated: named.collect(), given, ..Fronts::default() }
     }
 
     /// Takes the port of `http` on both loopbacks.
@@ -65,13 +73,10 @@ impl Fronts {
 
     /// What was given for this scheme, else the first that can be had.
     fn take(&mut self, scheme: &str, candidates: &[u16]) -> Vec<TcpListener> {
-        let (given, rest) =
-            std::mem::take(&mut self.given).into_iter().partition(|(name, listener)| {
-                let port = listener.local_addr().map(|address| address.port());
-                name == scheme && port.is_ok_and(|port| candidates.contains(&port))
-            });
-        self.given = rest;
-        let mut listeners: Vec<TcpListener> = Vec::from_iter(given.into_iter().map(|(_, one)| one));
+        let mut listeners = of_scheme(&mut self.activated, scheme, |_| true);
+        if listeners.is_empty() {
+            listeners = of_scheme(&mut self.given, scheme, |port| candidates.contains(&port));
+        }
         if listeners.is_empty() {
             listeners = self.first(candidates);
         }
@@ -112,6 +117,20 @@ impl Fronts {
         };
         ProxyPorts { http: port("http"), https: port("https") }
     }
+}
+
+/// Takes those of this scheme whose port will do.
+fn of_scheme(
+    all: &mut Vec<(String, TcpListener)>,
+    scheme: &str,
+    will_do: impl Fn(u16) -> bool,
+) -> Vec<TcpListener> {
+    let (taken, rest): (Vec<_>, Vec<_>) =
+        std::mem::take(all).into_iter().partition(|(name, one)| {
+            name == scheme && one.local_addr().is_ok_and(|address| will_do(address.port()))
+        });
+    *all = rest;
+    taken.into_iter().map(|(_, listener)| listener).collect()
 }
 
 fn told(scheme: &str, address: SocketAddr) -> ProxyListener {

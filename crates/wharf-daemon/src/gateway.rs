@@ -42,6 +42,7 @@ impl Gateway {
     pub(crate) fn open<'a>(
         wish: ProxyWish,
         paths: &Paths,
+        activated: Vec<(String, TcpListener)>,
         files: usize,
         instances: impl Iterator<Item = &'a Instance>,
     ) -> Gateway {
@@ -50,7 +51,7 @@ impl Gateway {
         let (records, _) = broadcast::channel(MAX_RECORDS);
         let (tls, _) = watch::channel(None);
         // A daemon that hands over gives what it listened on.
-        let fronts = Fronts::after(handover::take(&paths.handover));
+        let fronts = Fronts::after(activated, handover::take(&paths.handover));
         let ca = paths.ca.clone();
         let mut gateway = Gateway { proxy: None, fronts, wish, ca, tls, routes, records };
         if wish != ProxyWish::Off

@@ -1,6 +1,7 @@
 //! From nothing to serving, and back.
 
 use std::io;
+use std::net::TcpListener;
 use std::path::Path;
 use std::time::Duration;
 
@@ -41,6 +42,8 @@ pub struct Config<R: FnOnce()> {
     pub idle: Duration,
     /// Which ports the proxy is to have.
     pub proxy: ProxyWish,
+    /// Listeners that were opened for it, each with a name: `https` in it says that TLS is spoken there.
+    pub activated: Vec<(String, TcpListener)>,
     /// Called once, when the socket accepts connections.
     pub ready: R,
 }
@@ -108,7 +111,7 @@ async fn run<R: FnOnce()>(
         watches: files / 3,
     };
     let known = ledger.table().instances();
-    let gateway = Gateway::open(config.proxy, &config.paths, files, known);
+    let gateway = Gateway::open(config.proxy, &config.paths, config.activated, files, known);
     let wires = Wires { events: events.clone(), notices: notices.clone(), open: connections };
     let mut coordinator = Coordinator::new(identity, ledger, journal, gateway, wires);
     let most = MAX_CONNECTIONS.min(files / 4);

@@ -11,6 +11,7 @@
 #[cfg(not(target_os = "linux"))]
 compile_error!("wharf runs on Linux: it is built on sock_diag, pidfd and /proc");
 
+pub mod activation;
 pub mod descendants;
 pub mod detached;
 pub mod diag;

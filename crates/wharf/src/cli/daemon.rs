@@ -74,7 +74,9 @@ pub(crate) fn run(args: Args) -> Outcome {
 }
 
 fn be(idle: Duration) -> Outcome {
+    let activated = wharf_os::activation::listeners();
     let config = Config {
+        activated,
         paths: link::paths()?,
         version: version::own().to_owned(),
         idle,
