@@ -8,8 +8,9 @@ use wharf_model::OriginForm;
 use crate::head::{Field, all, tokens};
 
 /// What is about one hop only (RFC 9110, section 7.6.1), in lower case.
-const HOP_BY_HOP: [&str; 8] = [
+const HOP_BY_HOP: [&str; 9] = [
     "connection",
+    "http2-settings",
     "keep-alive",
     "proxy-authenticate",
     "proxy-authorization",
@@ -92,8 +93,15 @@ pub(crate) fn request_fields<'a>(
 /// What the caller writes itself, or what a client must not be believed in.
 fn is_ours(name: &str) -> bool {
     let own = ["host", "content-length", "forwarded", "via", "x-real-ip"];
-    own.iter().any(|own| name.eq_ignore_ascii_case(own))
-        || name.get(..12).is_some_and(|start| start.eq_ignore_ascii_case("x-forwarded-"))
+    own.iter().any(|own| is_read_as(name, own))
+        || name.get(..12).is_some_and(|start| is_read_as(start, "x-forwarded-"))
+}
+
+/// Whether a server may take a name for this one, which is in lower case: CGI and WSGI make the same
+/// variable of `X_Forwarded_For` and `X-Forwarded-For`.
+fn is_read_as(name: &str, known: &str) -> bool {
+    let plain = |byte: u8| if byte == b'_' { b'-' } else { byte.to_ascii_lowercase() };
+    name.len() == known.len() && name.bytes().map(plain).eq(known.bytes())
 }
 
 fn tell_arrival(rules: &Rules<'_>, emit: &mut dyn FnMut(&str, &[u8])) {
@@ -156,7 +164,7 @@ impl<'a> Listed<'a> {
     }
 
     fn lets_on(&self, name: &str) -> bool {
-        !HOP_BY_HOP.iter().any(|hop| name.eq_ignore_ascii_case(hop))
+        !HOP_BY_HOP.iter().any(|hop| is_read_as(name, hop))
             && !self.names.iter().any(|listed| name.eq_ignore_ascii_case(listed))
     }
 }

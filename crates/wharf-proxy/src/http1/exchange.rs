@@ -12,13 +12,13 @@ use tokio::io::{AsyncRead, AsyncWriteExt, ReadBuf};
 use tokio::time::timeout;
 use wharf_model::Route;
 
+use super::asked::Asked;
 use super::parse::{self, Finder, Found, Framing};
 use super::pipe::{Broken, Pipe};
 use super::serve::{Client, Io};
 use super::write;
-use crate::authority::Authority;
-use crate::forward::{self, Rules};
-use crate::head::{Field, Head, Several};
+use crate::forward;
+use crate::head::{Head, all};
 use crate::limits::{LINGER, MAX_HEAD};
 use crate::page;
 use crate::reach::Visit;
@@ -39,18 +39,21 @@ pub(crate) enum After {
     Linger,
 }
 
-/// A request as the rest of the exchange needs it.
-struct Asked<'s> {
-    head: Head<'s>,
-    authority: Authority,
-    /// The authority as it was written.
-    named: &'s str,
-    framing: Framing,
-    /// Whether it is HTTP/1.0.
-    old: bool,
-    /// Whether the client wants to go on with this connection.
-    keep: bool,
-    upgrade: bool,
+impl After {
+    /// What follows once everything has been read and said.
+    fn of(keep: bool) -> After {
+        if keep { After::Next } else { After::Close }
+    }
+}
+
+impl Asked<'_> {
+    /// What becomes of the connection when nothing of the body has been read.
+    fn then(&self) -> After {
+        match self.framing {
+            Framing::Empty => After::of(self.keep),
+            _ => After::Linger,
+        }
+    }
 }
 
 /// Answers one request.
@@ -59,14 +62,14 @@ pub(crate) async fn exchange<C: Io>(client: &mut Client<C>, head: BytesMut) -> i
     let mut store = parse::store();
     let request = match parse::request(&head, &mut store) {
         Ok(request) => request,
-        Err(refusal) => return refuse(client, &refusal, None, Framing::Close, begun).await,
+        Err(refusal) => return refuse(client, &refusal, None, After::Linger, begun).await,
     };
-    let asked = match read(&request) {
+    let asked = match Asked::read(&request) {
         Ok(asked) => asked,
         Err(refusal) => {
             let head =
                 Head { method: request.method, target: request.target, fields: request.fields };
-            return refuse(client, &refusal, Some(&head), Framing::Close, begun).await;
+            return refuse(client, &refusal, Some(&head), After::Linger, begun).await;
         }
     };
     let mut fresh = false;
@@ -82,8 +85,8 @@ pub(crate) async fn exchange<C: Io>(client: &mut Client<C>, head: BytesMut) -> i
         let (route, connection) = match visit.connect(fresh).await {
             Ok(reached) => reached,
             Err(refusal) => {
-                let (head, framing) = (Some(&asked.head), asked.framing);
-                return refuse(client, &refusal, head, framing, begun).await;
+                let (head, then) = (Some(&asked.head), asked.then());
+                return refuse(client, &refusal, head, then, begun).await;
             }
         };
         let reused = connection.reused;
@@ -97,7 +100,7 @@ pub(crate) async fn exchange<C: Io>(client: &mut Client<C>, head: BytesMut) -> i
                 let name = Arc::from(asked.authority.host.as_str());
                 let why = "it closed the connection without an answer";
                 let refusal = Refusal::BadAnswer { name, why };
-                return refuse(client, &refusal, Some(&asked.head), asked.framing, begun).await;
+                return refuse(client, &refusal, Some(&asked.head), asked.then(), begun).await;
             }
         }
     }
@@ -106,45 +109,20 @@ pub(crate) async fn exchange<C: Io>(client: &mut Client<C>, head: BytesMut) -> i
 /// The upstream went away before it had said a word.
 struct Lost;
 
-fn read<'s>(request: &'s parse::Request<'_, 's>) -> Result<Asked<'s>, Refusal> {
-    let (absolute, path) = parse::target(request.method, request.target)?;
-    let head = Head { method: request.method, target: path, fields: request.fields };
-    let host = head.one("host").map_err(|Several| Refusal::Malformed("two Host fields"))?;
-    let (authority, named) = match (absolute, host) {
-        (_, None) if !request.old => return Err(Refusal::Malformed("no Host field")),
-        (Some(absolute), _) => absolute,
-        (None, None) => return Err(Refusal::Malformed("no Host field")),
-        (None, Some(host)) => {
-            let authority = Authority::parse(host);
-            let authority = authority.ok_or(Refusal::Malformed("a Host field that is no host"))?;
-            (authority, std::str::from_utf8(host).unwrap_or_default())
-        }
-    };
-    let framing = parse::request_framing(request)?;
-    let close = head.lists("connection", "close");
-    let keep = if request.old { head.lists("connection", "keep-alive") } else { !close };
-    let upgrade = head.method == "GET"
-        && !request.old
-        && framing == Framing::Empty
-        && head.lists("connection", "upgrade")
-        && head.lists("upgrade", "websocket");
-    Ok(Asked { head, authority, named, framing, old: request.old, keep, upgrade })
-}
-
 /// The URL by which a request in the clear should have come, if its name has a route.
 pub(crate) fn https_url(head: &[u8], shared: &Shared) -> Option<String> {
     let mut store = parse::store();
     let request = parse::request(head, &mut store).ok()?;
-    let Asked { authority, named, head, .. } = read(&request).ok()?;
+    let Asked { authority, named, head, .. } = Asked::read(&request).ok()?;
     shared.table().knows(&authority.host).then(|| format!("https://{named}{}", head.target))
 }
 
-/// Answers in the proxy's own name.
+/// Answers in the proxy's own name. `then` is what is to become of the client's connection.
 async fn refuse<C: Io>(
     client: &mut Client<C>,
     refusal: &Refusal,
     head: Option<&Head<'_>>,
-    framing: Framing,
+    then: After,
     begun: Instant,
 ) -> io::Result<After> {
     let page = match head {
@@ -154,16 +132,15 @@ async fn refuse<C: Io>(
     let body = head.is_none_or(|head| head.method != "HEAD");
     client.shared.log.write(|| own_record(client, head, page.status, begun));
     // What was not read of a body would be taken for the next request.
-    if framing != Framing::Empty {
+    if then == After::Linger {
         client.last_word(&page, body).await?;
         return Ok(After::Close);
     }
-    let keep = head.is_some_and(|head| !head.lists("connection", "close"));
     let mut out = BytesMut::new();
-    write::page(&mut out, &page, body, !keep);
+    write::page(&mut out, &page, body, then == After::Close);
     client.stream.write_all(&out).await?;
     client.stream.flush().await?;
-    Ok(if keep { After::Next } else { After::Close })
+    Ok(then)
 }
 
 fn own_record<C>(
@@ -200,6 +177,8 @@ struct Exchange<'c, 'a, C> {
     up: Pipe,
     /// Why nothing more goes up, where something should.
     up_broken: bool,
+    /// Whether the server has told the client to go on.
+    continued: bool,
     begun: Instant,
 }
 
@@ -211,6 +190,8 @@ struct Answered {
     keep: bool,
     /// Whether the upstream's connection can be used again.
     reusable: bool,
+    /// Whether the client was told not to send its body, or may have been.
+    unwanted: bool,
 }
 
 impl<'c, 'a, C: Io> Exchange<'c, 'a, C> {
@@ -221,9 +202,9 @@ impl<'c, 'a, C: Io> Exchange<'c, 'a, C> {
         upstream: Connection,
         begun: Instant,
     ) -> Self {
-        let head = request_head(client, asked, &route);
+        let head = asked.written(client.door.arrival, route.origin_form);
         let up = Pipe::new(asked.framing, asked.framing == Framing::Chunked, head);
-        Exchange { client, asked, route, upstream, up, up_broken: false, begun }
+        Exchange { client, asked, route, upstream, up, up_broken: false, continued: false, begun }
     }
 
     async fn run(mut self) -> Result<io::Result<After>, Lost> {
@@ -251,6 +232,7 @@ impl<'c, 'a, C: Io> Exchange<'c, 'a, C> {
                     return Ok(self.bad("it changes the protocol, which nobody asked for").await);
                 }
                 100..=199 => {
+                    self.continued |= answer.status == 100;
                     if let Err(error) = self.interim(&answer).await {
                         return Ok(Err(error));
                     }
@@ -349,11 +331,14 @@ impl<'c, 'a, C: Io> Exchange<'c, 'a, C> {
             true => head.lists("connection", "keep-alive"),
             false => !head.lists("connection", "close"),
         };
+        // Whether a body follows now, or another request, is for the client to know (RFC 9110, 10.1.1).
+        let unwanted = self.asked.expects && !self.continued && !self.up.is_done();
         let unframed = matches!(framing, Framing::Chunked | Framing::Close);
         let chunked = unframed && !self.asked.old;
         let keep = self.asked.keep
             && (chunked || !unframed)
-            && !self.client.ended
+            && !unwanted
+            && !self.client.has_finished()
             && !self.client.shared.is_draining();
         let mut out = BytesMut::with_capacity(512);
         write::status_line(&mut out, answer.status, answer.reason);
@@ -368,12 +353,13 @@ impl<'c, 'a, C: Io> Exchange<'c, 'a, C> {
             (true, false) => {}
         }
         out.extend_from_slice(b"\r\n");
-        let reusable = reusable && framing != Framing::Close;
+        let reusable = reusable && framing != Framing::Close && !unwanted && !has_stray(answer);
         Ok(Answered {
             status: answer.status,
             pipe: Pipe::new(framing, chunked, out),
             keep,
             reusable,
+            unwanted,
         })
     }
 
@@ -389,7 +375,7 @@ impl<'c, 'a, C: Io> Exchange<'c, 'a, C> {
             Framing::Length(length) => write::length(out, length),
             // The length that the body would have had.
             Framing::Empty if answer.status != 204 => {
-                if let Some(length) = crate::head::all(answer.fields, "content-length").next() {
+                if let Some(length) = all(answer.fields, "content-length").next() {
                     write::field(out, "content-length", length);
                 }
             }
@@ -406,9 +392,17 @@ impl<'c, 'a, C: Io> Exchange<'c, 'a, C> {
 
     /// Passes the answer on, and what is left of the request.
     async fn pass(mut self, mut answered: Answered) -> io::Result<After> {
-        poll_fn(|cx| self.poll_down(cx, &mut answered.pipe)).await?;
+        match poll_fn(|cx| self.poll_down(cx, &mut answered.pipe)).await {
+            Ok(()) => {}
+            // A client that hears nothing at all might ask again.
+            Err(Broken::Framing(why)) if !answered.pipe.begun => return self.bad(why).await,
+            Err(broken) => return self.broken(broken),
+        }
         let status = answered.status;
         self.record(status, answered.pipe.moved, false);
+        if answered.unwanted {
+            return Ok(After::Linger);
+        }
         if !self.up.is_done() && !self.up_broken {
             // The server did not need all of the request to answer.
             let rest = poll_fn(|cx| match self.poll_up(cx) {
@@ -423,28 +417,30 @@ impl<'c, 'a, C: Io> Exchange<'c, 'a, C> {
         if answered.reusable {
             self.client.shared.upstreams.put(self.upstream);
         }
-        Ok(if answered.keep { After::Next } else { After::Close })
+        Ok(After::of(answered.keep))
     }
 
-    fn poll_down(&mut self, cx: &mut Context<'_>, pipe: &mut Pipe) -> Poll<io::Result<()>> {
-        self.poll_up(cx).map_err(HeadError::into_io)?;
+    fn poll_down(&mut self, cx: &mut Context<'_>, pipe: &mut Pipe) -> Poll<Result<(), Broken>> {
+        self.poll_up(cx).map_err(|error| Broken::Sink(error.into_io()))?;
         let polled = {
             let mut scratch = self.client.shared.scratch();
             let source = (&mut self.upstream.stream, &mut self.upstream.input);
             pipe.poll(cx, source, &mut self.client.stream, &mut scratch)
         };
-        match polled {
-            Poll::Ready(Ok(())) => Poll::Ready(Ok(())),
-            Poll::Ready(Err(Broken::Source(error) | Broken::Sink(error))) => {
-                Poll::Ready(Err(error))
-            }
-            Poll::Ready(Err(Broken::Framing(_))) => {
-                Poll::Ready(Err(io::ErrorKind::InvalidData.into()))
-            }
-            Poll::Pending => {
-                self.poll_client(cx)?;
-                Poll::Pending
-            }
+        if polled.is_pending() {
+            self.poll_client(cx).map_err(Broken::Sink)?;
+        }
+        polled
+    }
+
+    /// The answer stops in the middle, which must not look like its end: to HTTP/1.0 it would.
+    fn broken(&mut self, broken: Broken) -> io::Result<After> {
+        if self.asked.old && !matches!(broken, Broken::Sink(_)) {
+            self.client.stream.abort();
+        }
+        match broken {
+            Broken::Source(error) | Broken::Sink(error) => Err(error),
+            Broken::Framing(_) => Err(io::ErrorKind::InvalidData.into()),
         }
     }
 
@@ -468,14 +464,17 @@ impl<'c, 'a, C: Io> Exchange<'c, 'a, C> {
     /// The upstream's answer is no HTTP: its connection goes, and the client is told.
     async fn bad(self, why: &'static str) -> io::Result<After> {
         let refusal = Refusal::BadAnswer { name: self.route.upstream.name.clone(), why };
-        let framing = if self.up.is_done() { Framing::Empty } else { Framing::Close };
-        refuse(self.client, &refusal, Some(&self.asked.head), framing, self.begun).await
+        let then = match self.up.is_done() {
+            true => After::of(self.asked.keep),
+            false => After::Linger,
+        };
+        refuse(self.client, &refusal, Some(&self.asked.head), then, self.begun).await
     }
 
     /// The upstream's connection goes with what it has heard of the request.
     async fn malformed(self, what: &'static str) -> io::Result<After> {
         let refusal = Refusal::Malformed(what);
-        refuse(self.client, &refusal, Some(&self.asked.head), Framing::Close, self.begun).await
+        refuse(self.client, &refusal, Some(&self.asked.head), After::Linger, self.begun).await
     }
 
     fn record(&self, status: u16, bytes: u64, upgraded: bool) {
@@ -512,35 +511,8 @@ impl HeadError {
     }
 }
 
-/// The head as it goes up.
-fn request_head<C>(client: &Client<C>, asked: &Asked<'_>, route: &Route) -> BytesMut {
-    let head = &asked.head;
-    let mut out = BytesMut::with_capacity(1024);
-    write::request_line(&mut out, head.method, head.target);
-    write::field(&mut out, "host", asked.named.as_bytes());
-    match asked.framing {
-        Framing::Chunked => out.extend_from_slice(b"transfer-encoding: chunked\r\n"),
-        Framing::Length(length) => write::length(&mut out, length),
-        // Some servers wait for a body that is not announced as empty.
-        _ if has(head.fields, "content-length") => write::length(&mut out, 0),
-        _ => {}
-    }
-    let rules = Rules {
-        arrival: client.door.arrival,
-        authority: asked.named,
-        origin_form: route.origin_form,
-        expect: !asked.old,
-    };
-    forward::request_fields(head.fields, &rules, &mut |name, value| {
-        write::field(&mut out, name, value);
-    });
-    if asked.upgrade {
-        out.extend_from_slice(b"connection: upgrade\r\nupgrade: websocket\r\n");
-    }
-    out.extend_from_slice(b"\r\n");
-    out
-}
-
-fn has(fields: &[Field<'_>], name: &'static str) -> bool {
-    crate::head::all(fields, name).next().is_some()
+/// Whether a body was announced where none can be: it may still come, and is no answer to anything.
+fn has_stray(answer: &parse::Answer<'_, '_>) -> bool {
+    let has = |name| all(answer.fields, name).any(|value| value != b"0");
+    answer.status == 204 && (has("content-length") || has("transfer-encoding"))
 }

@@ -216,7 +216,9 @@ pub(crate) fn target<'b>(
     method: &str,
     target: &'b str,
 ) -> Result<(Option<Named<'b>>, &'b str), Refusal> {
-    if matches!(method, "CONNECT" | "TRACE") || target == "*" {
+    // Methods have a case, and some servers do not mind it.
+    let refused = ["CONNECT", "TRACE"].iter().any(|refused| method.eq_ignore_ascii_case(refused));
+    if refused || target == "*" {
         return Err(Refusal::Method);
     }
     if target.contains('#') {

@@ -32,6 +32,8 @@ pub(crate) struct Pipe {
     /// Written, and not yet sent: the head in front of the body, and what did not fit.
     pub(crate) out: BytesMut,
     done: bool,
+    /// Whether any of it, or of the head, has been sent.
+    pub(crate) begun: bool,
     /// How many bytes of body have passed.
     pub(crate) moved: u64,
 }
@@ -41,7 +43,7 @@ impl Pipe {
     pub(crate) fn new(framing: Framing, chunked: bool, head: BytesMut) -> Pipe {
         let incoming = Decoder::new(framing);
         let done = incoming.is_over();
-        Pipe { incoming, chunked, out: head, done, moved: 0 }
+        Pipe { incoming, chunked, out: head, done, begun: false, moved: 0 }
     }
 
     /// Whether everything has been read and written.
@@ -102,7 +104,10 @@ impl Pipe {
             let sent = ready!(Pin::new(&mut *sink).poll_write(cx, &self.out));
             match sent.map_err(Broken::Sink)? {
                 0 => return Poll::Ready(Err(Broken::Sink(io::ErrorKind::WriteZero.into()))),
-                sent => self.out.advance(sent),
+                sent => {
+                    self.begun = true;
+                    self.out.advance(sent);
+                }
             }
         }
         Poll::Ready(Ok(()))

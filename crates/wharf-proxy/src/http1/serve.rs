@@ -10,6 +10,7 @@ use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
+use tokio_rustls::server::TlsStream;
 
 use super::exchange::{self, After};
 use super::parse::{Finder, Found, blank_lines};
@@ -21,8 +22,31 @@ use crate::refusal::Refusal;
 use crate::shared::Shared;
 
 /// What a client's connection is made of.
-pub(crate) trait Io: AsyncRead + AsyncWrite + Unpin {}
-impl<T: AsyncRead + AsyncWrite + Unpin> Io for T {}
+pub(crate) trait Io: AsyncRead + AsyncWrite + Unpin {
+    /// Makes sure that the end, when it is dropped, is not taken for a clean one: HTTP/1.0 knows no
+    /// other end of a body.
+    fn abort(&mut self);
+}
+
+impl Io for TcpStream {
+    fn abort(&mut self) {
+        // A connection that is gone already needs no reset.
+        let _ = self.set_zero_linger();
+    }
+}
+
+impl<T: Io> Io for &mut T {
+    fn abort(&mut self) {
+        T::abort(self);
+    }
+}
+
+impl Io for TlsStream<TcpStream> {
+    fn abort(&mut self) {
+        // TLS has a word for a clean end, and it is not said.
+        self.get_mut().0.abort();
+    }
+}
 
 /// A client's connection.
 pub(crate) struct Client<C> {
@@ -60,7 +84,7 @@ impl<C: Io> Client<C> {
                 }
             };
             match exchange::exchange(self, head).await? {
-                After::Next if self.ended || self.shared.is_draining() => break,
+                After::Next if self.has_finished() || self.shared.is_draining() => break,
                 After::Next => {}
                 After::Close => break,
                 After::Linger => return self.linger().await,
@@ -114,6 +138,12 @@ impl<C: Io> Client<C> {
                 Err(_) => return Err(NoHead::Refused(Refusal::Slow)),
             }
         }
+    }
+
+    /// Whether no request can follow: one that was sent before the client's last word is still owed
+    /// its answer.
+    pub(crate) fn has_finished(&self) -> bool {
+        self.ended && self.input.is_empty()
     }
 
     async fn read(&mut self) -> io::Result<usize> {

@@ -1,0 +1,11 @@
+//! What the proxy does with the whole of HTTP/1, good and bad, seen from outside: one row per case.
+
+#[path = "../stage/mod.rs"]
+mod stage;
+
+mod exchanges;
+mod fields;
+mod framing;
+mod misbehaviour;
+mod table;
+mod targets;
