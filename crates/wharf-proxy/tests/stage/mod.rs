@@ -1,7 +1,13 @@
 //! A stage for the proxy: a client that sends exact bytes in front of it, a server that does exactly
 //! what it is told behind it. All of it on loopback, on ports that the tests hold themselves.
 
-#![allow(dead_code, unreachable_pub, missing_docs, reason = "each test uses the part it needs")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    unused_imports,
+    missing_docs,
+    reason = "each test uses the part it needs"
+)]
 
 pub mod client;
 pub mod message;
