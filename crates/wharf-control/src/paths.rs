@@ -13,6 +13,8 @@ pub struct Environment {
     pub xdg_runtime_dir: Option<OsString>,
     /// `XDG_STATE_HOME`
     pub xdg_state_home: Option<OsString>,
+    /// `XDG_DATA_HOME`
+    pub xdg_data_home: Option<OsString>,
     /// `XDG_CONFIG_HOME`
     pub xdg_config_home: Option<OsString>,
     /// `HOME`
@@ -42,6 +44,8 @@ pub struct Paths {
     pub logs: PathBuf,
     /// The folder of settings.
     pub config: PathBuf,
+    /// The folder of the local certificate authority; private.
+    pub ca: PathBuf,
 }
 
 /// Why there is no place for wharf's files.
@@ -67,6 +71,7 @@ impl Environment {
         Environment {
             xdg_runtime_dir: std::env::var_os("XDG_RUNTIME_DIR"),
             xdg_state_home: std::env::var_os("XDG_STATE_HOME"),
+            xdg_data_home: std::env::var_os("XDG_DATA_HOME"),
             xdg_config_home: std::env::var_os("XDG_CONFIG_HOME"),
             home: std::env::var_os("HOME"),
             home_of_user,
@@ -89,6 +94,10 @@ impl Paths {
         let state = absolute(environment.xdg_state_home.as_ref())
             .or_else(|| below_home(".local/state"))
             .ok_or(PathsError::NoHome)?;
+        // Without a home it lies beside the database.
+        let data = absolute(environment.xdg_data_home.as_ref())
+            .or_else(|| below_home(".local/share"))
+            .unwrap_or_else(|| state.clone());
         let config = absolute(environment.xdg_config_home.as_ref())
             .or_else(|| below_home(".config"))
             .ok_or(PathsError::NoHome)?;
@@ -111,6 +120,7 @@ impl Paths {
             logs: state_dir.join("logs"),
             state_dir,
             config: config.join("wharf"),
+            ca: data.join("wharf/ca"),
         })
     }
 }
@@ -147,6 +157,20 @@ mod tests {
         let paths = Paths::new(&environment(None, None, Some("/home/a"))).unwrap();
         assert_eq!(paths.socket, Path::new("/home/a/.local/state/wharf/run/control.sock"));
         assert_eq!(paths.logs, Path::new("/home/a/.local/state/wharf/logs"));
+    }
+
+    #[test]
+    fn the_authority_is_data_and_beside_the_database_where_there_is_no_home() {
+        let mut some = environment(None, Some("/s"), Some("/home/a"));
+        let ca = |environment: &Environment| Paths::new(environment).unwrap().ca;
+        assert_eq!(ca(&some), Path::new("/home/a/.local/share/wharf/ca"));
+        some.xdg_data_home = Some("/d".into());
+        assert_eq!(ca(&some), Path::new("/d/wharf/ca"));
+        let homeless = Environment {
+            xdg_config_home: Some("/c".into()),
+            ..environment(None, Some("/s"), None)
+        };
+        assert_eq!(ca(&homeless), Path::new("/s/wharf/ca"));
     }
 
     #[test]

@@ -34,4 +34,5 @@ pub mod remap;
 pub mod reserve;
 pub mod signals;
 pub mod terminal;
+pub mod trust;
 pub mod user;

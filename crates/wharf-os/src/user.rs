@@ -18,6 +18,11 @@ pub fn name(uid: u32) -> Option<String> {
     Some(record(uid)?.name.to_string_lossy().into_owned())
 }
 
+/// What this machine calls itself.
+pub fn host_name() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
+
 /// The home folder: `HOME` if it is an absolute path, else what the user database says.
 pub fn home() -> Option<PathBuf> {
     std::env::var_os("HOME")

@@ -6,12 +6,17 @@
 #![forbid(unsafe_code)]
 
 mod authority;
+mod ca;
 mod forward;
 mod front;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod gate;
 mod head;
 mod http1;
 mod http2;
+mod leaf;
 mod limits;
 mod page;
 mod proxy;
@@ -19,10 +24,16 @@ mod reach;
 mod record;
 mod refusal;
 mod shared;
+mod tls;
 mod tunnel;
 mod upstream;
+mod upstream_tls;
 
+pub use ca::{Ca, CaError, CaFiles, FolderError};
 pub use front::Front;
+pub use leaf::{LeafError, Leaves};
 pub use proxy::{Config, Proxy};
 pub use record::Record;
+pub use tls::Tls;
 pub use upstream::Ownership;
+pub use upstream_tls::upstream_client_config;

@@ -6,6 +6,7 @@
 
 #![forbid(unsafe_code)]
 
+mod authority;
 mod choice;
 mod cli;
 mod events;

@@ -72,6 +72,11 @@ const BANS: &[Ban] = &[
 
 /// The one file of the binary that may know the daemon.
 const DAEMON_DOOR: &str = "crates/wharf/src/cli/daemon.rs";
+/// The one file of the binary that may know the proxy: of it the local CA alone.
+const PROXY_DOOR: &str = "crates/wharf/src/authority.rs";
+/// Crates that one file of the binary may know.
+const DOORS: [(&str, &str, &str); 2] =
+    [("wharf_daemon", DAEMON_DOOR, "daemon"), ("wharf_proxy", PROXY_DOOR, "proxy")];
 
 /// Checks every file of the workspace.
 pub fn check(tree: &Tree) -> Vec<Breach> {
@@ -102,9 +107,10 @@ fn file(source: &Source) -> Vec<Breach> {
             }
         }
     }
-    if name == "wharf" && source.path != DAEMON_DOOR {
-        for offset in source.find_outside_tests("wharf_daemon") {
-            let what = format!("only {DAEMON_DOOR} may know the daemon's crate");
+    let others = DOORS.iter().filter(|(_, door, _)| name == "wharf" && source.path != *door);
+    for (of, door, what) in others {
+        for offset in source.find_outside_tests(of) {
+            let what = format!("only {door} may know the {what}'s crate");
             breaches.push(Breach::new(&source.path, source.line(offset), "imports", what));
         }
     }
@@ -169,8 +175,10 @@ mod tests {
     }
 
     #[test]
-    fn one_file_knows_the_daemon() {
+    fn one_file_knows_the_daemon_and_one_the_proxy() {
         assert_eq!(breaches("crates/wharf/src/cli/ls.rs", "use wharf_daemon::run;"), ["1 imports"]);
         assert_eq!(breaches(DAEMON_DOOR, "use wharf_daemon::run;"), [""; 0]);
+        assert_eq!(breaches(DAEMON_DOOR, "use wharf_proxy::Tls;"), ["1 imports"]);
+        assert_eq!(breaches(PROXY_DOOR, "use wharf_proxy::Ca;"), [""; 0]);
     }
 }

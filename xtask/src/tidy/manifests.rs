@@ -19,6 +19,7 @@ const TABLE: &[(&str, &[&str])] = &[
             "wharf-model",
             "wharf-os",
             "wharf-plan",
+            "wharf-proxy",
             "wharf-supervisor",
         ],
     ),
@@ -125,7 +126,7 @@ mod tests {
             [
                 "crates/wharf/Cargo.toml:5: imports: `wharf` may not depend on `wharf-lease`: it may \
               use wharf-control, wharf-daemon, wharf-export, wharf-facts, wharf-model, wharf-os, \
-              wharf-plan, wharf-supervisor"
+              wharf-plan, wharf-proxy, wharf-supervisor"
             ]
         );
         assert_eq!(breaches("wharf-daemon", lease), [""; 0]);

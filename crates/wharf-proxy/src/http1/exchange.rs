@@ -18,7 +18,7 @@ use super::pipe::{Broken, Pipe};
 use super::serve::{Client, Io};
 use super::write;
 use crate::forward;
-use crate::head::{Head, all};
+use crate::head::{Head, all, tokens};
 use crate::limits::{LINGER, MAX_HEAD};
 use crate::page;
 use crate::reach::Visit;
@@ -227,7 +227,9 @@ impl<'c, 'a, C: Io> Exchange<'c, 'a, C> {
             };
             finder = Finder::default();
             match answer.status {
-                101 if self.asked.upgrade => return Ok(self.switch(&answer).await),
+                101 if self.asked.upgrade && is_websocket(&answer) => {
+                    return Ok(self.switch(&answer).await);
+                }
                 101 => {
                     return Ok(self.bad("it changes the protocol, which nobody asked for").await);
                 }
@@ -509,6 +511,11 @@ impl HeadError {
             HeadError::TooLong | HeadError::Malformed(_) => io::ErrorKind::InvalidData.into(),
         }
     }
+}
+
+/// Whether it changes to what was asked for (RFC 9110, section 15.2.2).
+fn is_websocket(answer: &parse::Answer<'_, '_>) -> bool {
+    all(answer.fields, "upgrade").flat_map(tokens).any(|to| to.eq_ignore_ascii_case("websocket"))
 }
 
 /// Whether a body was announced where none can be: it may still come, and is no answer to anything.

@@ -199,3 +199,114 @@ pub(crate) async fn send_to_https(stream: &mut TcpStream, door: Door, shared: &R
     // A client that is gone needs no answer.
     let _ = client.last_word(&page, true).await;
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use tokio::io::{AsyncReadExt, DuplexStream, duplex};
+    use tokio::sync::{broadcast, watch};
+    use wharf_model::{RouteTable, Upstream};
+
+    use super::*;
+    use crate::forward::Arrival;
+    use crate::record::Log;
+    use crate::upstream::{Ownership, Upstreams};
+
+    impl Io for DuplexStream {
+        fn abort(&mut self) {}
+    }
+
+    struct Anybody;
+
+    impl Ownership for Anybody {
+        fn verify(&self, _: &Upstream, _: SocketAddr) -> Result<(), String> {
+            Ok(())
+        }
+    }
+
+    const BUFFER: usize = 4096;
+    const PAUSE: Duration = Duration::from_secs(4);
+
+    /// Runs a client against a connection with no routes; how long the connection lasted. Time passes
+    /// only when nothing else happens.
+    fn lasts<F: Future<Output = ()>>(client: impl FnOnce(DuplexStream) -> F) -> Duration {
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        let runtime = runtime.enable_time().start_paused(true).build().unwrap();
+        runtime.block_on(async {
+            let (_table, routes) = watch::channel(Arc::new(RouteTable::default()));
+            let (_drain, draining) = watch::channel(false);
+            let log = Log::new(broadcast::Sender::new(1));
+            let upstreams = Upstreams::new(Arc::new(Anybody), None);
+            let shared = Rc::new(Shared::new(routes, upstreams, log, draining));
+            let arrival = Arrival { client: [127, 0, 0, 1].into(), https: false, port: 80 };
+            let door = Door { arrival, lan: false };
+            let (ours, theirs) = duplex(BUFFER);
+            let begun = Instant::now();
+            let serving = async {
+                serve(theirs, BytesMut::new(), door, shared).await;
+                begun.elapsed()
+            };
+            tokio::join!(serving, client(ours)).0
+        })
+    }
+
+    async fn heard(mut stream: DuplexStream) -> String {
+        let mut text = String::new();
+        stream.read_to_string(&mut text).await.unwrap();
+        text
+    }
+
+    #[test]
+    fn a_head_that_does_not_end_is_ended() {
+        let lasted = lasts(|mut stream| async {
+            stream.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n").await.unwrap();
+            let text = heard(stream).await;
+            assert!(text.starts_with("HTTP/1.1 408 ") && text.contains("connection: close"));
+        });
+        assert_eq!(lasted, HEAD_TIMEOUT);
+    }
+
+    #[test]
+    fn a_head_that_drips_in_is_ended_as_soon() {
+        let lasted = lasts(|mut stream| async {
+            for piece in ["G", "E", "T", " ", "/"] {
+                if stream.write_all(piece.as_bytes()).await.is_ok() {
+                    tokio::time::advance(PAUSE).await;
+                }
+            }
+            assert!(heard(stream).await.starts_with("HTTP/1.1 408 "));
+        });
+        // With a new term for each byte it would be five pauses more.
+        assert!(lasted >= HEAD_TIMEOUT && lasted <= HEAD_TIMEOUT + PAUSE * 2, "{lasted:?}");
+    }
+
+    #[test]
+    fn a_silent_connection_ends_without_a_word() {
+        let lasted = lasts(|stream| async { assert_eq!(heard(stream).await, "") });
+        assert_eq!(lasted, IDLE_TIMEOUT);
+    }
+
+    #[test]
+    fn blank_lines_are_no_sign_of_life() {
+        let lasted = lasts(|mut stream| async move {
+            while stream.write_all(b"\r\n").await.is_ok() {
+                tokio::time::advance(PAUSE).await;
+            }
+        });
+        assert!(lasted >= IDLE_TIMEOUT && lasted < IDLE_TIMEOUT + PAUSE, "{lasted:?}");
+    }
+
+    #[test]
+    fn whoever_was_refused_and_goes_on_is_not_heard_for_long() {
+        let lasted = lasts(|mut stream| async move {
+            stream.write_all(b"nonsense\r\n\r\n").await.unwrap();
+            while stream.write_all(b"more").await.is_ok() {
+                tokio::time::advance(Duration::from_millis(300)).await;
+            }
+        });
+        assert!(lasted >= LINGER && lasted < LINGER * 2, "{lasted:?}");
+    }
+}

@@ -12,6 +12,8 @@ mod release;
 pub(crate) mod restart;
 mod run;
 mod stop;
+mod trust;
+mod untrust;
 mod who;
 
 use std::process::ExitCode;
@@ -61,6 +63,10 @@ enum Command {
     Doctor(doctor::Args),
     /// Show the proxy that gives every instance its name
     Proxy(proxy::Args),
+    /// Make the local CA and have browsers and programs trust it
+    Trust(trust::Args),
+    /// Take the local CA out of every store, and delete it
+    Untrust(untrust::Args),
     /// Run, ask or stop the daemon that keeps the leases
     Daemon(daemon::Args),
     /// Print the completion script of a shell
@@ -86,6 +92,8 @@ pub(crate) fn main() -> Outcome {
         Command::Explain(args) => explain::run(&args),
         Command::Doctor(args) => doctor::run(&args),
         Command::Proxy(args) => proxy::run(&args),
+        Command::Trust(args) => trust::run(&args),
+        Command::Untrust(args) => untrust::run(&args),
         Command::Daemon(args) => daemon::run(args),
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),

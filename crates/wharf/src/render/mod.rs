@@ -8,6 +8,7 @@ pub(crate) mod port;
 pub(crate) mod proxy;
 pub(crate) mod stop;
 pub(crate) mod table;
+pub(crate) mod trust;
 pub(crate) mod who;
 
 use std::io::{self, Write};
