@@ -194,6 +194,16 @@ struct Answered {
     unwanted: bool,
 }
 
+/// What an answer's head leads to.
+enum Step {
+    /// The protocol changes: what the client is told of it.
+    Switch(BytesMut),
+    /// Another answer follows this one.
+    Interim(BytesMut),
+    Answer(Answered),
+    Bad(&'static str),
+}
+
 impl<'c, 'a, C: Io> Exchange<'c, 'a, C> {
     fn new(
         client: &'c mut Client<C>,
@@ -219,32 +229,50 @@ impl<'c, 'a, C: Io> Exchange<'c, 'a, C> {
                 Err(HeadError::Malformed(what)) => return Ok(self.malformed(what).await),
             };
             self.upstream.answered();
-            let head = self.upstream.input.split_to(length);
-            let mut store = parse::store();
-            let answer = match parse::answer(&head, &mut store) {
-                Ok(answer) => answer,
-                Err(why) => return Ok(self.bad(why).await),
-            };
             finder = Finder::default();
-            match answer.status {
-                101 if self.asked.upgrade && is_websocket(&answer) => {
-                    return Ok(self.switch(&answer).await);
-                }
-                101 => {
-                    return Ok(self.bad("it changes the protocol, which nobody asked for").await);
-                }
-                100..=199 => {
-                    self.continued |= answer.status == 100;
-                    if let Err(error) = self.interim(&answer).await {
+            match self.judge(length) {
+                Step::Switch(out) => return Ok(self.switch(out).await),
+                Step::Interim(out) => {
+                    if let Err(error) = self.interim(out).await {
                         return Ok(Err(error));
                     }
                 }
-                _ => match self.answered(&answer) {
-                    Ok(answered) => return Ok(self.pass(answered).await),
-                    Err(why) => return Ok(self.bad(why).await),
-                },
+                Step::Answer(answered) => return Ok(self.pass(answered).await),
+                Step::Bad(why) => return Ok(self.bad(why).await),
             }
         }
+    }
+
+    /// Reads an answer's head. Nothing waits meanwhile: what its fields take is not held by connections.
+    fn judge(&mut self, length: usize) -> Step {
+        let head = self.upstream.input.split_to(length);
+        let mut store = parse::store();
+        let answer = match parse::answer(&head, &mut store) {
+            Ok(answer) => answer,
+            Err(why) => return Step::Bad(why),
+        };
+        match answer.status {
+            101 if self.asked.upgrade && is_websocket(&answer) => Step::Switch(self.other(&answer)),
+            101 => Step::Bad("it changes the protocol, which nobody asked for"),
+            100..=199 => {
+                self.continued |= answer.status == 100;
+                Step::Interim(self.other(&answer))
+            }
+            _ => match self.answered(&answer) {
+                Ok(answered) => Step::Answer(answered),
+                Err(why) => Step::Bad(why),
+            },
+        }
+    }
+
+    /// The head of an answer without a body, but for its empty line.
+    fn other(&self, answer: &parse::Answer<'_, '_>) -> BytesMut {
+        let mut out = BytesMut::new();
+        write::status_line(&mut out, answer.status, answer.reason);
+        forward::answer_fields(answer.fields, &mut |name, value| {
+            write::field(&mut out, name, value)
+        });
+        out
     }
 
     /// Waits for the end of an answer's head while the body goes up. `None`: the upstream has closed.
@@ -311,15 +339,10 @@ impl<'c, 'a, C: Io> Exchange<'c, 'a, C> {
     }
 
     /// An answer before the answer: 100 Continue, 103 Early Hints.
-    async fn interim(&mut self, answer: &parse::Answer<'_, '_>) -> io::Result<()> {
+    async fn interim(&mut self, mut out: BytesMut) -> io::Result<()> {
         if self.asked.old {
             return Ok(());
         }
-        let mut out = BytesMut::new();
-        write::status_line(&mut out, answer.status, answer.reason);
-        forward::answer_fields(answer.fields, &mut |name, value| {
-            write::field(&mut out, name, value)
-        });
         out.extend_from_slice(b"\r\n");
         self.client.stream.write_all(&out).await?;
         self.client.stream.flush().await
@@ -447,12 +470,7 @@ impl<'c, 'a, C: Io> Exchange<'c, 'a, C> {
     }
 
     /// The protocol changes: from here on it is bytes.
-    async fn switch(mut self, answer: &parse::Answer<'_, '_>) -> io::Result<After> {
-        let mut out = BytesMut::new();
-        write::status_line(&mut out, 101, answer.reason);
-        forward::answer_fields(answer.fields, &mut |name, value| {
-            write::field(&mut out, name, value)
-        });
+    async fn switch(mut self, mut out: BytesMut) -> io::Result<After> {
         self.sign(&mut out);
         out.extend_from_slice(b"connection: upgrade\r\nupgrade: websocket\r\n\r\n");
         self.client.stream.write_all(&out).await?;
