@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
-use bytes::BytesMut;
+use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncRead, AsyncWriteExt, ReadBuf};
 use tokio::time::timeout;
 use wharf_model::Route;
@@ -245,33 +245,35 @@ impl<'c, 'a, C: Io> Exchange<'c, 'a, C> {
 
     /// Reads an answer's head. Nothing waits meanwhile: what its fields take is not held by connections.
     fn judge(&mut self, length: usize) -> Step {
-        let head = self.upstream.input.split_to(length);
+        let out = self.spare();
         let mut store = parse::store();
-        let answer = match parse::answer(&head, &mut store) {
+        let answer = match parse::answer(&self.upstream.input[..length], &mut store) {
             Ok(answer) => answer,
             Err(why) => return Step::Bad(why),
         };
-        match answer.status {
-            101 if self.asked.upgrade && is_websocket(&answer) => Step::Switch(self.other(&answer)),
+        let status = answer.status;
+        let step = match status {
+            101 if self.asked.upgrade && is_websocket(&answer) => Step::Switch(other(&answer, out)),
             101 => Step::Bad("it changes the protocol, which nobody asked for"),
-            100..=199 => {
-                self.continued |= answer.status == 100;
-                Step::Interim(self.other(&answer))
-            }
-            _ => match self.answered(&answer) {
+            100..=199 => Step::Interim(other(&answer, out)),
+            _ => match self.answered(&answer, out) {
                 Ok(answered) => Step::Answer(answered),
                 Err(why) => Step::Bad(why),
             },
-        }
+        };
+        self.continued |= status == 100;
+        self.upstream.input.advance(length);
+        step
     }
 
-    /// The head of an answer without a body, but for its empty line.
-    fn other(&self, answer: &parse::Answer<'_, '_>) -> BytesMut {
-        let mut out = BytesMut::new();
-        write::status_line(&mut out, answer.status, answer.reason);
-        forward::answer_fields(answer.fields, &mut |name, value| {
-            write::field(&mut out, name, value)
-        });
+    /// A buffer for a head: the one in which the request has gone up, once it has.
+    fn spare(&mut self) -> BytesMut {
+        let mut out = match self.up.is_done() {
+            true => std::mem::take(&mut self.up.out),
+            false => BytesMut::new(),
+        };
+        out.clear();
+        out.reserve(512);
         out
     }
 
@@ -348,7 +350,11 @@ impl<'c, 'a, C: Io> Exchange<'c, 'a, C> {
         self.client.stream.flush().await
     }
 
-    fn answered(&self, answer: &parse::Answer<'_, '_>) -> Result<Answered, &'static str> {
+    fn answered(
+        &self,
+        answer: &parse::Answer<'_, '_>,
+        mut out: BytesMut,
+    ) -> Result<Answered, &'static str> {
         let to_head = self.asked.head.method == "HEAD";
         let framing = parse::answer_framing(answer, to_head)?;
         let head = Head { method: "", target: "", fields: answer.fields };
@@ -365,7 +371,6 @@ impl<'c, 'a, C: Io> Exchange<'c, 'a, C> {
             && !unwanted
             && !self.client.has_finished()
             && !self.client.shared.is_draining();
-        let mut out = BytesMut::with_capacity(512);
         write::status_line(&mut out, answer.status, answer.reason);
         forward::answer_fields(answer.fields, &mut |name, value| {
             write::field(&mut out, name, value)
@@ -534,6 +539,13 @@ impl HeadError {
 /// Whether it changes to what was asked for (RFC 9110, section 15.2.2).
 fn is_websocket(answer: &parse::Answer<'_, '_>) -> bool {
     all(answer.fields, "upgrade").flat_map(tokens).any(|to| to.eq_ignore_ascii_case("websocket"))
+}
+
+/// The head of an answer without a body, but for its empty line.
+fn other(answer: &parse::Answer<'_, '_>, mut out: BytesMut) -> BytesMut {
+    write::status_line(&mut out, answer.status, answer.reason);
+    forward::answer_fields(answer.fields, &mut |name, value| write::field(&mut out, name, value));
+    out
 }
 
 /// Whether a body was announced where none can be: it may still come, and is no answer to anything.

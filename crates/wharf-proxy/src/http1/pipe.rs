@@ -62,12 +62,11 @@ impl Pipe {
     ) -> Poll<Result<(), Broken>> {
         loop {
             if !self.done && !input.is_empty() {
-                let mut data = input.split();
-                let used = self.feed(cx, &data, sink)?;
-                data.advance(used);
-                if !data.is_empty() {
-                    data.unsplit(input.split());
-                    *input = data;
+                let used = self.feed(cx, input, sink)?;
+                input.advance(used);
+                if input.is_empty() {
+                    // A stream may go on for hours with what it began with.
+                    *input = BytesMut::new();
                 }
             }
             ready!(self.send(cx, sink))?;

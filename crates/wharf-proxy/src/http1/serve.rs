@@ -110,6 +110,10 @@ impl<C: Io> Client<C> {
                 finder = Finder::default();
             }
             match finder.look(&self.input, true) {
+                // Mostly the head is all that has come, and nothing need be shared.
+                Found::Head(length) if length == self.input.len() && length <= MAX_HEAD => {
+                    return Ok(std::mem::take(&mut self.input));
+                }
                 Found::Head(length) if length <= MAX_HEAD => {
                     return Ok(self.input.split_to(length));
                 }
