@@ -19,7 +19,7 @@ use super::serve::{Client, Io};
 use super::write;
 use crate::forward;
 use crate::head::{Head, all, tokens};
-use crate::limits::{LINGER, MAX_HEAD};
+use crate::limits::{LINGER, MAX_HEAD, READ_HEAD};
 use crate::page;
 use crate::reach::Visit;
 use crate::record::{Record, masked, now_ms};
@@ -321,7 +321,7 @@ impl<'c, 'a, C: Io> Exchange<'c, 'a, C> {
 
     fn poll_upstream(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         let mut scratch = self.client.shared.scratch();
-        let mut buffer = ReadBuf::new(&mut scratch);
+        let mut buffer = ReadBuf::new(&mut scratch[..READ_HEAD]);
         std::task::ready!(Pin::new(&mut self.upstream.stream).poll_read(cx, &mut buffer))?;
         self.upstream.input.extend_from_slice(buffer.filled());
         Poll::Ready(Ok(buffer.filled().len()))

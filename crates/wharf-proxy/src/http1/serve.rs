@@ -16,7 +16,7 @@ use tokio_rustls::server::TlsStream;
 use super::exchange::{self, After};
 use super::parse::{Finder, Found, blank_lines};
 use super::write;
-use crate::limits::{HEAD_TIMEOUT, IDLE_TIMEOUT, LINGER, MAX_HEAD, MAX_LINGER};
+use crate::limits::{HEAD_TIMEOUT, IDLE_TIMEOUT, LINGER, MAX_HEAD, MAX_LINGER, READ_HEAD};
 use crate::page::{self, Page};
 use crate::reach::Door;
 use crate::refusal::Refusal;
@@ -202,7 +202,7 @@ impl<C: Io> Client<C> {
     /// Reads more of what the client says into the input; 0 at its end.
     pub(crate) fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         let mut scratch = self.shared.scratch();
-        let mut buffer = ReadBuf::new(&mut scratch);
+        let mut buffer = ReadBuf::new(&mut scratch[..READ_HEAD]);
         ready!(Pin::new(&mut self.stream).poll_read(cx, &mut buffer))?;
         let data = buffer.filled();
         self.input.extend_from_slice(data);
