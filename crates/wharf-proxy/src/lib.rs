@@ -9,6 +9,9 @@ mod authority;
 mod ca;
 mod forward;
 mod front;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod gate;
 mod head;
 mod http1;

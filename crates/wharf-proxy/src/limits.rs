@@ -16,6 +16,8 @@ pub(crate) const MAX_CHUNK_EXTENSIONS: usize = 64 * 1024;
 pub(crate) const MAX_TRAILERS: usize = 16 * 1024;
 /// How much is read at once, in bytes. Also about what is buffered of a direction.
 pub(crate) const READ: usize = 64 * 1024;
+/// The same where a head is expected: what lies behind one is copied before it goes on.
+pub(crate) const READ_HEAD: usize = 16 * 1024;
 /// What a connection's buffer starts with, in bytes: most heads fit.
 pub(crate) const FIRST_BUFFER: usize = 4 * 1024;
 
