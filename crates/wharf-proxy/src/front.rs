@@ -52,11 +52,18 @@ impl Capacity {
         self.open.get()
     }
 
-    /// A place for one connection, when there is one.
-    async fn take(self: &Rc<Self>) -> Place {
+    /// When there is a place for one more. Whoever waits for a client has none yet, else nothing would
+    /// ever be idle.
+    pub(crate) async fn room(&self) {
         while self.open.get() >= self.most {
             self.freed.notified().await;
         }
+        // One place that was given up wakes one of those that wait, who may not need it.
+        self.freed.notify_one();
+    }
+
+    /// A place for one connection.
+    pub(crate) fn take(self: &Rc<Self>) -> Place {
         self.open.set(self.open.get() + 1);
         Place(self.clone())
     }
@@ -70,7 +77,7 @@ impl Capacity {
 }
 
 /// One connection's place.
-struct Place(Rc<Capacity>);
+pub(crate) struct Place(Rc<Capacity>);
 
 impl Drop for Place {
     fn drop(&mut self) {
@@ -91,7 +98,7 @@ pub(crate) async fn accept(
     let tls = front.tls.map(tokio_rustls::TlsAcceptor::from);
     let mut draining = shared.draining.clone();
     loop {
-        let place = capacity.take().await;
+        capacity.room().await;
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
             _ = draining.wait_for(|draining| *draining) => return Ok(()),
@@ -99,7 +106,7 @@ pub(crate) async fn accept(
         match accepted {
             Ok((stream, client)) => {
                 let door = door(client, tls.is_some(), port, front.lan);
-                let (shared, tls) = (shared.clone(), tls.clone());
+                let (shared, tls, place) = (shared.clone(), tls.clone(), capacity.take());
                 tokio::task::spawn_local(async move {
                     let _place = place;
                     welcome(stream, tls, door, shared).await;
