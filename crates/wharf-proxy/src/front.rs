@@ -58,13 +58,14 @@ impl Capacity {
 
     /// When there is a place for one more connection. Several fronts may see the same one: it does not
     /// matter if a few more come than were thought of.
-    async fn allows(&self) {
+    pub(crate) async fn room(&self) {
         while self.open.get() >= self.most {
             self.freed.notified().await;
         }
     }
 
-    fn take(self: &Rc<Self>) -> Place {
+    /// A place for one connection.
+    pub(crate) fn take(self: &Rc<Self>) -> Place {
         self.open.set(self.open.get() + 1);
         Place(self.clone())
     }
@@ -78,7 +79,7 @@ impl Capacity {
 }
 
 /// One connection's place.
-struct Place(Rc<Capacity>);
+pub(crate) struct Place(Rc<Capacity>);
 
 impl Drop for Place {
     fn drop(&mut self) {
@@ -100,7 +101,7 @@ pub(crate) async fn accept(
     let mut tls = front.tls;
     let mut draining = shared.draining.clone();
     loop {
-        capacity.allows().await;
+        capacity.room().await;
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
             _ = draining.wait_for(|draining| *draining) => return Ok(()),

@@ -45,6 +45,11 @@ pub(crate) const HOLD_REFUSED: Duration = Duration::from_secs(2);
 /// How many requests may wait at once.
 pub(crate) const MAX_HELD: usize = 1024;
 
+/// How often a server that refuses connections although it should serve is tried again.
+pub(crate) const TRY_AGAIN: Duration = Duration::from_millis(50);
+/// How many pipes there are for bytes between sockets: two descriptors each. Whoever finds none copies.
+pub(crate) const MAX_PIPES: usize = 128;
+
 /// How many idle connections to one upstream are kept.
 pub(crate) const MAX_IDLE: usize = 512;
 /// How long one is kept.

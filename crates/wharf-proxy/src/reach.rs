@@ -2,7 +2,6 @@
 
 use std::cell::Cell;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -12,13 +11,10 @@ use crate::authority::Authority;
 use crate::forward::{Arrival, hops};
 use crate::gate::{self, Surroundings};
 use crate::head::Head;
-use crate::limits::{HOLD, HOLD_PAGE, HOLD_REFUSED, MAX_HELD, MAX_HOPS};
+use crate::limits::{HOLD, HOLD_PAGE, HOLD_REFUSED, MAX_HELD, MAX_HOPS, TRY_AGAIN};
 use crate::refusal::Refusal;
 use crate::shared::Shared;
 use crate::upstream::{Connection, NoConnection};
-
-/// How often a server that refuses connections although it should serve is tried again.
-const TRY_AGAIN: Duration = Duration::from_millis(50);
 
 type Routes = watch::Receiver<Arc<RouteTable>>;
 
@@ -136,8 +132,7 @@ impl Visit<'_> {
 
     /// A front of ours is nobody's upstream.
     fn keep_out_of_circles(&self, route: &Route) -> Result<(), Refusal> {
-        let own = |port: u16| self.shared.fronts.borrow().iter().any(|(front, _)| *front == port);
-        match route.upstream.addresses.iter().any(|address| own(address.port())) {
+        match route.upstream.addresses.iter().any(|address| self.shared.is_own(address.port())) {
             true => Err(Refusal::Circle),
             false => Ok(()),
         }
@@ -145,10 +140,10 @@ impl Visit<'_> {
 }
 
 /// A place among those that wait, given back even if the client leaves.
-struct Place<'a>(&'a Cell<usize>);
+pub(crate) struct Place<'a>(&'a Cell<usize>);
 
 impl Place<'_> {
-    fn take(held: &Cell<usize>) -> Place<'_> {
+    pub(crate) fn take(held: &Cell<usize>) -> Place<'_> {
         held.set(held.get() + 1);
         Place(held)
     }
