@@ -55,13 +55,13 @@ pub(crate) struct Wires {
 /// The state, and how it is reached.
 pub(crate) struct Coordinator {
     identity: Identity,
-    ledger: Ledger,
+    pub(crate) ledger: Ledger,
     owners: Owners,
     eyes: Eyes,
     journal: Journal,
-    gateway: Gateway,
+    pub(crate) gateway: Gateway,
     /// Whether the routes may be others than the proxy has been told.
-    rerouted: bool,
+    pub(crate) rerouted: bool,
     notices: broadcast::Sender<Told>,
     open: watch::Receiver<usize>,
     begun: Instant,
@@ -138,15 +138,21 @@ impl Coordinator {
     }
 
     /// Tells the proxy where names lead, if that may have changed.
-    fn reroute(&mut self) {
-        if std::mem::take(&mut self.rerouted) {
-            self.gateway.route(self.ledger.table().instances());
+    pub(crate) fn reroute(&mut self) {
+        if !std::mem::take(&mut self.rerouted) {
+            return;
+        }
+        let Coordinator { ledger, eyes, gateway, .. } = self;
+        gateway.route(ledger.table().instances(), ledger.table().aliases());
+        for kind in gateway.settle_services(ledger, eyes) {
+            self.tell(kind);
         }
     }
 
     /// What the proxy has under way is answered; then it ends.
     pub(crate) async fn close_gateway(&mut self) {
         self.gateway.close(DRAIN).await;
+        self.gateway.services.close(&mut self.ledger, &mut self.eyes);
     }
 
     fn fold(&mut self, event: Event) {
@@ -160,6 +166,7 @@ impl Coordinator {
             Event::DeleteInstance(id, reply) => drop(reply.send(self.delete(id))),
             Event::Snapshot(reply) => drop(reply.send(Ok(self.snapshot()))),
             Event::Proxy(reply) => drop(reply.send(Ok(self.gateway.status()))),
+            Event::Given(asked) => self.given(asked),
             Event::Stop(reply) => {
                 self.stop("asked over the control socket");
                 drop(reply.send(Ok(Stopping { schema: SCHEMA, pid: std::process::id() })));
@@ -178,6 +185,7 @@ impl Coordinator {
         }
         self.expire();
         self.ledger.check_store(clock::now());
+        self.rerouted |= self.gateway.services.wait();
         self.reroute();
         self.tell_news();
         if self.is_idle() {
@@ -187,7 +195,7 @@ impl Coordinator {
 
     fn is_idle(&mut self) -> bool {
         let now = clock::now().boot_ms;
-        let needed = self.ledger.table().lease_count() > 0
+        let needed = self.ledger.table().lease_count() > self.gateway.services.leases()
             || self.live_instances() > 0
             || *self.open.borrow() > 0
             || self.gateway.connections() > 0;
@@ -202,6 +210,7 @@ impl Coordinator {
             self.stopping = true;
             self.journal.line(&format!("ends: {why}"));
             self.tell(NoticeKind::Stopping);
+            self.gateway.requests.close();
         }
     }
 

@@ -8,6 +8,8 @@ use wharf_control::api::{
 };
 use wharf_model::{Instance, ProcessId};
 
+use crate::given::Asked;
+
 /// Where an answer goes.
 pub(crate) type Reply<T> = oneshot::Sender<Result<T, ErrorBody>>;
 
@@ -28,6 +30,8 @@ pub(crate) enum Event {
     Snapshot(Reply<Snapshot>),
     /// Somebody asks how the proxy is.
     Proxy(Reply<ProxyStatus>),
+    /// Somebody asks about names that the user gives, or changes them.
+    Given(Asked),
     /// The daemon is to end.
     Stop(Reply<Stopping>),
     /// A process that leases or instances depend on has ended.
@@ -51,6 +55,7 @@ impl Event {
             }
             Event::Snapshot(reply) => drop(reply.send(Err(refusal))),
             Event::Proxy(reply) => drop(reply.send(Err(refusal))),
+            Event::Given(asked) => asked.refuse(refusal),
             Event::Stop(reply) => drop(reply.send(Err(refusal))),
             Event::OwnerGone(_) | Event::Fault(_) | Event::Superseded => {}
         }

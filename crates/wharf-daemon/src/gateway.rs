@@ -5,13 +5,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{broadcast, watch};
-use wharf_control::api::{ProxyPorts, ProxyStatus, ProxyWish, RouteReport, SCHEMA};
-use wharf_model::{Condition, Instance, Route, RouteTable};
+use wharf_control::api::{NoticeKind, ProxyPorts, ProxyStatus, ProxyWish, RouteReport, SCHEMA};
+use wharf_lease::Ledger;
+use wharf_model::{Alias, Condition, Instance, Route, RouteTable};
 use wharf_proxy::{Config, Proxy, Record};
 
+use crate::eyes::Eyes;
 use crate::fronts::Fronts;
 use crate::names;
 use crate::ownership::Kernel;
+use crate::requests::Requests;
+use crate::services::Services;
 
 /// How many records of requests a slow reader may be behind before it misses some.
 const MAX_RECORDS: usize = 1024;
@@ -24,6 +28,8 @@ pub(crate) struct Gateway {
     fronts: Fronts,
     routes: watch::Sender<Arc<RouteTable>>,
     records: broadcast::Sender<Arc<Record>>,
+    pub(crate) requests: Requests,
+    pub(crate) services: Services,
 }
 
 impl Gateway {
@@ -32,7 +38,10 @@ impl Gateway {
     pub(crate) async fn open(wish: ProxyWish, files: usize) -> Gateway {
         let (routes, table) = watch::channel(Arc::new(RouteTable::default()));
         let (records, _) = broadcast::channel(MAX_RECORDS);
-        let mut gateway = Gateway { proxy: None, fronts: Fronts::default(), routes, records };
+        let requests = Requests::new(records.clone());
+        let services = Services::new();
+        let fronts = Fronts::default();
+        let mut gateway = Gateway { proxy: None, fronts, routes, records, requests, services };
         if wish != ProxyWish::Off
             && let Err(error) = gateway.start(wish, table, files).await
         {
@@ -50,7 +59,7 @@ impl Gateway {
         let proxy = Proxy::start(Config {
             routes,
             ownership: Arc::new(Kernel::default()),
-            upstream_tls: None,
+            upstream_tls: Some(wharf_proxy::upstream_client_config()),
             records: self.records.clone(),
             max_connections: (files / 2).saturating_sub(SPARE_FILES).max(64),
         })?;
@@ -66,9 +75,18 @@ impl Gateway {
         self.fronts.ports()
     }
 
-    /// The routes of these instances from now on.
-    pub(crate) fn route<'a>(&self, instances: impl Iterator<Item = &'a Instance>) {
-        let table = names::table(instances);
+    /// Whether the proxy listens on this port itself.
+    pub(crate) fn has(&self, port: u16) -> bool {
+        self.fronts.open.iter().any(|front| front.port == port) || self.services.have(port)
+    }
+
+    /// The routes of these instances and aliases from now on.
+    pub(crate) fn route<'a>(
+        &self,
+        instances: impl Iterator<Item = &'a Instance>,
+        aliases: impl Iterator<Item = &'a Alias>,
+    ) {
+        let table = names::table(instances, aliases);
         self.routes.send_if_modified(|current| {
             let changed = **current != table;
             if changed {
@@ -76,6 +94,15 @@ impl Gateway {
             }
             changed
         });
+    }
+
+    /// Makes the services that do not speak HTTP what the ledger says. Gives what is to be told.
+    pub(crate) fn settle_services(
+        &mut self,
+        ledger: &mut Ledger,
+        eyes: &mut Eyes,
+    ) -> Vec<NoticeKind> {
+        self.services.settle(ledger, eyes, self.proxy.as_ref())
     }
 
     /// How many connections of clients are open.
@@ -89,7 +116,7 @@ impl Gateway {
         routes.sort_by(|one, other| (&one.host, &one.path).cmp(&(&other.host, &other.path)));
         ProxyStatus {
             schema: SCHEMA,
-            listeners: self.fronts.open.clone(),
+            listeners: self.fronts.open.iter().cloned().chain(self.services.listeners()).collect(),
             routes,
             connections: self.connections(),
             notes: self.fronts.notes.clone(),
@@ -118,5 +145,6 @@ fn report(route: &Route) -> RouteReport {
         addresses: route.upstream.addresses.clone(),
         condition: condition.to_owned(),
         lan: route.lan,
+        alias: route.upstream.instance.is_none(),
     }
 }

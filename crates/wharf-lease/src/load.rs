@@ -2,9 +2,7 @@
 
 use rusqlite::{Connection, Row};
 use wharf_model::alias::parse_name;
-use wharf_model::{
-    Alias, Instance, Lease, LeaseKind, PathText, Port, ServiceKey, Target, TcpName,
-};
+use wharf_model::{Alias, Instance, Lease, LeaseKind, PathText, Port, ServiceKey, Target, TcpName};
 
 use crate::change::Change;
 use crate::home::Home;

@@ -14,7 +14,8 @@ fn alias(name: &str, target: &str) -> Alias {
 fn names(world: &World) -> Vec<String> {
     let table = world.ledger.table();
     let aliases = table.aliases().map(|alias| format!("{} {}", alias.name, alias.target));
-    let tcp = table.tcp_names().map(|named| format!("{} {:?}", named.name, named.to.map(|p| p.get())));
+    let tcp =
+        table.tcp_names().map(|named| format!("{} {:?}", named.name, named.to.map(|p| p.get())));
     aliases.chain(tcp).collect()
 }
 
@@ -29,12 +30,8 @@ fn furnished() -> World {
     world
 }
 
-const FURNISHED: [&str; 4] = [
-    "api.shop https://[::1]:8443",
-    "db-admin http://localhost:5000",
-    "db Some(5432)",
-    "shop None",
-];
+const FURNISHED: [&str; 4] =
+    ["api.shop https://[::1]:8443", "db-admin http://localhost:5000", "db Some(5432)", "shop None"];
 
 #[test]
 fn names_are_there_again_after_a_crash() {

@@ -166,7 +166,9 @@ impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let scheme = if self.tls { "https" } else { "http" };
         match self.address {
-            Some(address) => write!(f, "{scheme}://{}", SocketAddr::from((address, self.port.get()))),
+            Some(address) => {
+                write!(f, "{scheme}://{}", SocketAddr::from((address, self.port.get())))
+            }
             None => write!(f, "{scheme}://{TLD}:{}", self.port),
         }
     }
@@ -227,8 +229,22 @@ mod tests {
         let long = "y".repeat(64);
         let longer = vec!["yyyyyyy"; 32].join(".");
         for text in [
-            "", "localhost", ".localhost", "a..b", ".a", "a.", "-a", "a-", "a_b", "a b", "ä",
-            "a/b", "*.a", "a:1", &long, &longer,
+            "",
+            "localhost",
+            ".localhost",
+            "a..b",
+            ".a",
+            "a.",
+            "-a",
+            "a-",
+            "a_b",
+            "a b",
+            "ä",
+            "a/b",
+            "*.a",
+            "a:1",
+            &long,
+            &longer,
         ] {
             assert!(parse_name(text).is_err(), "{text}");
         }

@@ -184,7 +184,11 @@ impl Half {
 }
 
 /// Moves as many bytes as can be without waiting.
-fn moved(from: impl std::os::fd::AsFd, to: impl std::os::fd::AsFd, most: usize) -> io::Result<usize> {
+fn moved(
+    from: impl std::os::fd::AsFd,
+    to: impl std::os::fd::AsFd,
+    most: usize,
+) -> io::Result<usize> {
     let flags = SpliceFlags::NONBLOCK | SpliceFlags::MOVE;
     Ok(rustix::pipe::splice(from, None, to, None, most, flags)?)
 }
@@ -264,9 +268,9 @@ mod tests {
             let (inner_server, mut server) = pair().await;
             let bridge = {
                 let shared = shared.clone();
-                tokio::task::spawn_local(async move {
-                    run(&inner_client, &inner_server, &shared).await
-                })
+                tokio::task::spawn_local(
+                    async move { run(&inner_client, &inner_server, &shared).await },
+                )
             };
             let serve = tokio::task::spawn_local(async move {
                 let mut got = Vec::new();

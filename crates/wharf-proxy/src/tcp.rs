@@ -144,7 +144,9 @@ async fn reach(leads: &mut Leads, shared: &Shared) -> Result<TcpStream, NoConnec
         let upstream = leads.borrow_and_update().clone();
         let until = match upstream.condition {
             Condition::Starting => begun + HOLD,
-            Condition::Ended { .. } => return Err(NoConnection::Refused("it has ended".to_owned())),
+            Condition::Ended { .. } => {
+                return Err(NoConnection::Refused("it has ended".to_owned()));
+            }
             Condition::Up | Condition::Dormant => {
                 if upstream.addresses.iter().any(|address| shared.is_own(address.port())) {
                     return Err(NoConnection::Stranger("it is a port of wharf's own".to_owned()));
