@@ -16,13 +16,22 @@ use wharf_supervisor::{Keeping, Launch, Update, start};
 use crate::world::PATIENCE;
 use crate::{Failure, clock};
 
-/// Runs the words until it is known that they listen: the clock at that moment, and what they wrote down,
-/// which `stamped` waits for.
+/// What the clock said.
+pub(crate) struct Moments {
+    /// When the program called, as it wrote down itself.
+    pub(crate) called: i64,
+    /// When the thread that answers had the call; `None` where a look at the tree was faster than its word.
+    pub(crate) in_hand: Option<i64>,
+    /// When the owner of the instance got the update.
+    pub(crate) told: i64,
+}
+
+/// Runs the words until it is known that they listen. `stamped` waits for what they wrote down.
 pub(crate) fn seen(
     words: &[OsString],
     dir: &Path,
     stamped: impl FnOnce() -> Result<i64, Failure>,
-) -> Result<(i64, i64), Failure> {
+) -> Result<Moments, Failure> {
     let launch = launch(words, dir)?;
     // Until it executes, the program holds our own listeners.
     let leased = launch.port.get();
@@ -31,9 +40,12 @@ pub(crate) fn seen(
         let mut handle = start(launch)?;
         let search = async {
             while let Some(update) = handle.next().await {
-                if matches!(&update, Update::Listening(listener) if listener.port == leased) {
-                    let now = clock::now();
-                    return Ok((now, stamped()?));
+                let Update::Listening { listener, called } = update else { continue };
+                if listener.port == leased {
+                    let told = clock::now();
+                    let since = called.map(|called| i64::try_from(called.elapsed().as_nanos()));
+                    let in_hand = since.transpose()?.map(|since| told - since);
+                    return Ok(Moments { called: stamped()?, in_hand, told });
                 }
             }
             Err("it ended without a listener".into())

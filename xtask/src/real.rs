@@ -189,7 +189,9 @@ fn inside(mode: &str, name: &str, root: PathBuf, wharf: PathBuf) -> Result<(), S
         ("--inside-control", _) => control::look(&book, run, &place),
         (_, Expect::OnDemand) => on_demand::prove(&book, run, &place),
         (_, Expect::HardCoded) => hard_coded::prove(&book, run, &place),
-        (_, Expect::Ready | Expect::Remapped) => own_ports::prove(&book, run, &place),
+        (_, Expect::Ready | Expect::Remapped | Expect::Addressed) => {
+            own_ports::prove(&book, run, &place)
+        }
         (_, Expect::Worktrees | Expect::BrowserInside) => worktrees::prove(&book, run, &place),
     };
     match proof {

@@ -28,8 +28,12 @@ pub(crate) enum Event {
     Snapshot(Reply<Snapshot>),
     /// Somebody asks how the proxy is.
     Proxy(Reply<ProxyStatus>),
+    /// The local CA was made, exchanged or deleted.
+    Trust(Reply<ProxyStatus>),
     /// The daemon is to end.
     Stop(Reply<Stopping>),
+    /// The daemon is to end in favour of the next one.
+    HandOver(Reply<Stopping>),
     /// A process that leases or instances depend on has ended.
     OwnerGone(ProcessId),
     /// A fault that cost one connection, for the log.
@@ -50,8 +54,8 @@ impl Event {
                 drop(reply.send(Err(refusal)));
             }
             Event::Snapshot(reply) => drop(reply.send(Err(refusal))),
-            Event::Proxy(reply) => drop(reply.send(Err(refusal))),
-            Event::Stop(reply) => drop(reply.send(Err(refusal))),
+            Event::Proxy(reply) | Event::Trust(reply) => drop(reply.send(Err(refusal))),
+            Event::Stop(reply) | Event::HandOver(reply) => drop(reply.send(Err(refusal))),
             Event::OwnerGone(_) | Event::Fault(_) | Event::Superseded => {}
         }
     }

@@ -11,7 +11,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::oneshot;
 use wharf_control::api::{
-    EVENTS, INSTANCES, LEASES, MAX_REQUEST_BODY, PROXY, RELEASE, SCHEMA, SNAPSHOT, STATUS, STOP,
+    EVENTS, HAND_OVER, INSTANCES, LEASES, MAX_REQUEST_BODY, PROXY, RELEASE, SCHEMA, SNAPSHOT,
+    STATUS, STOP, TRUST,
 };
 use wharf_control::error::ErrorReply;
 use wharf_control::{Code, ErrorBody};
@@ -55,7 +56,7 @@ pub(crate) async fn answer(request: Request<Incoming>, caller: &Caller) -> Answe
 fn methods(path: &str) -> &'static [Method] {
     match path {
         STATUS | SNAPSHOT | EVENTS | PROXY => &[Method::GET],
-        LEASES | RELEASE | STOP => &[Method::POST],
+        LEASES | RELEASE | STOP | HAND_OVER | TRUST => &[Method::POST],
         path if instance_id(path).is_some() => &[Method::PUT, Method::DELETE],
         _ => &[],
     }
@@ -73,7 +74,9 @@ async fn dispatch(request: Request<Incoming>, caller: &Caller) -> Result<Answer,
         STATUS => ask(caller, Event::Status).await,
         SNAPSHOT => ask(caller, Event::Snapshot).await,
         PROXY => ask(caller, Event::Proxy).await,
+        TRUST => ask(caller, Event::Trust).await,
         STOP => ask(caller, Event::Stop).await,
+        HAND_OVER => ask(caller, Event::HandOver).await,
         EVENTS => Ok(stream(caller)),
         LEASES => {
             let body = Box::new(read(request).await?);

@@ -1,6 +1,6 @@
 //! The one language in which the ledger tells the table and the store what has changed.
 
-use wharf_model::{Instance, PathText, ServiceKey};
+use wharf_model::{Alias, Instance, PathText, ServiceKey, TcpName};
 
 use crate::home::Home;
 use crate::label::Label;
@@ -25,4 +25,12 @@ pub(crate) enum Change {
     Instance(Box<Instance>),
     /// The instance with this id is of no more interest.
     ForgetInstance(String),
+    /// A name leads there, in place of wherever it led.
+    Alias(Alias),
+    /// This alias is no more.
+    Unalias(String),
+    /// A name for TCP leads there, in place of wherever it led.
+    TcpName(TcpName),
+    /// This name for TCP is no more.
+    ForgetTcpName(String),
 }

@@ -12,6 +12,7 @@ use crate::home::Home;
 use crate::kernel::Kernel;
 use crate::label::{self, Label};
 use crate::moment::Moment;
+use crate::names;
 use crate::request::{Refusal, Request};
 use crate::store::{Store, StoreError, StoreStatus};
 use crate::table::{Held, Table};
@@ -128,6 +129,8 @@ impl Ledger {
         let granted = grant(&self.table, self.next_id, request, clock, kernel)?;
         self.next_id = granted.next_id;
         let project = request.key.as_ref().map(|key| &key.project);
+        // A key of wharf's own is no project's: it has no folder, and no host.
+        let project = project.filter(|project| project.as_str() != names::TCP);
         let named = project.map(|project| label::claim(&self.table, project, now.wall_s));
         self.commit(granted.changes.into_iter().chain(named.into_iter().flatten()).collect(), now);
         Ok(granted.leases)
@@ -281,7 +284,7 @@ impl Ledger {
         self.commit(changes, now);
     }
 
-    fn commit(&mut self, changes: Vec<Change>, now: Moment) {
+    pub(crate) fn commit(&mut self, changes: Vec<Change>, now: Moment) {
         if changes.is_empty() {
             return;
         }

@@ -1,7 +1,8 @@
 //! Reading everything back, row by row: what is unreadable is counted, what is readable is saved.
 
 use rusqlite::{Connection, Row};
-use wharf_model::{Instance, Lease, LeaseKind, PathText, Port, ServiceKey};
+use wharf_model::alias::parse_name;
+use wharf_model::{Alias, Instance, Lease, LeaseKind, PathText, Port, ServiceKey, Target, TcpName};
 
 use crate::change::Change;
 use crate::home::Home;
@@ -26,6 +27,7 @@ pub(crate) fn load(connection: &Connection, now: Moment, boot_id: &str) -> Loade
     loaded.labels(connection);
     loaded.leases(connection, now, boot_id);
     loaded.instances(connection);
+    loaded.names(connection);
     loaded.next_id(connection);
     loaded
 }
@@ -76,6 +78,17 @@ impl Loaded {
             self.rows(connection, sql, |row| Ok(Some(instance(row)?))).into_iter().flatten()
         {
             self.table.apply(Change::Instance(Box::new(instance)));
+        }
+    }
+
+    fn names(&mut self, connection: &Connection) {
+        let sql = "SELECT name, target, since FROM aliases";
+        for alias in self.rows(connection, sql, alias) {
+            self.table.apply(Change::Alias(alias));
+        }
+        let sql = "SELECT name, port, since FROM tcp_names";
+        for named in self.rows(connection, sql, tcp_name) {
+            self.table.apply(Change::TcpName(named));
         }
     }
 
@@ -158,6 +171,27 @@ fn held(row: &Row<'_>) -> rusqlite::Result<Option<Held>> {
 fn instance(row: &Row<'_>) -> rusqlite::Result<Option<Instance>> {
     let (id, text): (String, String) = (row.get(0)?, row.get(1)?);
     Ok(serde_json::from_str::<Instance>(&text).ok().filter(|instance| instance.id == id))
+}
+
+fn alias(row: &Row<'_>) -> rusqlite::Result<Option<Alias>> {
+    let Some(name) = whole_name(row.get(0)?) else { return Ok(None) };
+    let Ok(target) = Target::parse(&row.get::<_, String>(1)?) else { return Ok(None) };
+    Ok(Some(Alias { name, target, since: unsigned(row.get(2)?) }))
+}
+
+fn tcp_name(row: &Row<'_>) -> rusqlite::Result<Option<TcpName>> {
+    let Some(name) = whole_name(row.get(0)?) else { return Ok(None) };
+    let to = match row.get::<_, Option<u16>>(1)?.map(Port::new) {
+        Some(None) => return Ok(None),
+        Some(port) => port,
+        None => None,
+    };
+    Ok(Some(TcpName { name, to, since: unsigned(row.get(2)?) }))
+}
+
+/// A name as it was written, if it is one.
+fn whole_name(text: String) -> Option<String> {
+    parse_name(&text).ok().filter(|name| *name == text)
 }
 
 fn unsigned(number: i64) -> u64 {

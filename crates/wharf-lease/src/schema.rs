@@ -31,6 +31,16 @@ const STEPS: &[&str] = &[
         project TEXT PRIMARY KEY, label TEXT NOT NULL UNIQUE, last_use INTEGER NOT NULL
     ) STRICT, WITHOUT ROWID;
 ",
+    "
+    CREATE TABLE aliases (
+        name TEXT PRIMARY KEY, target TEXT NOT NULL, since INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE tcp_names (
+        name TEXT PRIMARY KEY,
+        port INTEGER CHECK (port BETWEEN 1 AND 65535),
+        since INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+",
 ];
 
 /// The version that this program writes.
@@ -83,6 +93,26 @@ mod tests {
         let count = |sql| connection.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
         assert_eq!(count("SELECT count(*) FROM homes WHERE port = 8000"), 1);
         assert_eq!(count("SELECT count(*) FROM labels"), 0);
+        assert_eq!(version(&connection).unwrap(), VERSION);
+    }
+
+    #[test]
+    fn a_database_of_the_second_version_keeps_what_it_holds_and_has_room_for_names() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch(&STEPS[..2].concat()).unwrap();
+        connection
+            .execute_batch(
+                "INSERT INTO homes VALUES ('/shop', '', 'web', 1, 8000, 7);
+                 INSERT INTO labels VALUES ('/shop', 'shop', 7);",
+            )
+            .unwrap();
+        connection.pragma_update(None, "user_version", 2).unwrap();
+        migrate(&mut connection).unwrap();
+        let count = |sql| connection.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
+        assert_eq!(count("SELECT count(*) FROM homes WHERE port = 8000"), 1);
+        assert_eq!(count("SELECT count(*) FROM labels WHERE label = 'shop'"), 1);
+        assert_eq!(count("SELECT count(*) FROM aliases"), 0);
+        assert_eq!(count("SELECT count(*) FROM tcp_names"), 0);
         assert_eq!(version(&connection).unwrap(), VERSION);
     }
 

@@ -3,7 +3,9 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use wharf_model::{Instance, Lease, LeaseKind, PathText, Port, ProcessId, ServiceKey};
+use wharf_model::{
+    Alias, Instance, Lease, LeaseKind, PathText, Port, ProcessId, ServiceKey, TcpName,
+};
 
 use crate::change::Change;
 use crate::home::Home;
@@ -49,6 +51,8 @@ pub struct Table {
     labels: HashMap<PathText, Label>,
     labelled: HashMap<String, PathText>,
     instances: BTreeMap<String, Instance>,
+    aliases: BTreeMap<String, Alias>,
+    tcp_names: BTreeMap<String, TcpName>,
     /// Ports with a lease or a home, for the search of a free one.
     spoken_for: PortSet,
 }
@@ -168,6 +172,16 @@ impl Table {
         self.instances.get(id)
     }
 
+    /// Every alias, by its name.
+    pub fn aliases(&self) -> impl Iterator<Item = &Alias> {
+        self.aliases.values()
+    }
+
+    /// Every name for TCP, by its name.
+    pub fn tcp_names(&self) -> impl Iterator<Item = &TcpName> {
+        self.tcp_names.values()
+    }
+
     /// Every process that a lease or a live instance depends on.
     pub fn owners(&self) -> HashSet<ProcessId> {
         let leases = self.leases.values().filter_map(Held::owner).cloned();
@@ -199,6 +213,18 @@ impl Table {
             }
             Change::ForgetInstance(id) => {
                 self.instances.remove(&id);
+            }
+            Change::Alias(alias) => {
+                self.aliases.insert(alias.name.clone(), alias);
+            }
+            Change::Unalias(name) => {
+                self.aliases.remove(&name);
+            }
+            Change::TcpName(named) => {
+                self.tcp_names.insert(named.name.clone(), named);
+            }
+            Change::ForgetTcpName(name) => {
+                self.tcp_names.remove(&name);
             }
         }
     }

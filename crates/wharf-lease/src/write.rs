@@ -1,6 +1,7 @@
 //! The statements that put changes into the database.
 
 use rusqlite::{Connection, Transaction, params};
+use wharf_model::Port;
 
 use crate::change::Change;
 use crate::table::Table;
@@ -27,7 +28,8 @@ pub(crate) fn write_all(
 ) -> rusqlite::Result<()> {
     let transaction = connection.transaction()?;
     transaction.execute_batch(
-        "DELETE FROM leases; DELETE FROM homes; DELETE FROM labels; DELETE FROM instances;",
+        "DELETE FROM leases; DELETE FROM homes; DELETE FROM labels; DELETE FROM instances;
+         DELETE FROM aliases; DELETE FROM tcp_names;",
     )?;
     for home in table.all_homes() {
         write_change(&transaction, &Change::Settle(home.clone()))?;
@@ -40,6 +42,12 @@ pub(crate) fn write_all(
     }
     for instance in table.instances() {
         write_change(&transaction, &Change::Instance(Box::new(instance.clone())))?;
+    }
+    for alias in table.aliases() {
+        write_change(&transaction, &Change::Alias(alias.clone()))?;
+    }
+    for named in table.tcp_names() {
+        write_change(&transaction, &Change::TcpName(named.clone()))?;
     }
     write_next_id(&transaction, next_id)?;
     transaction.commit()
@@ -120,7 +128,29 @@ fn write_change(transaction: &Transaction<'_>, change: &Change) -> rusqlite::Res
         Change::ForgetInstance(id) => {
             transaction.prepare_cached("DELETE FROM instances WHERE id = ?1")?.execute([id])?;
         }
+        Change::Alias(_) | Change::Unalias(_) | Change::TcpName(_) | Change::ForgetTcpName(_) => {
+            write_name(transaction, change)?
+        }
     }
+    Ok(())
+}
+
+fn write_name(transaction: &Transaction<'_>, change: &Change) -> rusqlite::Result<()> {
+    match change {
+        Change::Alias(alias) => transaction
+            .prepare_cached("INSERT OR REPLACE INTO aliases VALUES (?1, ?2, ?3)")?
+            .execute(params![alias.name, alias.target.to_string(), signed(alias.since)])?,
+        Change::Unalias(name) => {
+            transaction.prepare_cached("DELETE FROM aliases WHERE name = ?1")?.execute([name])?
+        }
+        Change::TcpName(named) => transaction
+            .prepare_cached("INSERT OR REPLACE INTO tcp_names VALUES (?1, ?2, ?3)")?
+            .execute(params![named.name, named.to.map(Port::get), signed(named.since)])?,
+        Change::ForgetTcpName(name) => {
+            transaction.prepare_cached("DELETE FROM tcp_names WHERE name = ?1")?.execute([name])?
+        }
+        _ => 0,
+    };
     Ok(())
 }
 

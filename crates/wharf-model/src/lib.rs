@@ -5,6 +5,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod alias;
 pub mod event;
 pub mod holder;
 pub mod instance;
@@ -20,6 +21,7 @@ pub mod process;
 pub mod request;
 pub mod route;
 
+pub use alias::{Alias, Target, TcpName};
 pub use event::{Event, EventKind};
 pub use holder::Holder;
 pub use instance::{Instance, Remap, Remapped, State};

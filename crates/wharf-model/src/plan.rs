@@ -42,6 +42,8 @@ pub struct LaunchPlan {
     pub probe: Probe,
     /// Whether a `{host}` reaches the program, so that it binds loopback.
     pub hands_host: bool,
+    /// The programs that the scripts and shell texts of the command name, as far as they can be read.
+    pub programs: Vec<String>,
     /// How the plan came to be, in order, for `explain`.
     pub trace: Vec<Step>,
 }

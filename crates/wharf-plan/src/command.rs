@@ -128,6 +128,8 @@ pub(crate) struct Command {
     pub(crate) dir: PathBuf,
     /// How it was unwrapped.
     pub(crate) steps: Vec<Step>,
+    /// The programs that the scripts and shell texts on the way name.
+    pub(crate) programs: Vec<String>,
     /// The program that runs several commands, if one does.
     pub(crate) several: Option<String>,
     /// The first package script on the way.

@@ -23,6 +23,7 @@ mod flag_variable;
 mod folder;
 mod guess;
 mod inject;
+mod named;
 mod naming;
 mod nginx;
 mod package;

@@ -1,5 +1,6 @@
 //! A request becomes a launch plan.
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -59,7 +60,10 @@ pub fn plan(request: &Request<'_>) -> Result<LaunchPlan, PlanError> {
             (suggestion.argv, true)
         }
     };
-    let target = choose(unwrap::unwrap(&argv, &dir)?);
+    let commands = unwrap::unwrap(&argv, &dir)?;
+    let programs: BTreeSet<String> =
+        commands.iter().flat_map(|command| command.programs.iter().cloned()).collect();
+    let target = choose(commands);
     trace.extend(target.command.steps.clone());
     trace.extend(target.found.iter().map(|found| found.step.clone()));
     let framework = target.found.as_ref().map(|found| found.framework);
@@ -92,6 +96,7 @@ pub fn plan(request: &Request<'_>) -> Result<LaunchPlan, PlanError> {
         hint: injection.hint,
         probe: framework.map_or(Probe::Unknown, probe),
         hands_host,
+        programs: programs.into_iter().collect(),
         trace,
     })
 }

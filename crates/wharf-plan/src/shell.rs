@@ -71,6 +71,11 @@ const RESERVED: &[&str] = &[
     "in", "{", "}", "!", "function", "select", "[[",
 ];
 
+/// Whether the word begins or ends something larger than a simple command.
+pub(crate) fn is_reserved(word: &str) -> bool {
+    RESERVED.contains(&word)
+}
+
 /// Takes a shell text apart.
 pub(crate) fn parse(text: &str) -> ShellText {
     let mut parser = Parser { text, at: 0, out: ShellText::default(), words: Vec::new(), end: 0 };
@@ -134,7 +139,7 @@ impl Parser<'_> {
             return;
         }
         let words = std::mem::take(&mut self.words);
-        if RESERVED.contains(&words[0].text.as_str()) {
+        if is_reserved(&words[0].text) {
             self.opaque("it has a compound command");
         }
         self.out.commands.push(Simple { words, end: self.end, then });

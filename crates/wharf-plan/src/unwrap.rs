@@ -11,14 +11,12 @@ use crate::command::{
 };
 use crate::error::PlanError;
 use crate::folder;
+use crate::named::{self, SHELLS};
 use crate::runner;
 use crate::shell::{self, Operator, ShellText};
 
 /// How deep scripts may call scripts.
 const DEPTH_MAX: usize = 12;
-
-/// Programs whose `-c` takes a shell text.
-const SHELLS: &[&str] = &["sh", "bash", "dash", "zsh", "ksh", "ash", "busybox"];
 
 /// What is known on the way inwards.
 #[derive(Clone)]
@@ -47,6 +45,7 @@ pub(crate) fn unwrap(argv: &[OsString], dir: &Path) -> Result<Vec<Command>, Plan
         tail: Tail::at(End::Argv(argv.len())),
         dir: dir.to_path_buf(),
         steps: Vec::new(),
+        programs: Vec::new(),
         several: None,
         script: None,
         kept: None,
@@ -70,7 +69,10 @@ pub(crate) fn descend(mut way: Way, mut at: usize) -> Result<Vec<Command>, PlanE
             way.command.layers.push(Layer { start: at, kind: LayerKind::Program });
             return match shell_flag(&way.command.words, at) {
                 Some(text) => enter_shell(way, text, Behind::Lost),
-                None => Ok(vec![way.command]),
+                None => {
+                    name_programs(&mut way.command, at + 1, true);
+                    Ok(vec![way.command])
+                }
             };
         }
         way = match runner::enter(way, at, &name)? {
@@ -90,6 +92,7 @@ pub(crate) fn descend(mut way: Way, mut at: usize) -> Result<Vec<Command>, PlanE
                 return Ok(vec![way.command]);
             }
             Wrapped::No => {
+                name_programs(&mut way.command, at, false);
                 find_script(&mut way.command, at, &name);
                 end_before_dashes(&mut way.command, &name);
                 return Ok(vec![way.command]);
@@ -113,6 +116,17 @@ fn take_assignments(command: &mut Command, mut at: usize) -> usize {
         at += 1;
     }
     at
+}
+
+/// Notes what the script at an index names, if that is one that a shell runs.
+fn name_programs(command: &mut Command, at: usize, is_shells: bool) {
+    let words = command.words.iter().skip(at).map(|word| word.text.as_str());
+    let script =
+        words.take(if is_shells { usize::MAX } else { 1 }).find(|text| !text.starts_with('-'));
+    // A program without a folder is searched for elsewhere.
+    if let Some(script) = script.filter(|text| is_shells || text.contains('/')) {
+        command.programs.extend(named::in_file(&command.dir.join(script), is_shells));
+    }
 }
 
 /// The index of the text of `sh -c TEXT`, also behind `-lc`.
@@ -179,6 +193,7 @@ pub(crate) fn enter_text(
     let count = parsed.commands.len();
     let mut commands = Vec::new();
     let mut way = Way { depth: way.depth + 1, ..way };
+    way.command.programs.extend(named::in_text(text));
     for (index, simple) in parsed.commands.iter().enumerate() {
         let place = |span: &std::ops::Range<usize>| match argv {
             Some(argv) => Place::Shell { argv, span: span.clone() },

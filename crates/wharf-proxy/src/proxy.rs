@@ -14,6 +14,7 @@ use crate::front::{self, Capacity, Front};
 use crate::limits::SWEEP;
 use crate::record::{Log, Record};
 use crate::shared::Shared;
+use crate::tcp::{self, TcpFront};
 use crate::upstream::{Ownership, Upstreams};
 
 /// How many fronts may be on their way to the thread.
@@ -33,10 +34,16 @@ pub struct Config {
     pub max_connections: usize,
 }
 
+/// What is to be accepted at.
+enum Opening {
+    Http(Front),
+    Tcp(TcpFront),
+}
+
 /// A proxy that runs. Dropped, it ends at once.
 #[derive(Debug)]
 pub struct Proxy {
-    fronts: mpsc::Sender<Front>,
+    fronts: mpsc::Sender<Opening>,
     draining: watch::Sender<bool>,
     open: watch::Receiver<usize>,
     ended: watch::Receiver<bool>,
@@ -61,9 +68,17 @@ impl Proxy {
     }
 
     /// Accepts at one more front.
-    pub async fn open(&self, front: Front) {
-        // A thread that has ended accepts nothing; whoever asks sees that it has ended.
-        let _ = self.fronts.send(front).await;
+    ///
+    /// # Errors
+    /// The thread has ended, or has not looked at the last 32 fronts yet.
+    pub fn open(&self, front: Front) -> io::Result<()> {
+        self.fronts.try_send(Opening::Http(front)).map_err(|_| io::ErrorKind::WouldBlock.into())
+    }
+
+    /// Accepts for one more service that does not speak HTTP. False where too many are on their way
+    /// already: it is to be asked again a moment later.
+    pub fn open_tcp(&self, front: TcpFront) -> bool {
+        self.fronts.try_send(Opening::Tcp(front)).is_ok()
     }
 
     /// How many connections of clients are open.
@@ -80,7 +95,7 @@ impl Proxy {
 
 async fn run(
     config: Config,
-    mut fronts: mpsc::Receiver<Front>,
+    mut fronts: mpsc::Receiver<Opening>,
     draining: watch::Receiver<bool>,
     count: watch::Sender<usize>,
 ) {
@@ -93,12 +108,14 @@ async fn run(
     loop {
         tokio::select! {
             front = fronts.recv() => match front {
-                Some(front) => open(front, &shared, &capacity),
+                Some(Opening::Http(front)) => open(front, &shared, &capacity),
+                Some(Opening::Tcp(front)) => tcp::open(front, &shared, &capacity),
                 // Dropped.
                 None => return,
             },
             _ = sweep.tick() => {
                 shared.upstreams.sweep();
+                shared.pipes.clear();
                 count.send_replace(capacity.open());
             }
             _ = drain.wait_for(|draining| *draining) => break,
@@ -111,17 +128,21 @@ async fn run(
 }
 
 /// Until nobody can send a front any more.
-async fn closed(fronts: &mut mpsc::Receiver<Front>) {
+async fn closed(fronts: &mut mpsc::Receiver<Opening>) {
     while fronts.recv().await.is_some() {}
 }
 
 fn open(front: Front, shared: &Rc<Shared>, capacity: &Rc<Capacity>) {
-    if let Ok(address) = front.listener.local_addr() {
-        shared.fronts.borrow_mut().push((address.port(), front.tls.is_some()));
-    }
+    let Ok(address) = front.listener.local_addr() else { return };
+    let known = (address.port(), front.tls.is_some());
+    shared.fronts.borrow_mut().push(known);
     let (shared, capacity) = (shared.clone(), capacity.clone());
     tokio::task::spawn_local(async move {
         // A listener that cannot be watched serves nobody; the others go on.
-        let _ = front::accept(front, shared, capacity).await;
+        let _ = front::accept(front, shared.clone(), capacity).await;
+        let mut fronts = shared.fronts.borrow_mut();
+        if let Some(at) = fronts.iter().position(|front| *front == known) {
+            fronts.remove(at);
+        }
     });
 }

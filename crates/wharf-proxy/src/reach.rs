@@ -2,7 +2,6 @@
 
 use std::cell::Cell;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -12,13 +11,10 @@ use crate::authority::Authority;
 use crate::forward::{Arrival, hops};
 use crate::gate::{self, Surroundings};
 use crate::head::Head;
-use crate::limits::{HOLD, HOLD_PAGE, HOLD_REFUSED, MAX_HELD, MAX_HOPS};
+use crate::limits::{HOLD, HOLD_PAGE, HOLD_REFUSED, MAX_HELD, MAX_HOPS, TRY_AGAIN};
 use crate::refusal::Refusal;
 use crate::shared::Shared;
 use crate::upstream::{Connection, NoConnection};
-
-/// How often a server that refuses connections although it should serve is tried again.
-const TRY_AGAIN: Duration = Duration::from_millis(50);
 
 type Routes = watch::Receiver<Arc<RouteTable>>;
 
@@ -62,6 +58,10 @@ impl Visit<'_> {
     /// The route and a connection to its upstream, once it serves. `fresh` is a connection that
     /// nobody has used.
     pub(crate) async fn connect(&self, fresh: bool) -> Result<(Arc<Route>, Connection), Refusal> {
+        // Mostly it serves and a connection is idle: nothing has to be waited for.
+        if !fresh && let Some(reached) = self.at_once()? {
+            return Ok(reached);
+        }
         let begun = Instant::now();
         let mut routes = self.shared.routes.clone();
         loop {
@@ -85,6 +85,15 @@ impl Visit<'_> {
                 }
             }
         }
+    }
+
+    fn at_once(&self) -> Result<Option<(Arc<Route>, Connection)>, Refusal> {
+        let route = self.route()?;
+        if Refusal::of_condition(&route.upstream).is_some() {
+            return Ok(None);
+        }
+        let connection = self.shared.upstreams.take(&route.upstream, self.head.is_safe());
+        Ok(connection.map(|connection| (route, connection)))
     }
 
     /// The route, once its instance serves, or says that it never will.
@@ -123,8 +132,7 @@ impl Visit<'_> {
 
     /// A front of ours is nobody's upstream.
     fn keep_out_of_circles(&self, route: &Route) -> Result<(), Refusal> {
-        let own = |port: u16| self.shared.fronts.borrow().iter().any(|(front, _)| *front == port);
-        match route.upstream.addresses.iter().any(|address| own(address.port())) {
+        match route.upstream.addresses.iter().any(|address| self.shared.is_own(address.port())) {
             true => Err(Refusal::Circle),
             false => Ok(()),
         }
@@ -132,10 +140,10 @@ impl Visit<'_> {
 }
 
 /// A place among those that wait, given back even if the client leaves.
-struct Place<'a>(&'a Cell<usize>);
+pub(crate) struct Place<'a>(&'a Cell<usize>);
 
 impl Place<'_> {
-    fn take(held: &Cell<usize>) -> Place<'_> {
+    pub(crate) fn take(held: &Cell<usize>) -> Place<'_> {
         held.set(held.get() + 1);
         Place(held)
     }

@@ -1,6 +1,7 @@
 //! What all connections of one proxy share. One thread runs them all: no locks.
 
 use std::cell::{Cell, RefCell, RefMut};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use tokio::sync::watch;
@@ -9,6 +10,7 @@ use wharf_model::RouteTable;
 use crate::http2::Onward;
 use crate::limits::READ;
 use crate::record::Log;
+use crate::splice::Pipes;
 use crate::upstream::Upstreams;
 
 /// See above.
@@ -16,6 +18,10 @@ pub(crate) struct Shared {
     pub(crate) routes: watch::Receiver<Arc<RouteTable>>,
     /// The ports of the fronts, and whether each speaks TLS.
     pub(crate) fronts: RefCell<Vec<(u16, bool)>>,
+    /// The listeners of services that do not speak HTTP.
+    pub(crate) services: RefCell<Vec<SocketAddr>>,
+    /// What their bytes go through.
+    pub(crate) pipes: Pipes,
     pub(crate) upstreams: Upstreams,
     /// The connections to upstreams that speak HTTP/2.
     pub(crate) onward: Onward,
@@ -40,6 +46,8 @@ impl Shared {
         Shared {
             routes,
             fronts,
+            services: RefCell::default(),
+            pipes: Pipes::default(),
             upstreams,
             onward: Onward::default(),
             log,
@@ -57,6 +65,12 @@ impl Shared {
     /// For the time of one poll; never held over an await.
     pub(crate) fn scratch(&self) -> RefMut<'_, Box<[u8]>> {
         self.scratch.borrow_mut()
+    }
+
+    /// Whether this proxy itself listens on a port: what it forwards there would come back.
+    pub(crate) fn is_own(&self, port: u16) -> bool {
+        self.fronts.borrow().iter().any(|(front, _)| *front == port)
+            || self.services.borrow().iter().any(|service| service.port() == port)
     }
 
     pub(crate) fn is_draining(&self) -> bool {

@@ -13,7 +13,7 @@ use crate::ca::Ca;
 use crate::leaf::Leaves;
 
 /// What both ends may speak, the better first.
-pub(crate) const PROTOCOLS: [&[u8]; 2] = [b"h2", b"http/1.1"];
+const PROTOCOLS: [&[u8]; 2] = [b"h2", b"http/1.1"];
 
 /// What the proxy shows to clients that come by TLS.
 #[derive(Debug)]

@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::io;
+use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -138,10 +138,22 @@ impl Upstreams {
 
     /// A new one.
     pub(crate) async fn dial(&self, upstream: &Upstream) -> Result<Connection, NoConnection> {
+        let (stream, address) = self.plain(upstream).await?;
+        self.prepare(upstream, address, stream).await
+    }
+
+    /// A new one without anything on it, and where to. Its listener is the right one.
+    pub(crate) async fn plain(
+        &self,
+        upstream: &Upstream,
+    ) -> Result<(TcpStream, SocketAddr), NoConnection> {
         let mut why = "it listens nowhere".to_owned();
         for address in &upstream.addresses {
             match self.connect(*address).await {
-                Ok(stream) => return self.judge(upstream, *address, stream).await,
+                Ok(stream) => {
+                    let verdict = self.ownership.verify(upstream, *address);
+                    return verdict.map(|()| (stream, *address)).map_err(NoConnection::Stranger);
+                }
                 Err(error) => why = format!("{address}: {error}"),
             }
         }
@@ -158,13 +170,12 @@ impl Upstreams {
         Ok(stream)
     }
 
-    async fn judge(
+    async fn prepare(
         &self,
         upstream: &Upstream,
         address: SocketAddr,
         stream: TcpStream,
     ) -> Result<Connection, NoConnection> {
-        self.ownership.verify(upstream, address).map_err(NoConnection::Stranger)?;
         let stream = match upstream.protocol {
             Protocol::Http1 | Protocol::H2c => Stream::Plain(stream),
             Protocol::Tls => self
@@ -296,6 +307,24 @@ impl AsyncWrite for Stream {
         match self.get_mut() {
             Stream::Plain(stream) => Pin::new(stream).poll_write(cx, data),
             Stream::Tls(stream) => Pin::new(stream).poll_write(cx, data),
+        }
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        parts: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Stream::Plain(stream) => Pin::new(stream).poll_write_vectored(cx, parts),
+            Stream::Tls(stream) => Pin::new(stream).poll_write_vectored(cx, parts),
+        }
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        match self {
+            Stream::Plain(stream) => stream.is_write_vectored(),
+            Stream::Tls(stream) => stream.is_write_vectored(),
         }
     }
 

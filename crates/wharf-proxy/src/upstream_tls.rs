@@ -7,8 +7,6 @@ use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, Error, SignatureScheme};
 
-use crate::tls::PROTOCOLS;
-
 /// A client that takes any certificate.
 ///
 /// It is right for upstreams, and for nothing else. A dev server signs its certificate itself, so there is
@@ -24,7 +22,8 @@ pub fn upstream_client_config() -> Arc<ClientConfig> {
     let verifier = Arc::new(OwnListener { provider });
     let mut config =
         builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth();
-    config.alpn_protocols = PROTOCOLS.map(<[u8]>::to_vec).to_vec();
+    // HTTP/2 over TLS is not spoken to servers: one that was offered it would choose it.
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Arc::new(config)
 }
 

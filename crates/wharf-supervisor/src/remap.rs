@@ -70,6 +70,8 @@ pub enum Seen {
         address: Option<std::net::SocketAddr>,
         /// The process that called.
         pid: u32,
+        /// When the call was in hand.
+        called: std::time::Instant,
     },
     /// A bind was left as it was.
     Unmapped {

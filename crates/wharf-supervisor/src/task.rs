@@ -18,10 +18,10 @@ use crate::after::{After, Next};
 use crate::answers::Answers;
 use crate::asking::{Question, Reply, addresses, answer, choose, question, same_socket, serves};
 use crate::channel::{Channel, read_packets, registered};
-use crate::ending::Ending;
+use crate::ending::{Ending, LINGER_AFTER, out_of_reach};
 use crate::launch::{Keeping, Launch, Order};
-use crate::lives::registered as registered_held;
 use crate::probe::Outcome;
+use crate::pulse::Pulse;
 use crate::readiness::Expectation;
 use crate::remap::{Group, Kept, PortAsk, Seen};
 use crate::sight::{OnPort, Sight};
@@ -46,9 +46,6 @@ const KILL_AGAIN: Duration = Duration::from_millis(20);
 /// A command that ends within this time after Ctrl-C ends because of it.
 const INTERRUPTED_FOR: Duration = Duration::from_secs(10);
 
-/// How long the last processes of a tree may take to leave their filter before it is worth a word.
-const LINGER_AFTER: Duration = Duration::from_secs(1);
-
 /// Everything about one running instance.
 pub(crate) struct Task {
     guard: AsyncFd<Guard>,
@@ -60,7 +57,7 @@ pub(crate) struct Task {
     lines: Lines,
     keeping: Keeping,
     /// Wakes at each connection to our own listener, where there is one and it matters.
-    pulse: Option<AsyncFd<Arc<Held>>>,
+    pulse: Pulse,
     /// When somebody was last connected.
     used: Instant,
     next: Next,
@@ -119,7 +116,7 @@ impl Task {
         Ok(Task {
             answers: Answers::new(launch.remapping.clone(), launch.mark.clone(), kept),
             keeping: launch.keeping.clone(),
-            pulse: demand.map(registered_held).transpose()?,
+            pulse: Pulse::new(demand)?,
             used: now,
             next: Next::End,
             interrupted: None,
@@ -179,7 +176,7 @@ impl Task {
                     self.question = None;
                     self.judge(reply).await;
                 }
-                () = pulse(&mut self.pulse) => self.used = Instant::now(),
+                () = self.pulse.next() => self.used = Instant::now(),
                 () = tokio::time::sleep(pause) => self.look().await,
             }
         }
@@ -247,9 +244,11 @@ impl Task {
                 self.expectation.expect(address.port());
                 self.tell(Update::Bound { named, address, pid }).await;
             }
-            Seen::Listening { address, pid } => {
+            Seen::Listening { address, pid, called } => {
                 if let Some(address) = address {
-                    self.heard(address, pid).await;
+                    self.heard(address, pid, called).await;
+                    // The owner, who may share this thread, reads it before the tree is searched.
+                    tokio::task::yield_now().await;
                 }
                 self.next_scan = Instant::now();
                 self.look().await;
@@ -261,11 +260,11 @@ impl Task {
     }
 
     /// A socket of the tree listens since just now: told before anything is looked at.
-    async fn heard(&mut self, address: SocketAddr, pid: u32) {
+    async fn heard(&mut self, address: SocketAddr, pid: u32, called: Instant) {
         let listener = Listener { address: address.ip(), port: address.port(), pid: Some(pid) };
         if !self.seen.iter().any(|known| same_socket(known, &listener)) {
             self.seen.insert(listener.clone());
-            self.tell(Update::Listening(listener)).await;
+            self.tell(Update::Listening { listener, called: Some(called) }).await;
         }
     }
 
@@ -343,6 +342,7 @@ impl Task {
         if self.command.is_none() {
             return;
         }
+        self.pulse.renew();
         let now = Instant::now();
         if now >= self.next_scan {
             self.scan(now).await;
@@ -398,7 +398,7 @@ impl Task {
     async fn press_the_end(&mut self) {
         let now = Instant::now();
         let Some(ending) = self.ending.as_mut().filter(|ending| ending.is_due(now)) else { return };
-        let first = ending.kill();
+        let (first, in_vain) = (ending.kill(now), ending.is_in_vain(now));
         let mut members: Vec<Member> = match first {
             true => self.sight.members().into_iter().map(Member::of).collect(),
             false => Vec::new(),
@@ -407,6 +407,11 @@ impl Task {
         members.retain(|member| reached.contains(&member.pid));
         if !members.is_empty() {
             self.tell(Update::Killed { members }).await;
+        }
+        let left = if in_vain { out_of_reach(self.sight.members(), &reached) } else { Vec::new() };
+        if let Some(ending) = self.ending.as_mut().filter(|_| !left.is_empty()) {
+            ending.lingers = true;
+            self.tell(Update::Lingering { members: left }).await;
         }
     }
 
@@ -419,7 +424,7 @@ impl Task {
         };
         for listener in &seen {
             if !known(listener, &self.seen) {
-                self.tell(Update::Listening(listener.clone())).await;
+                self.tell(Update::Listening { listener: listener.clone(), called: None }).await;
             }
         }
         for listener in self.seen.clone() {
@@ -542,7 +547,7 @@ impl Task {
     /// Processes under the filter that could not be ended (another user's) still need their calls
     /// answered: without us each further one would fail.
     async fn linger(&mut self) {
-        let mut told = false;
+        let mut told = self.ending.is_some_and(|ending| ending.lingers);
         while let Ok(seen) = tokio::time::timeout(LINGER_AFTER, self.answers.next()).await {
             if seen.is_none() {
                 return;
@@ -578,15 +583,4 @@ impl Task {
 fn is_marked(pid: u32, name: &str, value: &str) -> bool {
     process::environment_value(pid, name)
         .is_ok_and(|found| found.as_deref() == Some(value.as_ref()))
-}
-
-/// The next connection to our own listener.
-async fn pulse(front: &mut Option<AsyncFd<Arc<Held>>>) {
-    match front {
-        Some(front) => match front.readable().await {
-            Ok(mut ready) => ready.clear_ready(),
-            Err(_) => std::future::pending().await,
-        },
-        None => std::future::pending().await,
-    }
 }

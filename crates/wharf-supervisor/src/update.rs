@@ -1,7 +1,7 @@
 //! What the task tells.
 
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use wharf_model::Listener;
 use wharf_os::guard::Exit;
@@ -29,7 +29,12 @@ pub enum Update {
         signal: i32,
     },
     /// A process of the tree listens.
-    Listening(Listener),
+    Listening {
+        /// Where.
+        listener: Listener,
+        /// When its call to `listen` was in hand; `None` where the listener was found by a look.
+        called: Option<Instant>,
+    },
     /// It listens no more.
     Closed(Listener),
     /// The leased port is ignored; the server is elsewhere.
@@ -60,7 +65,8 @@ pub enum Update {
         /// The system's `errno`.
         errno: i32,
     },
-    /// The tree has ended, but for processes that cannot be ended and still need this one.
+    /// The tree has ended, but for processes that cannot be ended, and may need this one to answer their
+    /// calls.
     Lingering {
         /// Those that can be seen.
         members: Vec<Member>,

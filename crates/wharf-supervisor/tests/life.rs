@@ -125,7 +125,7 @@ async fn a_server_is_ready_when_it_answers_and_gone_when_it_ends() {
 async fn listening_is_not_answering() {
     let program = "s = socket.create_server(('127.0.0.1', PORT))\ntime.sleep(600)";
     let mut instance = python(program, Probe::Http, long(), Vec::new());
-    instance.until(|update| matches!(update, Update::Listening(_)).then_some(())).await;
+    instance.until(|update| matches!(update, Update::Listening { .. }).then_some(())).await;
     let rest = instance.stop().await;
     assert!(!rest.iter().any(|update| matches!(update, Update::Ready { .. })), "{rest:?}");
 }

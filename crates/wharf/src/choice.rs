@@ -1,5 +1,7 @@
 //! From a name on the command line to instances.
 
+use std::collections::BTreeSet;
+
 use wharf_model::{Instance, name};
 
 use crate::report::{Code, Report};
@@ -25,22 +27,33 @@ fn label(instance: &Instance) -> String {
     told.unwrap_or_else(|| name::project_label(&instance.key.project, 0))
 }
 
-/// The one instance that a name or a port means.
+/// An address and a port, as it stands in the URL that reaches an instance without the proxy.
+pub(crate) fn place(instance: &Instance) -> &str {
+    let url = &instance.direct_url;
+    url.split_once("://").map_or(url.as_str(), |(_, rest)| rest).trim_end_matches('/')
+}
+
+/// The one instance that a name, a port, or an address with a port means.
 ///
 /// # Errors
 /// None has the name, or several do.
 pub(crate) fn one<'a>(instances: &'a [Instance], wanted: &str) -> Result<&'a Instance, Report> {
     let wanted = wanted.strip_suffix(".localhost").unwrap_or(wanted);
-    if let Some(instance) = wanted
-        .parse()
-        .ok()
-        .and_then(|port: u16| instances.iter().find(|instance| instance.port == port))
-    {
-        return Ok(instance);
-    }
-    for kind in 0..3 {
-        let found: Vec<&Instance> =
-            instances.iter().filter(|instance| names(instance)[kind] == wanted).collect();
+    let at = wanted.split_once("://").map_or(wanted, |(_, rest)| rest).trim_end_matches('/');
+    let port = wanted.parse::<u16>().ok();
+    let by_place = |instance: &&Instance| place(instance) == at;
+    let by_port = |instance: &&Instance| Some(instance.port) == port;
+    let mut matches: Vec<Vec<&Instance>> = vec![
+        instances.iter().filter(by_place).collect(),
+        // Several have one port where each has an address of its own.
+        instances.iter().filter(by_port).collect(),
+    ];
+    matches.extend(
+        (0..3).map(|kind| {
+            instances.iter().filter(|instance| names(instance)[kind] == wanted).collect()
+        }),
+    );
+    for found in matches {
         match found[..] {
             [] => {}
             [instance] => return Ok(instance),
@@ -57,10 +70,22 @@ pub(crate) fn one<'a>(instances: &'a [Instance], wanted: &str) -> Result<&'a Ins
 }
 
 fn ambiguous(wanted: &str, found: &[&Instance]) -> Report {
-    let names: Vec<String> = found
+    let port = |instance: &Instance| instance.port.to_string();
+    let address = |instance: &Instance| place(instance).to_owned();
+    let is_one_each = |which: &dyn Fn(&Instance) -> String| {
+        found.iter().map(|instance| which(instance)).collect::<BTreeSet<_>>().len() == found.len()
+    };
+    let (by, which): (&str, &dyn Fn(&Instance) -> String) = match () {
+        () if is_one_each(&port) => ("port", &port),
+        () if is_one_each(&address) => ("address", &address),
+        () => ("name", &short_name),
+    };
+    let all: Vec<String> = found
         .iter()
-        .map(|instance| format!("{} ({}, {})", instance.port, short_name(instance), instance.root))
+        .map(|instance| {
+            format!("{} ({}, {})", which(instance), short_name(instance), instance.root)
+        })
         .collect();
     Report::new(Code::Usage, format!("`{wanted}` is the name of {} instances", found.len()))
-        .help(format!("say which by its port: {}", names.join(", ")))
+        .help(format!("say which by its {by}: {}", all.join(", ")))
 }

@@ -19,6 +19,7 @@ mod place;
 mod remap;
 mod render;
 mod report;
+mod rights;
 mod settings;
 mod version;
 

@@ -283,6 +283,25 @@ fn whoever_needs_further_rights_is_told_that_it_gets_none() {
 }
 
 #[test]
+fn a_script_that_needs_further_rights_and_fails_is_told_why_it_may_have() {
+    let sandbox = Sandbox::new();
+    let run = |options: &[&str], script: &str, user: bool| {
+        let args = [&["run", "--no-daemon"], options, &["--", "sh", "serve.sh"]].concat();
+        let command = if user { of_a_user(&sandbox, &args) } else { sandbox.wharf(&args) };
+        let folder = if user { sandbox.dir().join("user/project") } else { sandbox.project() };
+        std::fs::write(folder.join("serve.sh"), script).expect("a script");
+        let answer = sandbox::answer(command);
+        answer.err.contains("names `su`, which gets no further rights")
+    };
+    let fails = "if true; then su --version >/dev/null; fi\nexit 3\n";
+    assert!(run(&[], fails, true));
+    assert!(!run(&["--remap", "off"], fails, true), "it has what it needs");
+    assert!(!run(&[], fails, false), "root's filter does without");
+    assert!(!run(&[], "su --version >/dev/null\n", true), "nothing failed");
+    assert!(!run(&[], "echo su\nexit 3\n", true), "it is not called");
+}
+
+#[test]
 fn a_program_under_a_debugger_is_remapped_as_well() {
     let sandbox = Sandbox::new();
     let _stranger = Stranger::new(&sandbox);

@@ -23,6 +23,10 @@ fn server(port: &str) -> String {
 
 /// Asks without a pause until it is told to stop, and then says how often it was answered and refused.
 fn client(sandbox: &Sandbox, port: u64) -> Child {
+    client_of(sandbox, &format!("127.0.0.1:{port}"))
+}
+
+fn client_of(sandbox: &Sandbox, at: &str) -> Child {
     let program = format!(
         "import os, sys, threading, urllib.request, urllib.error\n\
          end = threading.Event()\n\
@@ -30,7 +34,7 @@ fn client(sandbox: &Sandbox, port: u64) -> Child {
          answered, refused, pids = 0, 0, set()\n\
          while not end.is_set():\n\
          \x20   try:\n\
-         \x20       pids.add(urllib.request.urlopen('http://127.0.0.1:{port}/', timeout=30).read())\n\
+         \x20       pids.add(urllib.request.urlopen('http://{at}/', timeout=30).read())\n\
          \x20       answered += 1\n\
          \x20   except urllib.error.URLError as error:\n\
          \x20       refused += isinstance(error.reason, ConnectionRefusedError)\n\
@@ -121,10 +125,40 @@ fn a_restart_refuses_nobody() {
 }
 
 #[test]
-fn a_listener_that_a_server_shuts_down_for_all_is_opened_again() {
+fn copies_with_addresses_of_their_own_are_restarted_and_ended_one_by_one() {
     let sandbox = Sandbox::new();
-    // What WEBrick does on SIGTERM.
-    let program = "\
+    let program = server("8123").replace("127.0.0.1", "0.0.0.0");
+    let args = ["--remap", "address", "--", "python3", "-c", program.as_str()];
+    let [mut one, mut two] = ["one", "two"].map(|name| {
+        let folder = sandbox.dir().join(name);
+        std::fs::create_dir_all(folder.join(".git")).expect("a folder");
+        sandbox.run_in(&folder, &args)
+    });
+    let urls = [&mut one, &mut two]
+        .map(|run| run.event("ready")["direct_url"].as_str().unwrap().to_owned());
+    let at = urls.each_ref().map(|url| url.strip_prefix("http://").expect("HTTP").to_owned());
+    let pid_of = |url: &String| sandbox.get(url).expect("it answers");
+    let (first, second) = (pid_of(&urls[0]), pid_of(&urls[1]));
+
+    let client = client_of(&sandbox, &at[1]);
+    assert_eq!(sandbox.output(&["restart", &at[1]]).code, 0);
+    let (answered, refused, _) = tally(client);
+    assert_eq!(refused, 0, "{answered} were answered");
+    assert_ne!(pid_of(&urls[1]), second, "it was restarted");
+    assert_eq!(pid_of(&urls[0]), first, "the other was not");
+
+    let answer = sandbox.output(&["stop", "8123"]);
+    assert_eq!(answer.code, 2, "which of the two? {answer:?}");
+    assert!(at.iter().all(|at| answer.err.contains(at)), "{answer:?}");
+    let answer = sandbox.output(&["stop", &urls[0]]);
+    assert_eq!(answer.code, 0, "{answer:?}");
+    assert!(answer.err.contains(&format!("{} is free", at[0])), "{answer:?}");
+    assert_eq!(one.code(), 143);
+    assert!(sandbox.get(&urls[1]).is_ok(), "the other was not ended");
+}
+
+/// What WEBrick does on SIGTERM.
+const SHUTS_DOWN: &str = "\
 import os, signal, socket
 listener = socket.socket()
 listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -141,12 +175,36 @@ while True:
     connection.sendall(b'HTTP/1.0 200 OK\\r\\nContent-Length: %d\\r\\n\\r\\n%s' % (len(body), body))
     connection.close()
 ";
-    let mut run = sandbox.run(&["--", "python3", "-c", program]);
+
+#[test]
+fn a_listener_that_a_server_shuts_down_for_all_is_opened_again() {
+    let sandbox = Sandbox::new();
+    let mut run = sandbox.run(&["--", "python3", "-c", SHUTS_DOWN]);
     let port = run.event("ready")["port"].as_u64().unwrap();
     let before = sandbox.get(&format!("http://127.0.0.1:{port}/")).unwrap();
     assert_eq!(sandbox.output(&["restart", &port.to_string()]).code, 0);
     let after = sandbox.get(&format!("http://127.0.0.1:{port}/")).unwrap();
     assert_ne!(before, after);
+}
+
+#[test]
+fn on_demand_a_listener_that_was_shut_down_wakes_the_next_server() {
+    let sandbox = Sandbox::new();
+    let mut run = sandbox.run(&["--on-demand", "--idle", "1s", "--", "python3", "-c", SHUTS_DOWN]);
+    let port = run.event("dormant")["port"].as_u64().unwrap();
+    let url = format!("http://127.0.0.1:{port}/");
+    let mut servers = std::collections::BTreeSet::new();
+    for round in 1..=3 {
+        servers.insert(sandbox.get(&url).expect("it is launched and answers"));
+        let dormant = |run: &sandbox::Running| {
+            run.events().iter().filter(|event| event["event"] == "dormant").count()
+        };
+        until(|| (dormant(&run) > round).then_some(())).expect("it ends when it is idle");
+    }
+    assert_eq!(servers.len(), 3, "{servers:?}");
+    servers.insert(sandbox.get(&url).expect("it is launched and answers"));
+    run.signal("TERM");
+    assert_eq!(run.code(), 0, "the server's own: {}", run.err());
 }
 
 #[test]

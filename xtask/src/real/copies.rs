@@ -1,12 +1,12 @@
 //! Some copies of one project under wharf, started at once: what every proof needs of them.
 
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::time::{Duration, Instant};
 
 use super::copy::Copy;
 use super::events::{self, Event};
 use super::place::Place;
-use super::spec::{Book, Exposed, Run};
+use super::spec::{Book, Expect, Exposed, Run};
 use super::started::{Started, Surroundings};
 use super::{daemon, environment, http, processes, sockets, wait};
 
@@ -15,6 +15,9 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(45);
 
 /// How long the kernel may take to take down what was killed.
 const SETTLED_WITHIN: Duration = Duration::from_secs(2);
+
+/// How the addresses begin that wharf gives to instances.
+const OWN_ADDRESSES: [u8; 2] = [127, 77];
 
 /// What went wrong, one line each.
 pub type Problems = Vec<String>;
@@ -75,10 +78,26 @@ impl<'a> Copies<'a> {
     pub fn address(&self, ready: &Event) -> Result<SocketAddr, String> {
         let port = ready.port.ok_or("ready without a port")?;
         let url = ready.direct_url.as_deref().unwrap_or_default();
-        let mut allowed = self.run.hosts().into_iter().map(|ip| SocketAddr::new(ip, port));
-        allowed
-            .find(|address| url.trim_end_matches('/') == format!("http://{address}"))
+        let at = url.strip_prefix("http://").map(|at| at.trim_end_matches('/'));
+        at.and_then(|at| at.parse::<SocketAddr>().ok())
+            .filter(|at| at.port() == port && self.may_be_at(at.ip()))
             .ok_or_else(|| format!("direct_url is `{url}`, not port {port} of {}", self.run.host))
+    }
+
+    fn may_be_at(&self, ip: IpAddr) -> bool {
+        match self.run.expect {
+            Expect::Addressed => matches!(ip, IpAddr::V4(ip) if ip.octets()[..2] == OWN_ADDRESSES),
+            _ => self.run.hosts().contains(&ip),
+        }
+    }
+
+    /// What nobody may have any more once the copy is gone: its port on all addresses, or on its own.
+    pub fn place_of(&self, ready: &Event) -> SocketAddr {
+        let everywhere = SocketAddr::from((Ipv4Addr::UNSPECIFIED, ready.port.unwrap_or(0)));
+        match self.run.expect {
+            Expect::Addressed => self.address(ready).unwrap_or(everywhere),
+            _ => everywhere,
+        }
     }
 
     /// Asks a copy at an address, for its own text.
@@ -142,7 +161,7 @@ impl<'a> Copies<'a> {
     }
 
     /// Waits for the end of a copy that was told to end, and checks that it left nothing.
-    pub fn gone(&mut self, index: usize, port: u16) -> Result<i32, String> {
+    pub fn gone(&mut self, index: usize, place: SocketAddr) -> Result<i32, String> {
         let letter = self.all[index].copy.letter;
         let code = self.all[index].exit_code(self.run.gone_within())?;
         let events = self.all[index].events()?;
@@ -151,7 +170,7 @@ impl<'a> Copies<'a> {
             return Err(format!("copy {letter}: exit code {code}, but the event says {said:?}"));
         }
         self.nothing_left(index)?;
-        port_free(port).map_err(|why| format!("copy {letter} has ended, but {why}"))?;
+        is_free(place).map_err(|why| format!("copy {letter} has ended, but {why}"))?;
         Ok(code)
     }
 
@@ -208,9 +227,9 @@ fn argv(run: &Run, place: &Place, copy: &Copy) -> Vec<String> {
     argv
 }
 
-/// Whether anybody could take the port now.
-pub fn port_free(port: u16) -> Result<(), String> {
-    let free = || TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).ok().map(drop);
+/// Whether anybody could listen there now.
+pub fn is_free(place: SocketAddr) -> Result<(), String> {
+    let free = || TcpListener::bind(place).ok().map(drop);
     wait::until(Instant::now() + SETTLED_WITHIN, free)
-        .ok_or_else(|| format!("port {port} is still taken"))
+        .ok_or_else(|| format!("{place} is still taken"))
 }

@@ -39,6 +39,6 @@ fn asked(copies: &mut Copies, problems: &mut Problems) -> Result<String, String>
     copies.answer(0, address).map_err(|why| format!("the second request: {why}"))?;
     copies.check_exposure(problems);
     copies.all[0].ask_to_end()?;
-    let code = copies.gone(0, port)?;
+    let code = copies.gone(0, (Ipv4Addr::UNSPECIFIED, port).into())?;
     Ok(format!("port {port}, first request after {first} ms, exit code {code}"))
 }

@@ -1,6 +1,8 @@
-//! The proof: some copies from unchanged files, each on its own port, each answering its own text.
+//! The proof: some copies from unchanged files, each on its own port or on an address of its own, each
+//! answering its own text.
 
 use std::collections::BTreeSet;
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use super::copies::{Copies, Problems};
@@ -45,17 +47,34 @@ fn all_ready(copies: &mut Copies, problems: &mut Problems) -> Option<Vec<Event>>
 
 fn while_ready(copies: &mut Copies, ready: &[Event], problems: &mut Problems) {
     copies.note_daemon(problems);
-    check_ports(copies, ready, problems);
+    match copies.run.expect {
+        Expect::Addressed => check_addresses(copies, ready, problems),
+        _ => check_ports(copies, ready, problems),
+    }
     for (index, event) in ready.iter().enumerate() {
         problems.extend(copies.ask(index, event).err());
     }
     copies.check_exposure(problems);
-    if copies.run.expect == Expect::Remapped {
-        check_told(copies, ready, problems);
-        check_bound(copies, ready, problems);
-        restarted::check(copies, ready, problems);
-    } else {
-        check_wanted(copies, problems);
+    match copies.run.expect {
+        Expect::Remapped => {
+            check_told(copies, ready, problems);
+            check_bound(copies, ready, problems);
+            restarted::check(copies, ready, problems);
+        }
+        Expect::Addressed => {
+            check_bound(copies, ready, problems);
+            restarted::check(copies, ready, problems);
+        }
+        _ => check_wanted(copies, problems),
+    }
+}
+
+/// That each copy has the literal port, on an address that no other has.
+fn check_addresses(copies: &Copies, ready: &[Event], problems: &mut Problems) {
+    let places: BTreeSet<SocketAddr> = ready.iter().map(|event| copies.place_of(event)).collect();
+    let literal = copies.run.port;
+    if places.len() != copies.all.len() || places.iter().any(|place| place.port() != literal) {
+        problems.push(format!("not all copies have port {literal} of an own address: {places:?}"));
     }
 }
 
@@ -124,7 +143,8 @@ fn one_after_the_other(copies: &mut Copies, ready: &[Event], problems: &mut Prob
     let mut codes = Vec::new();
     for (index, event) in ready.iter().enumerate() {
         let told = copies.all[index].ask_to_end();
-        let gone = told.and_then(|()| copies.gone(index, event.port.unwrap_or(0)));
+        let place = copies.place_of(event);
+        let gone = told.and_then(|()| copies.gone(index, place));
         let letter = copies.all[index].copy.letter;
         match gone {
             Ok(code) => codes.push(code),

@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::copies::{Copies, Problems};
 use super::daemon;
 use super::events::Event;
+use super::spec::Expect;
 
 /// The copy that is restarted: one that was given another port than it names.
 const COPY: usize = 1;
@@ -31,10 +32,14 @@ pub fn check(copies: &Copies, ready: &[Event], problems: &mut Problems) {
 
 fn under_load(copies: &Copies, event: &Event) -> Result<(), String> {
     let address = copies.address(event)?;
+    let which = match copies.run.expect {
+        Expect::Addressed => address.to_string(),
+        _ => address.port().to_string(),
+    };
     let over = AtomicBool::new(false);
     let (restart, refused) = std::thread::scope(|scope| {
         let client = scope.spawn(|| refusals(address, &copies.run.path, &over));
-        let restart = daemon::wharf(copies.place(), &["restart", &address.port().to_string()]);
+        let restart = daemon::wharf(copies.place(), &["restart", &which]);
         over.store(true, Ordering::Relaxed);
         (restart, client.join().unwrap_or(u32::MAX))
     });
@@ -43,7 +48,7 @@ fn under_load(copies: &Copies, event: &Event) -> Result<(), String> {
         let said = String::from_utf8_lossy(&restart.stderr);
         return Err(format!("`wharf restart` failed ({}): {}", restart.status, said.trim()));
     }
-    if refused > 0 {
+    if refused > copies.run.may_refuse {
         return Err(format!("{refused} connections were refused while it was restarted"));
     }
     Ok(())

@@ -109,6 +109,10 @@ pub struct Run {
     /// What listens beyond loopback whatever the server is handed; wharf must then say it.
     #[serde(default)]
     pub exposed: Exposed,
+    /// How many connections may be refused in a restart: a program that ends its listener for all who
+    /// hold it leaves a moment until wharf listens again.
+    #[serde(default)]
+    pub may_refuse: u32,
     /// What must come of the copies.
     #[serde(default)]
     pub expect: Expect,
@@ -138,7 +142,9 @@ pub enum Expect {
     HardCoded,
     /// The program takes one literal port, and wharf gives all copies but one another.
     Remapped,
-    /// The same, of one copy that starts when it is first asked. Made from each run that is remapped.
+    /// The program takes one literal port, and wharf gives each copy an address of its own to take it on.
+    Addressed,
+    /// As remapped, of one copy that starts when it is first asked. Made from each run that is remapped.
     OnDemand,
     /// Two worktrees of a front and an API with literal ports; a browser shows each front.
     Worktrees,

@@ -2,11 +2,12 @@
 //! front, and in each its own API; in the group itself it finds the API by the port in the program.
 
 use std::fs;
+use std::net::Ipv4Addr;
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use super::copies::{Problems, port_free};
+use super::copies::{Problems, is_free};
 use super::copy::Copy;
 use super::environment::{self, Variables};
 use super::events::Event;
@@ -186,7 +187,8 @@ fn end(worktrees: &mut [Worktree; 2], run: &Run, problems: &mut Problems) {
             let told = service.ask_to_end();
             problems.extend(told.and_then(|()| service.exit_code(run.gone_within())).err());
         }
-        problems.extend(worktree.ports.iter().filter_map(|port| port_free(*port).err()));
+        let places = worktree.ports.iter().map(|port| (Ipv4Addr::UNSPECIFIED, *port).into());
+        problems.extend(places.filter_map(|place| is_free(place).err()));
     }
 }
 

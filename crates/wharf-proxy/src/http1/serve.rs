@@ -2,20 +2,23 @@
 
 use std::future::poll_fn;
 use std::io;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
 use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::time::{Instant, timeout_at};
+use tokio::sync::watch;
+use tokio::time::{Instant, Sleep, sleep_until, timeout_at};
 use tokio_rustls::server::TlsStream;
 
 use super::exchange::{self, After};
 use super::parse::{Finder, Found, blank_lines};
 use super::write;
-use crate::limits::{HEAD_TIMEOUT, IDLE_TIMEOUT, LINGER, MAX_HEAD, MAX_LINGER};
+use crate::limits::{
+    HEAD_TIMEOUT, IDLE_TIMEOUT, LAST_REQUEST, LINGER, MAX_HEAD, MAX_LINGER, READ_HEAD,
+};
 use crate::page::{self, Page};
 use crate::reach::Door;
 use crate::refusal::Refusal;
@@ -73,10 +76,60 @@ pub(crate) async fn serve<C: Io>(stream: C, input: BytesMut, door: Door, shared:
     let _ = client.run().await;
 }
 
+/// What ends the wait for a request. A connection sets it up once: a timer and a place in the list of
+/// those that are told would cost each request more than its reading.
+struct Watch<'w> {
+    alarm: Pin<&'w mut Sleep>,
+    drained: Pin<&'w mut dyn Future<Output = ()>>,
+}
+
+/// Why the wait is over.
+enum Call {
+    Late,
+    Draining,
+}
+
+impl Watch<'_> {
+    /// Calls when it is too late, and where that is asked for when connections are to end.
+    fn poll(&mut self, cx: &mut Context<'_>, until: Instant, drain: bool) -> Poll<Call> {
+        if drain && self.drained.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(Call::Draining);
+        }
+        // Left as it is where it rings too early, which is once in a long while.
+        if self.alarm.deadline() > until {
+            self.alarm.as_mut().reset(until);
+        }
+        while self.alarm.as_mut().poll(cx).is_ready() {
+            if self.alarm.deadline() >= until {
+                return Poll::Ready(Call::Late);
+            }
+            self.alarm.as_mut().reset(until);
+        }
+        Poll::Pending
+    }
+}
+
+/// When the proxy has been draining for a while: a request that is just on its way is still answered.
+async fn drained(mut draining: watch::Receiver<bool>) {
+    // Whoever could say so may be gone, and the proxy with them.
+    let _ = draining.wait_for(|draining| *draining).await;
+    tokio::time::sleep(LAST_REQUEST).await;
+}
+
 impl<C: Io> Client<C> {
+    /// The head of a connection that carries one request only.
+    async fn first_head(&mut self) -> Result<BytesMut, NoHead> {
+        let alarm = pin!(sleep_until(Instant::now() + IDLE_TIMEOUT));
+        let drained = pin!(drained(self.shared.draining.clone()));
+        self.head(&mut Watch { alarm, drained }).await
+    }
+
     async fn run(&mut self) -> io::Result<()> {
+        let alarm = pin!(sleep_until(Instant::now() + IDLE_TIMEOUT));
+        let drained = pin!(drained(self.shared.draining.clone()));
+        let mut watch = Watch { alarm, drained };
         loop {
-            let head = match self.head().await {
+            let head = match self.head(&mut watch).await {
                 Ok(head) => head,
                 Err(NoHead::Gone) => return Ok(()),
                 Err(NoHead::Refused(refusal)) => {
@@ -84,7 +137,8 @@ impl<C: Io> Client<C> {
                 }
             };
             match exchange::exchange(self, head).await? {
-                After::Next if self.has_finished() || self.shared.is_draining() => break,
+                After::Next if self.has_finished() => break,
+                // Draining too: whoever was told that the connection is kept may be about to use it.
                 After::Next => {}
                 After::Close => break,
                 After::Linger => return self.linger().await,
@@ -98,11 +152,10 @@ impl<C: Io> Client<C> {
     }
 
     /// The next head, its empty line included.
-    async fn head(&mut self) -> Result<BytesMut, NoHead> {
+    async fn head(&mut self, watch: &mut Watch<'_>) -> Result<BytesMut, NoHead> {
         let mut finder = Finder::default();
         let idle_until = Instant::now() + IDLE_TIMEOUT;
         let mut deadline = None;
-        let mut draining = self.shared.draining.clone();
         loop {
             let blank = blank_lines(&self.input);
             if blank > 0 {
@@ -110,6 +163,10 @@ impl<C: Io> Client<C> {
                 finder = Finder::default();
             }
             match finder.look(&self.input, true) {
+                // Mostly the head is all that has come, and nothing need be shared.
+                Found::Head(length) if length == self.input.len() && length <= MAX_HEAD => {
+                    return Ok(std::mem::take(&mut self.input));
+                }
                 Found::Head(length) if length <= MAX_HEAD => {
                     return Ok(self.input.split_to(length));
                 }
@@ -120,22 +177,19 @@ impl<C: Io> Client<C> {
                 Found::More if self.input.len() <= MAX_HEAD => {}
                 _ => return Err(NoHead::Refused(Refusal::HeadTooLong)),
             }
-            if self.input.is_empty() {
-                tokio::select! {
-                    biased;
-                    read = timeout_at(idle_until, self.read()) => match read {
-                        Ok(Ok(1..)) => {}
-                        _ => return Err(NoHead::Gone),
-                    },
-                    _ = draining.wait_for(|draining| *draining) => return Err(NoHead::Gone),
-                }
-                continue;
-            }
-            let deadline = *deadline.get_or_insert_with(|| Instant::now() + HEAD_TIMEOUT);
-            match timeout_at(deadline, self.read()).await {
+            let idle = self.input.is_empty();
+            let until = match idle {
+                true => idle_until,
+                false => *deadline.get_or_insert_with(|| Instant::now() + HEAD_TIMEOUT),
+            };
+            let read = poll_fn(|cx| match self.poll_read(cx) {
+                Poll::Ready(read) => Poll::Ready(Ok(read)),
+                Poll::Pending => watch.poll(cx, until, idle).map(Err),
+            });
+            match read.await {
                 Ok(Ok(1..)) => {}
-                Ok(_) => return Err(NoHead::Gone),
-                Err(_) => return Err(NoHead::Refused(Refusal::Slow)),
+                Err(Call::Late) if !idle => return Err(NoHead::Refused(Refusal::Slow)),
+                Ok(_) | Err(_) => return Err(NoHead::Gone),
             }
         }
     }
@@ -153,7 +207,7 @@ impl<C: Io> Client<C> {
     /// Reads more of what the client says into the input; 0 at its end.
     pub(crate) fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         let mut scratch = self.shared.scratch();
-        let mut buffer = ReadBuf::new(&mut scratch);
+        let mut buffer = ReadBuf::new(&mut scratch[..READ_HEAD]);
         ready!(Pin::new(&mut self.stream).poll_read(cx, &mut buffer))?;
         let data = buffer.filled();
         self.input.extend_from_slice(data);
@@ -191,7 +245,7 @@ impl<C: Io> Client<C> {
 pub(crate) async fn send_to_https(stream: &mut TcpStream, door: Door, shared: &Rc<Shared>) {
     let (input, ended) = (BytesMut::new(), false);
     let mut client = Client { stream, input, door, shared: shared.clone(), ended };
-    let Ok(head) = client.head().await else { return };
+    let Ok(head) = client.first_head().await else { return };
     let page = match exchange::https_url(&head, shared) {
         Some(url) => page::moved(url),
         None => page::bare(&Refusal::Unknown),

@@ -130,11 +130,12 @@ impl Answering {
             if woken.bell || woken.over {
                 self.read_notes();
             }
-            if woken.over {
-                return;
-            }
+            // A server may end the listener just before it ends itself.
             if woken.held {
                 self.kept.mend();
+            }
+            if woken.over {
+                return;
             }
             self.give_up_late();
             if !woken.call {
@@ -261,7 +262,9 @@ impl Answering {
                 target = SocketAddr::from((std::net::Ipv6Addr::LOCALHOST, 0));
             }
         }
-        match self.mode.bind((&self.notifier, call), sight, target, None) {
+        let held = self.kept.hand_out_at(target);
+        let fd = held.as_ref().map(|held| held.as_fd());
+        match self.mode.bind((&self.notifier, call), sight, target, fd) {
             Ok(Ok(())) if target.port() != 0 => {
                 self.kept.table.settle(address.port());
                 let (named, pid) = (address.port(), call.thread);
@@ -385,6 +388,7 @@ impl Answering {
     }
 
     fn listen(&mut self, call: Call) {
+        let called = Instant::now();
         let Ok(sight) = self.mode.look(&call) else { return self.leave(&call) };
         if sight.protocol != Protocol::Tcp || !self.notifier.is_valid(&call) {
             return self.leave(&call);
@@ -396,7 +400,7 @@ impl Answering {
         let told = || {
             // A socket that was not bound is now.
             let address = sight.socket.as_ref().and_then(|socket| socket.local().ok()).or(at);
-            let _ = seen.try_send(Seen::Listening { address, pid });
+            let _ = seen.try_send(Seen::Listening { address, pid, called });
         };
         // The kernel looks at the port once more when a socket begins to listen.
         self.over(port, |notifier| mode.listen((notifier, &call), &sight, told));

@@ -1,7 +1,7 @@
 //! What of an instance's ports stays from one launch to the next.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::AsFd;
 use std::sync::Arc;
 
@@ -56,11 +56,17 @@ impl Kept {
         });
         let best = on_port.min_by_key(|(held, at)| {
             let other_family = at.is_ipv4() != target.is_ipv4();
-            (at.ip() != target.ip(), other_family, given(held))
+            (place(*at) != place(target), other_family, given(held))
         });
         let held = best.map(|(held, _)| held.clone())?;
         self.handed_out.extend(held.inode());
         Some(held)
+    }
+
+    /// The same, of this address alone: a port means nothing by itself where each instance has an address.
+    pub(super) fn hand_out_at(&mut self, target: SocketAddr) -> Option<Arc<Held>> {
+        let is_there = |held: &Arc<Held>| held.address().is_ok_and(|at| place(at) == place(target));
+        if self.held.iter().any(is_there) { self.hand_out(target) } else { None }
     }
 
     /// A new launch: no server has any of the listeners yet.
@@ -126,6 +132,11 @@ impl Kept {
         let Kept { table, reservations, .. } = self;
         table.bind(named, |port| is_bound(port, reservations.get(&port)))
     }
+}
+
+/// An address, whichever family it is written in.
+fn place(address: SocketAddr) -> (IpAddr, u16) {
+    (address.ip().to_canonical(), address.port())
 }
 
 /// Whether anybody but our reservation has a socket on the port.

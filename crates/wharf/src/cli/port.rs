@@ -182,6 +182,7 @@ fn plan(args: &Args, dir: &Path) -> LaunchPlan {
         // It may be a test suite that counts its requests: it is asked nothing.
         probe: Probe::Listen,
         hands_host: false,
+        programs: Vec::new(),
         trace: Vec::new(),
     }
 }

@@ -26,7 +26,7 @@ const AGAIN_AFTER: Duration = Duration::from_millis(20);
 /// serves. Requests that the old server has accepted and not answered are lost, as with any restart.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// A name as `wharf ls` shows it, or a service, a project or a port
+    /// A name as `wharf ls` shows it, or a service, a project, a port or an address with a port
     #[arg(value_name = "NAME")]
     name: String,
     /// Seconds to wait until it serves again

@@ -20,7 +20,7 @@ use crate::place::{Keep, Place, Wanted};
 use crate::remap::{self, Wish};
 use crate::report::{Code, Report};
 use crate::settings::{Bind, Settings};
-use crate::{link, names, narrate};
+use crate::{link, names, narrate, rights};
 
 /// How long a tree has between the first signal and SIGKILL, unless `--grace` says otherwise.
 const GRACE: Duration = Duration::from_secs(5);
@@ -116,7 +116,7 @@ pub(crate) fn run(args: Args) -> Outcome {
         return Err(cannot_hold());
     }
     if mode.is_some() {
-        say_no_new_rights(&plan);
+        rights::say_of_command(&plan);
     }
     let mut access = settings.access(&plan.service)?;
     access.origin_form = names::origin_form(&plan);
@@ -327,21 +327,6 @@ fn find_program(plan: &LaunchPlan) -> Result<(), Report> {
             .map_err(|error| Report::from(SpawnError::from(error)))?;
     }
     Ok(())
-}
-
-/// Whoever needs more rights than we have gets none where ports are remapped, and says so in words that do
-/// not lead here.
-fn say_no_new_rights(plan: &LaunchPlan) {
-    let Some(Arg::Given(name)) = plan.argv.first() else { return };
-    let path = std::env::var_os("PATH");
-    let file = wharf_os::program::find(name, path.as_deref(), &plan.dir);
-    if file.is_ok_and(|file| wharf_os::program::gives_rights(&file)) {
-        let name = name.to_string_lossy();
-        narrate::warning(&format!(
-            "`{name}` gets no further rights where ports are remapped (\"no new privileges\"); \
-             `--remap off` lets it have them"
-        ));
-    }
 }
 
 /// A browser would refuse the URL that wharf prints, so the number cannot be what was meant. A blocked

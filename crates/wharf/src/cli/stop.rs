@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use wharf_model::Instance;
+use wharf_model::{Instance, Remap};
 use wharf_os::pidfd::Pidfd;
 use wharf_os::reserve;
 use wharf_os::signals::{SIGCONT, SIGTERM};
@@ -25,7 +25,7 @@ const PORT_LIMIT: Duration = Duration::from_secs(2);
 /// a pid that has been given to another process since is never hit.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Names as `wharf ls` shows them, or services or projects
+    /// Names as `wharf ls` shows them, or services, projects, ports or addresses with a port
     #[arg(value_name = "NAME", required_unless_present = "all")]
     names: Vec<String>,
     /// Everything that wharf runs
@@ -59,13 +59,21 @@ pub(crate) fn run(args: Args) -> Outcome {
         wait(instance, pilot.as_ref(), deadline)?;
         if !args.json {
             let name = choice::short_name(instance);
-            narrate::line(&format!("{name} has ended; port {} is free", instance.port));
+            narrate::line(&format!("{name} has ended; {} is free", freed(instance)));
         }
     }
     if args.json {
         render::stop::json(asked.into_iter().map(|(instance, _)| ended(instance)).collect())?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// What others may have now.
+fn freed(instance: &Instance) -> String {
+    match instance.remap {
+        Remap::Address => choice::place(instance).to_owned(),
+        _ => format!("port {}", instance.port),
+    }
 }
 
 /// The instance as it was last known, and what its end means.
@@ -106,6 +114,10 @@ fn wait(instance: &Instance, pilot: Option<&Pidfd>, deadline: Instant) -> Result
                 .why(format!("its pilot, pid {}, still waits for the server", instance.pilot_pid))
                 .help("wait longer with `--timeout`, or end it by force: `kill -9` of the server's pid"));
         }
+    }
+    // Others may listen on that port of addresses of their own.
+    if instance.remap == Remap::Address {
+        return Ok(());
     }
     let ports: Vec<u16> = instance.listeners.iter().map(|listener| listener.port).collect();
     if let Some(port) = ports.iter().find(|port| !reserve::wait_free(**port, PORT_LIMIT)) {

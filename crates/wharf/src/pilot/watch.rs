@@ -25,7 +25,7 @@ use crate::link::Link;
 use crate::place::Place;
 use crate::render::printable;
 use crate::report::{Code, Report};
-use crate::{facts, narrate};
+use crate::{facts, narrate, rights};
 
 /// Ctrl-C as often as this ends a server that does not end by itself.
 const INSISTENCE: u32 = 3;
@@ -159,7 +159,7 @@ impl Pilot {
                 self.handle.order(Order::Pass { signal: SIGCONT });
             }
             Update::Suspended { .. } => {}
-            Update::Listening(listener) => self.listening(listener),
+            Update::Listening { listener, .. } => self.listening(listener),
             Update::Closed(listener) => {
                 let (address, port) = (listener.address, listener.port);
                 self.events.write(EventKind::Closed { address, port });
@@ -170,14 +170,7 @@ impl Pilot {
             Update::Bound { named, address, pid } => self.bound(named, address, pid),
             Update::Unmapped { named, pid, why } => self.unmapped(named, pid, why),
             Update::NotFiltered { errno } => self.not_filtered(errno),
-            Update::Lingering { members } => {
-                self.lingers = true;
-                narrate::warning(&format!(
-                    "{} could not be ended and still needs wharf to answer its calls; wharf waits \
-                     for it (Ctrl-C: wharf ends, and what it binds from then on fails)",
-                    names(&members)
-                ));
-            }
+            Update::Lingering { members } => self.lingering(&members),
             Update::Accepted { address } => {
                 self.events
                     .write(EventKind::Accepted { address: address.ip(), port: address.port() });
@@ -208,6 +201,20 @@ impl Pilot {
             }
             Update::Exited { .. } | Update::Gone => {}
         }
+    }
+
+    fn lingering(&mut self, members: &[Member]) {
+        self.lingers = true;
+        let why = match self.reports.borrow().remap {
+            Remap::Cooperative | Remap::Off => {
+                "; wharf waits for it (Ctrl-C: wharf ends all the same)"
+            }
+            _ => {
+                " and still needs wharf to answer its calls; wharf waits for it (Ctrl-C: wharf ends, and \
+                 what it binds from then on fails)"
+            }
+        };
+        narrate::warning(&format!("{} could not be ended{why}", names(members)));
     }
 
     fn command_is_stopped(&self) -> bool {
@@ -408,7 +415,11 @@ impl Pilot {
         if exit == Exit::Code(0) {
             return;
         }
-        let collides = self.reports.borrow().remap == Remap::Cooperative;
+        let remap = self.reports.borrow().remap;
+        if !matches!(remap, Remap::Cooperative | Remap::Off) {
+            rights::say_of_scripts(&self.plan);
+        }
+        let collides = remap == Remap::Cooperative;
         if let Some(listener) = self.rival().filter(|_| collides) {
             narrate::line(&format!(
                 "  if it names its port itself: {} is taken by {}, and remapping is off here \
