@@ -225,11 +225,8 @@ pub fn origin(origin: &[u8]) -> bool {
     let known = ["http://", "http://api."].map(|start| format!("{start}shop.localhost"));
     let secure = ["https://", "https://api."].map(|start| format!("{start}shop.localhost:4443"));
     // Browsers write the scheme in small letters.
-    let (scheme, name) = origin.split_at(origin.len().min("http".len()));
-    let text = match scheme {
-        b"http" => [scheme, &name.to_ascii_lowercase()].concat(),
-        _ => origin.to_vec(),
-    };
+    let end = origin.windows(3).position(|part| part == b"://").unwrap_or(origin.len());
+    let text = [&origin[..end], &origin[end..].to_ascii_lowercase()].concat();
     let is = |known: &String| text == known.as_bytes();
     let with_port = |known: &String| text == format!("{known}:80").as_bytes();
     let welcome = known.iter().any(|one| is(one) || with_port(one)) || secure.iter().any(is);
