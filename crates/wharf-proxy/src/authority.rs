@@ -38,8 +38,9 @@ impl Authority {
 }
 
 fn read_port(text: &str) -> Option<u16> {
-    let plain = !text.is_empty() && text.len() <= 5 && text.bytes().all(|b| b.is_ascii_digit());
-    plain.then(|| text.parse().ok()).flatten().filter(|port| *port != 0)
+    // Neither a sign nor zeros in front: one port is written in one way.
+    let plain = !text.starts_with('0') && text.bytes().all(|byte| byte.is_ascii_digit());
+    plain.then(|| text.parse().ok()).flatten()
 }
 
 /// An origin as browsers name it: `scheme://host[:port]`, nothing else.
@@ -81,6 +82,7 @@ mod tests {
             ":80",
             "a:",
             "a:0",
+            "a:080",
             "a:65536",
             "a:+80",
             "a:8 0",

@@ -224,11 +224,14 @@ pub fn origin(origin: &[u8]) -> bool {
     assert_eq!(socket, post);
     let known = ["http://", "http://api."].map(|start| format!("{start}shop.localhost"));
     let secure = ["https://", "https://api."].map(|start| format!("{start}shop.localhost:4443"));
-    let text = origin.to_ascii_lowercase();
+    // Browsers write the scheme in small letters.
+    let end = origin.windows(3).position(|part| part == b"://").unwrap_or(origin.len());
+    let text = [&origin[..end], &origin[end..].to_ascii_lowercase()].concat();
     let is = |known: &String| text == known.as_bytes();
     let with_port = |known: &String| text == format!("{known}:80").as_bytes();
     let welcome = known.iter().any(|one| is(one) || with_port(one)) || secure.iter().any(is);
-    assert_eq!(socket, welcome || text == b"https://app.example", "{:?}", origin.escape_ascii());
+    let listed = origin.eq_ignore_ascii_case(b"https://app.example");
+    assert_eq!(socket, welcome || listed, "{:?}", origin.escape_ascii());
     socket
 }
 

@@ -222,7 +222,7 @@ fn who_is_slow_or_silent_is_in_nobodys_way() {
         .collect();
     let begun = Instant::now();
     assert_eq!(stage.client().get("/a").text(), "GET /a");
-    assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
     drop((idle, slow));
     assert_eq!(stage.end().asked(), ["GET /a"]);
 }

@@ -10,6 +10,7 @@ mod framing;
 mod gate;
 mod limits;
 mod misbehaviour;
+mod mutations;
 mod names;
 mod sockets;
 mod table;

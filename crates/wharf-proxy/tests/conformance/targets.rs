@@ -42,6 +42,7 @@ fn one_name_and_only_one() {
         ("a port with a letter", "GET /a HTTP/1.1\r\nHost: shop.localhost:80a\r\n\r\n", 400),
         ("a port with a sign", "GET /a HTTP/1.1\r\nHost: shop.localhost:+80\r\n\r\n", 400),
         ("a negative port", "GET /a HTTP/1.1\r\nHost: shop.localhost:-80\r\n\r\n", 400),
+        ("a port with a zero in front", "GET /a HTTP/1.1\r\nHost: shop.localhost:080\r\n\r\n", 400),
         ("port 0", "GET /a HTTP/1.1\r\nHost: shop.localhost:0\r\n\r\n", 400),
         ("a port beyond 16 bits", "GET /a HTTP/1.1\r\nHost: shop.localhost:65616\r\n\r\n", 400),
         ("two ports", "GET /a HTTP/1.1\r\nHost: shop.localhost:80:80\r\n\r\n", 400),

@@ -2,10 +2,11 @@
 
 use std::io::Write;
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread::JoinHandle;
 use std::time::Instant;
+
+use rustix::net::{AddressFamily, SocketType, bind, connect, getsockname, socket};
 
 use super::LIMIT;
 use super::message::{Fault, Message, Reader};
@@ -110,7 +111,8 @@ impl Line {
 pub struct Upstream {
     pub address: SocketAddr,
     board: Arc<Board>,
-    ends: Arc<AtomicBool>,
+    /// Where the connection comes from that is the last.
+    last: Arc<Mutex<Option<SocketAddr>>>,
     accepting: Option<JoinHandle<Vec<JoinHandle<()>>>>,
 }
 
@@ -118,20 +120,20 @@ impl Upstream {
     pub fn new(script: Arc<Script>) -> Upstream {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        let (board, ends) = (Arc::new(Board::default()), Arc::new(AtomicBool::new(false)));
-        let (told, noted) = (ends.clone(), board.clone());
+        let (board, last) = (Arc::<Board>::default(), Arc::<Mutex<Option<SocketAddr>>>::default());
+        let (told, noted) = (last.clone(), board.clone());
         let accepting = std::thread::spawn(move || {
             let mut lines = Vec::new();
             loop {
-                let (stream, _) = listener.accept().unwrap();
-                if told.load(Ordering::SeqCst) {
+                let (stream, client) = listener.accept().unwrap();
+                if *told.lock().unwrap() == Some(client) {
                     return lines;
                 }
                 let (script, board) = (script.clone(), noted.clone());
                 lines.push(std::thread::spawn(move || converse(stream, board, &*script)));
             }
         });
-        Upstream { address, board, ends, accepting: Some(accepting) }
+        Upstream { address, board, last, accepting: Some(accepting) }
     }
 
     /// Waits until what arrived is enough.
@@ -152,9 +154,12 @@ impl Upstream {
 
     /// Everything that was ever sent here. The proxy must have ended.
     pub fn end(mut self) -> Log {
-        self.ends.store(true, Ordering::SeqCst);
         // It waits in accept; everything that the proxy opened comes before this.
-        drop(TcpStream::connect(self.address));
+        let socket = socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
+        bind(&socket, &SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+        let own = SocketAddr::try_from(getsockname(&socket).unwrap()).unwrap();
+        *self.last.lock().unwrap() = Some(own);
+        connect(&socket, &self.address).unwrap();
         for line in self.accepting.take().unwrap().join().unwrap() {
             line.join().expect("a script of the upstream failed");
         }
@@ -175,6 +180,9 @@ fn converse(stream: TcpStream, board: Arc<Board>, script: &Script) {
     let reader = Reader::new(stream.try_clone().unwrap());
     let mut line = Line { number, stream, reader, board: board.clone() };
     script(&mut line);
-    board.log.lock().unwrap().raw.push(std::mem::take(&mut line.reader.raw));
+    let raw = std::mem::take(&mut line.reader.raw);
+    // Whoever waits for the end of the connection must find it closed.
+    drop(line);
+    board.log.lock().unwrap().raw.push(raw);
     board.changed.notify_all();
 }
