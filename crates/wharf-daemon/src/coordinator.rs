@@ -190,6 +190,7 @@ impl Coordinator {
         self.expire();
         self.ledger.check_store(clock::now());
         self.reroute();
+        self.gateway.tick();
         self.tell_news();
         if self.is_idle() {
             self.stop("idle");

@@ -14,6 +14,7 @@ use wharf_os::handover;
 use wharf_proxy::{Ca, CaError, Config, Proxy, Record, Tls, upstream_client_config};
 
 use crate::fronts::Fronts;
+use crate::lan::{self, Lan};
 use crate::names;
 use crate::ownership::Kernel;
 
@@ -28,6 +29,7 @@ const SPARE_FILES: usize = 400;
 pub(crate) struct Gateway {
     proxy: Option<Proxy>,
     fronts: Fronts,
+    lan: Lan,
     wish: ProxyWish,
     /// The folder of the local CA.
     ca: PathBuf,
@@ -51,9 +53,13 @@ impl Gateway {
         let (records, _) = broadcast::channel(MAX_RECORDS);
         let (tls, _) = watch::channel(None);
         // A daemon that hands over gives what it listened on.
-        let fronts = Fronts::after(activated, handover::take(&paths.handover));
+        let (lan, given): (Vec<_>, Vec<_>) = handover::take(&paths.handover)
+            .into_iter()
+            .partition(|(scheme, _)| scheme == lan::SCHEME);
+        let fronts = Fronts::after(activated, given);
+        let lan = Lan::after(wish, lan.into_iter().map(|(_, listener)| listener).collect());
         let ca = paths.ca.clone();
-        let mut gateway = Gateway { proxy: None, fronts, wish, ca, tls, routes, records };
+        let mut gateway = Gateway { proxy: None, fronts, lan, wish, ca, tls, routes, records };
         if wish != ProxyWish::Off
             && let Err(error) = gateway.start(table, files)
         {
@@ -112,8 +118,9 @@ impl Gateway {
     }
 
     /// The routes of these instances from now on.
-    pub(crate) fn route<'a>(&self, instances: impl Iterator<Item = &'a Instance>) {
+    pub(crate) fn route<'a>(&mut self, instances: impl Iterator<Item = &'a Instance>) {
         let table = names::table(instances);
+        let lan = names::lan_hosts(&table);
         self.routes.send_if_modified(|current| {
             let changed = **current != table;
             if changed {
@@ -121,6 +128,16 @@ impl Gateway {
             }
             changed
         });
+        if let Some(proxy) = &self.proxy {
+            self.lan.serve(lan, proxy);
+        }
+    }
+
+    /// Looks for what may have changed without a word.
+    pub(crate) fn tick(&mut self) {
+        if let Some(proxy) = &self.proxy {
+            self.lan.look(proxy);
+        }
     }
 
     /// How many connections of clients are open.
@@ -134,25 +151,28 @@ impl Gateway {
         routes.sort_by(|one, other| (&one.host, &one.path).cmp(&(&other.host, &other.path)));
         ProxyStatus {
             schema: SCHEMA,
-            listeners: self.fronts.open.clone(),
+            listeners: self.fronts.open.iter().cloned().chain(self.lan.told()).collect(),
             routes,
             connections: self.connections(),
-            notes: self.fronts.notes.clone(),
+            notes: self.fronts.notes.iter().cloned().chain(self.lan.notes()).collect(),
         }
     }
 
     /// Ends the proxy: what is under way is answered within the limit.
-    pub(crate) async fn close(self, limit: Duration) {
+    pub(crate) async fn close(mut self, limit: Duration) {
         // Whoever connects from here on is refused, or comes to the next daemon.
         drop(self.fronts);
+        self.lan.close();
         if let Some(proxy) = self.proxy {
             proxy.drain(limit).await;
         }
     }
 
     /// What is listened on, each with its scheme.
-    pub(crate) fn listeners(&self) -> &[(String, TcpListener)] {
-        &self.fronts.listeners
+    pub(crate) fn listeners(&self) -> Vec<(String, TcpListener)> {
+        let loopback = self.fronts.listeners.iter().map(|(scheme, one)| (scheme.as_str(), one));
+        let all = loopback.chain(self.lan.listeners());
+        all.filter_map(|(scheme, one)| Some((scheme.to_owned(), one.try_clone().ok()?))).collect()
     }
 }
 

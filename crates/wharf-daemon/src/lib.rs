@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod accept;
+mod announcer;
 mod clock;
 mod connection;
 mod coordinator;
@@ -14,6 +15,7 @@ mod eyes;
 mod fronts;
 mod gateway;
 mod journal;
+mod lan;
 mod names;
 mod owners;
 mod ownership;

@@ -10,7 +10,7 @@ use tokio::task::LocalSet;
 use tokio_rustls::TlsConnector;
 use wharf_model::RouteTable;
 
-use crate::front::{self, Capacity, Front};
+use crate::front::{self, Capacity, Ended, Front};
 use crate::limits::SWEEP;
 use crate::record::{Log, Record};
 use crate::shared::Shared;
@@ -36,7 +36,7 @@ pub struct Config {
 /// A proxy that runs. Dropped, it ends at once.
 #[derive(Debug)]
 pub struct Proxy {
-    fronts: mpsc::Sender<Front>,
+    fronts: mpsc::Sender<(Front, Option<Ended>)>,
     draining: watch::Sender<bool>,
     open: watch::Receiver<usize>,
     ended: watch::Receiver<bool>,
@@ -65,7 +65,20 @@ impl Proxy {
     /// # Errors
     /// The thread has ended, or has not looked at the last 32 fronts yet.
     pub fn open(&self, front: Front) -> io::Result<()> {
-        self.fronts.try_send(front).map_err(|_| io::ErrorKind::WouldBlock.into())
+        self.send(front, None)
+    }
+
+    /// Accepts at one more front, as long as the other side of `ended` is there. What has been accepted
+    /// is served on: its routes say for how long.
+    ///
+    /// # Errors
+    /// As with [`Proxy::open`].
+    pub fn open_until(&self, front: Front, ended: Ended) -> io::Result<()> {
+        self.send(front, Some(ended))
+    }
+
+    fn send(&self, front: Front, ended: Option<Ended>) -> io::Result<()> {
+        self.fronts.try_send((front, ended)).map_err(|_| io::ErrorKind::WouldBlock.into())
     }
 
     /// How many connections of clients are open.
@@ -82,7 +95,7 @@ impl Proxy {
 
 async fn run(
     config: Config,
-    mut fronts: mpsc::Receiver<Front>,
+    mut fronts: mpsc::Receiver<(Front, Option<Ended>)>,
     draining: watch::Receiver<bool>,
     count: watch::Sender<usize>,
 ) {
@@ -95,7 +108,7 @@ async fn run(
     loop {
         tokio::select! {
             front = fronts.recv() => match front {
-                Some(front) => open(front, &shared, &capacity),
+                Some((front, ended)) => open(front, ended, &shared, &capacity),
                 // Dropped.
                 None => return,
             },
@@ -113,18 +126,18 @@ async fn run(
 }
 
 /// Until nobody can send a front any more.
-async fn closed(fronts: &mut mpsc::Receiver<Front>) {
+async fn closed(fronts: &mut mpsc::Receiver<(Front, Option<Ended>)>) {
     while fronts.recv().await.is_some() {}
 }
 
-fn open(front: Front, shared: &Rc<Shared>, capacity: &Rc<Capacity>) {
+fn open(front: Front, ended: Option<Ended>, shared: &Rc<Shared>, capacity: &Rc<Capacity>) {
     let Ok(address) = front.listener.local_addr() else { return };
     let known = (address.port(), front.tls.is_some());
     shared.fronts.borrow_mut().push(known);
     let (shared, capacity) = (shared.clone(), capacity.clone());
     tokio::task::spawn_local(async move {
         // A listener that cannot be watched serves nobody; the others go on.
-        let _ = front::accept(front, shared.clone(), capacity).await;
+        let _ = front::accept(front, ended, shared.clone(), capacity).await;
         let mut fronts = shared.fronts.borrow_mut();
         if let Some(at) = fronts.iter().position(|front| *front == known) {
             fronts.remove(at);
