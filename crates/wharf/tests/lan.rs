@@ -97,8 +97,7 @@ fn a_phone_reaches_the_service_that_says_so_as_long_as_it_runs_and_no_other() {
     for address in OWN {
         let at = (address, 80);
         assert_eq!(phone.ask(at, NAME, &[]).status, 200, "{address}");
-        for host in ["project.localhost", "second.localhost", "second.local", address, "[fd77::1]"]
-        {
+        for host in ["project.localhost", "second.localhost", "second.local", OWN[0], "[fd77::1]"] {
             let reply = phone.ask(at, host, &[]);
             assert_eq!(reply.status, 421, "{host}: {reply:?}");
         }
@@ -120,10 +119,7 @@ fn a_phone_reaches_the_service_that_says_so_as_long_as_it_runs_and_no_other() {
     let lan = |at: usize| {
         (json["instances"][at]["service"].clone(), json["instances"][at]["access"]["lan"].clone())
     };
-    assert_eq!(
-        [lan(0), lan(1)],
-        [("project".into(), true.into()), ("second".into(), false.into())]
-    );
+    assert_eq!([lan(0), lan(1)], [("web".into(), true.into()), ("web".into(), false.into())]);
     let status = sandbox.output(&["proxy", "status"]).out;
     assert!(status.contains("192.168.77.1:80") && status.contains("LAN!"), "{status}");
     run.signal("TERM");
@@ -137,7 +133,7 @@ fn a_phone_reaches_the_service_that_says_so_as_long_as_it_runs_and_no_other() {
 #[test]
 fn without_a_network_it_says_so_and_runs_and_is_there_when_one_comes() {
     let sandbox = Sandbox::new();
-    sandbox.file("wharf.toml", "[service.project]\nlan = true\n");
+    sandbox.file("wharf.toml", "[service.web]\nlan = true\n");
     let mut run = sandbox.run(&SERVER[1..]);
     let said = run.said("other machines cannot reach it");
     assert!(said.contains("this machine has no address"), "{said}");
@@ -192,7 +188,7 @@ fn what_keeps_it_to_this_machine_does_not_go_with_it() {
     let answer = sandbox.output(&["run", "--lan", "--", "true"]);
     assert_eq!((answer.code, answer.err.contains("proxy")), (2, true), "{answer:?}");
     std::fs::write(config.join("settings.toml"), "").unwrap();
-    sandbox.file("wharf.toml", "[service.project]\nlan = true\n");
+    sandbox.file("wharf.toml", "[service.web]\nlan = true\n");
     let answer = sandbox.output(&["run", "--no-daemon", "--", "true"]);
     assert_eq!((answer.code, answer.err.contains("LAN")), (0, false), "{answer:?}");
 }

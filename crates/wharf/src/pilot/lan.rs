@@ -78,7 +78,7 @@ async fn find(link: Rc<Link>, short: String, found: mpsc::Sender<Opening>) {
         let status = link.proxy_now().await;
         let opening = status.as_ref().ok().and_then(|status| opening(status, &short));
         if opening.is_some() || Instant::now() >= deadline {
-            let opening = opening.unwrap_or_else(|| Opening::No { why: reason(status.ok()) });
+            let opening = opening.unwrap_or_else(|| Opening::No { why: unknown(status.is_ok()) });
             // The pilot may be at its end.
             return drop(found.send(opening).await);
         }
@@ -86,7 +86,7 @@ async fn find(link: Rc<Link>, short: String, found: mpsc::Sender<Opening>) {
     }
 }
 
-/// Where it is served beyond this machine, if it is already.
+/// Where it is served beyond this machine, or why not, once the daemon has seen to that.
 fn opening(status: &ProxyStatus, short: &str) -> Option<Opening> {
     let own = |route: &&wharf_control::api::RouteReport| {
         route.lan && route.path == "/" && route.upstream == short
@@ -95,19 +95,22 @@ fn opening(status: &ProxyStatus, short: &str) -> Option<Opening> {
     let beyond = status.listeners.iter().filter(|one| is_beyond(one.address));
     let addresses: Vec<SocketAddr> =
         beyond.map(|one| SocketAddr::from((one.address, one.port))).collect();
-    (!addresses.is_empty()).then_some(Opening::At { host, addresses })
+    let why: Vec<&str> = status.notes.iter().filter_map(|note| note.strip_prefix(NO_LAN)).collect();
+    match (addresses.is_empty(), why.is_empty()) {
+        (false, _) => Some(Opening::At { host, addresses }),
+        (true, false) => Some(Opening::No { why: why.join("; ") }),
+        (true, true) => None,
+    }
 }
 
 fn is_beyond(address: IpAddr) -> bool {
     !address.is_loopback() && !address.is_unspecified()
 }
 
-fn reason(status: Option<ProxyStatus>) -> String {
-    let Some(status) = status else { return "the daemon does not answer".to_owned() };
-    let why: Vec<&str> = status.notes.iter().filter_map(|note| note.strip_prefix(NO_LAN)).collect();
-    match why.is_empty() {
-        false => why.join("; "),
-        true => "another service has the name there; see `wharf proxy status`".to_owned(),
+fn unknown(answers: bool) -> String {
+    match answers {
+        true => "another service may have its name there; see `wharf proxy status`".to_owned(),
+        false => "the daemon does not answer".to_owned(),
     }
 }
 
@@ -144,7 +147,8 @@ mod tests {
         let host = "shop.local".to_owned();
         assert_eq!(opening(&status, "shop"), Some(Opening::At { host, addresses }));
         status.listeners.truncate(1);
+        assert_eq!(opening(&status, "shop"), Some(Opening::No { why: "port 80 is taken".into() }));
+        status.notes.clear();
         assert_eq!(opening(&status, "shop"), None);
-        assert_eq!(reason(Some(status)), "port 80 is taken");
     }
 }
