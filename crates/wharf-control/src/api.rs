@@ -172,6 +172,9 @@ pub struct RouteReport {
     pub alias: bool,
 }
 
+/// How a note of [`ProxyStatus`] begins that says why a name is not served beyond this machine.
+pub const NO_LAN: &str = "no LAN: ";
+
 /// How the proxy is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProxyStatus {

@@ -198,6 +198,7 @@ impl Coordinator {
         self.ledger.check_store(clock::now());
         self.rerouted |= self.gateway.services.wait();
         self.reroute();
+        self.gateway.tick();
         self.tell_news();
         if self.is_idle() {
             self.stop("idle");

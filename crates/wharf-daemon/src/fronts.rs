@@ -43,12 +43,10 @@ impl Fronts {
 
     /// Takes the port of `http` on both loopbacks.
     pub(crate) fn http(&mut self, wish: ProxyWish) -> Vec<Front> {
-        let candidates = match wish {
-            ProxyWish::Off => return Vec::new(),
-            ProxyWish::Auto => std::iter::once(80).chain(4080..4080 + TRIES).collect(),
-            ProxyWish::Port(port) => (port..port.saturating_add(TRIES)).collect::<Vec<u16>>(),
-        };
-        let listeners = self.take("http", &candidates);
+        if wish == ProxyWish::Off {
+            return Vec::new();
+        }
+        let listeners = self.take("http", &candidates(wish));
         listeners.into_iter().map(|listener| Front { listener, tls: None, lan: false }).collect()
     }
 
@@ -119,6 +117,15 @@ impl Fronts {
     }
 }
 
+/// The ports of `http`, the best first.
+pub(crate) fn candidates(wish: ProxyWish) -> Vec<u16> {
+    match wish {
+        ProxyWish::Off => Vec::new(),
+        ProxyWish::Auto => std::iter::once(80).chain(4080..4080 + TRIES).collect(),
+        ProxyWish::Port(port) => (port..port.saturating_add(TRIES)).collect(),
+    }
+}
+
 /// Takes those of this scheme whose port will do.
 fn of_scheme(
     all: &mut Vec<(String, TcpListener)>,
@@ -138,7 +145,7 @@ fn told(scheme: &str, address: SocketAddr) -> ProxyListener {
 }
 
 /// That an ordinary user has no port 80 is no news.
-fn is_worth_telling(error: &io::Error) -> bool {
+pub(crate) fn is_worth_telling(error: &io::Error) -> bool {
     error.kind() != io::ErrorKind::PermissionDenied
 }
 

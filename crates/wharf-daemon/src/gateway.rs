@@ -8,7 +8,9 @@ use std::time::{Duration, SystemTime};
 
 use tokio::sync::{broadcast, watch};
 use wharf_control::Paths;
-use wharf_control::api::{NoticeKind, ProxyPorts, ProxyStatus, ProxyWish, RouteReport, SCHEMA};
+use wharf_control::api::{
+    NoticeKind, ProxyListener, ProxyPorts, ProxyStatus, ProxyWish, RouteReport, SCHEMA,
+};
 use wharf_lease::{Ledger, Table};
 use wharf_model::{Condition, Route, RouteTable};
 use wharf_os::handover;
@@ -16,6 +18,7 @@ use wharf_proxy::{Ca, CaError, Config, Proxy, Record, Tls, upstream_client_confi
 
 use crate::eyes::Eyes;
 use crate::fronts::Fronts;
+use crate::lan::{self, Lan};
 use crate::names;
 use crate::ownership::Kernel;
 use crate::requests::Requests;
@@ -32,6 +35,7 @@ const SPARE_FILES: usize = 400;
 pub(crate) struct Gateway {
     proxy: Option<Proxy>,
     fronts: Fronts,
+    lan: Lan,
     wish: ProxyWish,
     /// The folder of the local CA.
     ca: PathBuf,
@@ -59,10 +63,24 @@ impl Gateway {
         let requests = Requests::new(records.clone());
         let services = Services::new();
         // A daemon that hands over gives what it listened on.
-        let fronts = Fronts::after(activated, handover::take(&paths.handover));
+        let (lan, given): (Vec<_>, Vec<_>) = handover::take(&paths.handover)
+            .into_iter()
+            .partition(|(scheme, _)| scheme == lan::SCHEME);
+        let fronts = Fronts::after(activated, given);
+        let lan = Lan::after(wish, lan.into_iter().map(|(_, listener)| listener).collect());
         let ca = paths.ca.clone();
-        let mut gateway =
-            Gateway { proxy: None, fronts, wish, ca, tls, routes, records, requests, services };
+        let mut gateway = Gateway {
+            proxy: None,
+            fronts,
+            lan,
+            wish,
+            ca,
+            tls,
+            routes,
+            records,
+            requests,
+            services,
+        };
         if wish != ProxyWish::Off
             && let Err(error) = gateway.start(table, files)
         {
@@ -126,8 +144,9 @@ impl Gateway {
     }
 
     /// The routes of what is known from now on.
-    pub(crate) fn route(&self, known: &Table) {
+    pub(crate) fn route(&mut self, known: &Table) {
         let table = routes_of(known);
+        let lan = names::lan_hosts(&table);
         self.routes.send_if_modified(|current| {
             let changed = **current != table;
             if changed {
@@ -135,6 +154,16 @@ impl Gateway {
             }
             changed
         });
+        if let Some(proxy) = &self.proxy {
+            self.lan.serve(lan, proxy);
+        }
+    }
+
+    /// Looks for what may have changed without a word.
+    pub(crate) fn tick(&mut self) {
+        if let Some(proxy) = &self.proxy {
+            self.lan.look(proxy);
+        }
     }
 
     /// Makes the services that do not speak HTTP what the ledger says. Gives what is to be told.
@@ -157,25 +186,33 @@ impl Gateway {
         routes.sort_by(|one, other| (&one.host, &one.path).cmp(&(&other.host, &other.path)));
         ProxyStatus {
             schema: SCHEMA,
-            listeners: self.fronts.open.iter().cloned().chain(self.services.listeners()).collect(),
+            listeners: self.listening(),
             routes,
             connections: self.connections(),
-            notes: self.fronts.notes.clone(),
+            notes: self.fronts.notes.iter().cloned().chain(self.lan.notes()).collect(),
         }
     }
 
+    fn listening(&self) -> Vec<ProxyListener> {
+        let fronts = self.fronts.open.iter().cloned();
+        fronts.chain(self.lan.told()).chain(self.services.listeners()).collect()
+    }
+
     /// Ends the proxy: what is under way is answered within the limit.
-    pub(crate) async fn close(self, limit: Duration) {
+    pub(crate) async fn close(mut self, limit: Duration) {
         // Whoever connects from here on is refused, or comes to the next daemon.
         drop(self.fronts);
+        self.lan.close();
         if let Some(proxy) = self.proxy {
             proxy.drain(limit).await;
         }
     }
 
     /// What is listened on, each with its scheme.
-    pub(crate) fn listeners(&self) -> &[(String, TcpListener)] {
-        &self.fronts.listeners
+    pub(crate) fn listeners(&self) -> Vec<(String, TcpListener)> {
+        let loopback = self.fronts.listeners.iter().map(|(scheme, one)| (scheme.as_str(), one));
+        let all = loopback.chain(self.lan.listeners());
+        all.filter_map(|(scheme, one)| Some((scheme.to_owned(), one.try_clone().ok()?))).collect()
     }
 }
 

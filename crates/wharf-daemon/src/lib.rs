@@ -7,6 +7,7 @@
 
 mod accept;
 mod aliases;
+mod announcer;
 mod clock;
 mod connection;
 mod coordinator;
@@ -16,6 +17,7 @@ mod fronts;
 mod gateway;
 mod given;
 mod journal;
+mod lan;
 mod names;
 mod owners;
 mod ownership;

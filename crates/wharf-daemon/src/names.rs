@@ -1,6 +1,6 @@
 //! From instances to routes.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -28,13 +28,52 @@ pub(crate) fn table<'a>(
     }
     // A path that is lent to another service of the project counts only where that service lives.
     let lent = by_host.values().flat_map(|instance| lent(instance));
+    let lan = lan(by_host.values().copied());
     let own = |live: bool| {
         let own = by_host.iter().filter(move |(_, instance)| instance.state.is_live() == live);
         own.map(|(host, instance)| route(instance, host, "/"))
     };
     // Of two with the same host and path the first counts.
     let given = aliases.map(aliases::route);
-    RouteTable::new(own(true).chain(lent).chain(given).chain(own(false)).collect::<Vec<Route>>())
+    let all = own(true).chain(lent).chain(lan).chain(given).chain(own(false));
+    RouteTable::new(all.collect::<Vec<Route>>())
+}
+
+/// The names on the local network: of what lives and says so, and nothing of it longer than that. Two
+/// names may become one there; it is the older instance's.
+fn lan<'a>(instances: impl Iterator<Item = &'a Instance>) -> Vec<Route> {
+    let mut open: Vec<&Instance> =
+        instances.filter(|one| one.access.lan && one.state.is_live()).collect();
+    open.sort_by(|one, other| (one.started_at, &one.id).cmp(&(other.started_at, &other.id)));
+    let mut routes: Vec<Route> = Vec::new();
+    for instance in &open {
+        let Some(short) = name::short_host(&instance.url) else { continue };
+        let host = name::lan_host(short);
+        if !routes.iter().any(|route| route.host == host) {
+            routes.push(lan_route(instance, &host, "/"));
+        }
+    }
+    // A path that is lent is served there too, where both who lends it and whose host it is say so.
+    for instance in &open {
+        for lent in lent(instance) {
+            let host = lent.host.strip_suffix(name::TLD).and_then(|host| host.strip_suffix('.'));
+            let host = host.map(name::lan_host).unwrap_or_default();
+            if routes.iter().any(|route| route.host == host) {
+                routes.push(lan_route(instance, &host, &lent.path));
+            }
+        }
+    }
+    routes
+}
+
+/// Its own site: pages of the same project have other hosts there, with nothing in common.
+fn lan_route(instance: &Instance, host: &str, path: &str) -> Route {
+    Route { lan: true, site: host.to_owned(), ..route(instance, host, path) }
+}
+
+/// The hosts that are served on the local network.
+pub(crate) fn lan_hosts(table: &RouteTable) -> BTreeSet<String> {
+    table.routes().filter(|route| route.lan).map(|route| route.host.clone()).collect()
 }
 
 /// The host by which an instance is reached, where it has one.
@@ -66,7 +105,8 @@ fn route(instance: &Instance, host: &str, path: &str) -> Route {
         origins: access.origins.clone(),
         guarded: access.guarded,
         origin_form: access.origin_form,
-        lan: access.lan,
+        // By this name never, whoever may ask: the one on the local network is another.
+        lan: false,
         upstream: upstream(instance, host),
     }
 }
@@ -222,6 +262,49 @@ mod tests {
         assert_eq!(&*found("api.shop.localhost", "/"), "api.shop");
         api.state = State::Exited;
         assert!(of(&[api]).find("shop.localhost", "/api").is_none());
+    }
+
+    #[test]
+    fn only_a_living_service_that_says_so_has_a_name_on_the_local_network() {
+        let mut web = instance("web", "https://web.shop.localhost:4443", State::Ready);
+        let mut api = instance("api", "http://api.shop.localhost", State::Ready);
+        api.access.paths = vec!["/api".into()];
+        assert!(lan_hosts(&of(&[web.clone(), api.clone()])).is_empty());
+        web.access.lan = true;
+        let table = of(&[web.clone(), api.clone()]);
+        assert_eq!(lan_hosts(&table).into_iter().collect::<Vec<_>>(), ["web-shop.local"]);
+        let route = table.find("web-shop.local", "/").unwrap();
+        assert_eq!((route.lan, route.site.as_str()), (true, "web-shop.local"));
+        assert!(!table.find("web.shop.localhost", "/").unwrap().lan, "its other name is not");
+        web.state = State::Exited;
+        assert!(lan_hosts(&of(&[web])).is_empty());
+    }
+
+    #[test]
+    fn on_the_local_network_a_path_is_lent_by_those_that_are_there_themselves() {
+        let mut web = instance("web", "http://shop.localhost", State::Ready);
+        let mut api = instance("api", "http://api.shop.localhost", State::Ready);
+        api.access.paths = vec!["/api".into()];
+        web.access.lan = true;
+        let whose = |both: &[Instance]| {
+            of(both).find("shop.local", "/api").map(|route| route.upstream.name.clone())
+        };
+        assert_eq!(whose(&[web.clone(), api.clone()]).as_deref(), Some("shop"));
+        api.access.lan = true;
+        assert_eq!(whose(&[web.clone(), api.clone()]).as_deref(), Some("api.shop"));
+        web.access.lan = false;
+        assert_eq!(whose(&[web, api]), None);
+    }
+
+    #[test]
+    fn of_two_with_one_name_there_the_older_has_it() {
+        let mut one = instance("a", "http://web.shop.localhost", State::Ready);
+        let mut other = instance("b", "http://web-shop.localhost", State::Ready);
+        (one.access.lan, other.access.lan, other.started_at) = (true, true, 9);
+        for both in [[one.clone(), other.clone()], [other.clone(), one.clone()]] {
+            let table = of(&both);
+            assert_eq!(&*table.find("web-shop.local", "/").unwrap().upstream.name, "web.shop");
+        }
     }
 
     #[test]

@@ -145,7 +145,7 @@ async fn hand_over(gateway: Gateway, singleton: Option<Singleton>, path: &Path) 
     let offer = Offer::open(path);
     // From here on another daemon may be.
     drop(singleton);
-    let given = offer.and_then(|offer| offer.give(gateway.listeners(), SUCCESSOR));
+    let given = offer.and_then(|offer| offer.give(&gateway.listeners(), SUCCESSOR));
     let limit = if given.unwrap_or(false) { LAST_CONNECTION } else { DRAIN };
     gateway.close(limit).await;
 }

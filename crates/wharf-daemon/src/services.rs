@@ -161,8 +161,8 @@ impl Services {
                 let addresses = listeners.iter().filter_map(|one| one.local_addr().ok()).collect();
                 let (leads, led) = watch::channel(upstream.clone());
                 match proxy.open_tcp(TcpFront { listeners, upstream: led }) {
-                    true => Ok((addresses, leads)),
-                    false => Err("the proxy is busy; it is tried again".to_owned()),
+                    Ok(()) => Ok((addresses, leads)),
+                    Err(_) => Err("the proxy is busy; it is tried again".to_owned()),
                 }
             });
         match begun {

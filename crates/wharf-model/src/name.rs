@@ -9,6 +9,9 @@ const LABEL_MAX: usize = 63;
 /// The top-level name that browsers resolve to loopback by themselves (RFC 6761, section 6.3).
 pub const TLD: &str = "localhost";
 
+/// The top-level name that is asked for on the local network itself (RFC 6762, section 3).
+pub const LAN_TLD: &str = "local";
+
 /// A text as one LDH label: lower-case letters, digits, inner hyphens. Underscores become hyphens,
 /// since Django and Rails refuse a Host with one. A text without any such character gives `x`.
 pub fn slug(text: &str) -> String {
@@ -69,6 +72,12 @@ pub fn short_host(url: &str) -> Option<&str> {
     host.strip_suffix(TLD)?.strip_suffix('.')
 }
 
+/// The name of an instance on the local network: one label, since many resolvers ask the network for no
+/// more (`web.shop` gives `web-shop.local`; RFC 6762, section 3).
+pub fn lan_host(short: &str) -> String {
+    format!("{}.{LAN_TLD}", slug(short))
+}
+
 /// `scheme://host`, with the port where it is not the scheme's own.
 pub fn url(scheme: &str, host: &str, port: u16) -> String {
     match (scheme, port) {
@@ -123,6 +132,13 @@ mod tests {
         assert_eq!((short_host(url), label_in(url)), (Some("2.web.shop-3f2a"), Some("shop-3f2a")));
         assert_eq!(label_in("http://127.0.0.1:8000"), None);
         assert_eq!(label_in("http://localhost:8000"), None);
+    }
+
+    #[test]
+    fn a_name_on_the_local_network_is_one_label() {
+        assert_eq!(lan_host("shop"), "shop.local");
+        assert_eq!(lan_host("2.web.fix-login.shop-3f2a"), "2-web-fix-login-shop-3f2a.local");
+        assert_eq!(lan_host(&"x.".repeat(90)).len(), LABEL_MAX + ".local".len());
     }
 
     #[test]

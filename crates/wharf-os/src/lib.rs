@@ -21,6 +21,7 @@ mod guard_process;
 pub mod handover;
 pub mod holders;
 pub mod inherited;
+pub mod interface;
 pub mod limits;
 pub mod lock;
 pub mod loopback_address;

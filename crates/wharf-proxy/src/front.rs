@@ -28,6 +28,9 @@ const TLS_HANDSHAKE: u8 = 0x16;
 /// How TLS is spoken at the moment, if it is.
 pub type TlsConfig = watch::Receiver<Option<Arc<rustls::ServerConfig>>>;
 
+/// Ends a front: nothing is ever sent, its other side goes.
+pub type Ended = watch::Receiver<()>;
+
 /// Where clients connect, and how.
 #[derive(Debug)]
 pub struct Front {
@@ -89,9 +92,10 @@ impl Drop for Place {
     }
 }
 
-/// Accepts until the proxy drains, or for ever.
+/// Accepts until the proxy drains or the front ends, or for ever.
 pub(crate) async fn accept(
     front: Front,
+    mut over: Option<Ended>,
     shared: Rc<Shared>,
     capacity: Rc<Capacity>,
 ) -> io::Result<()> {
@@ -101,11 +105,15 @@ pub(crate) async fn accept(
     let mut tls = front.tls;
     let mut draining = shared.draining.clone();
     loop {
-        capacity.room().await;
+        tokio::select! {
+            () = capacity.room() => {}
+            () = gone(&mut over) => return Ok(()),
+        }
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
             _ = draining.wait_for(|draining| *draining) => return Ok(()),
             () = ended(&mut tls) => return Ok(()),
+            () = gone(&mut over) => return Ok(()),
         };
         match accepted {
             Ok((stream, client)) => {
@@ -131,6 +139,14 @@ pub(crate) async fn accept(
 async fn ended(tls: &mut Option<TlsConfig>) {
     match tls {
         Some(tls) => drop(tls.wait_for(Option::is_none).await),
+        None => std::future::pending().await,
+    }
+}
+
+/// When nobody wants the front any more.
+async fn gone(over: &mut Option<Ended>) {
+    match over {
+        Some(over) => while over.changed().await.is_ok() {},
         None => std::future::pending().await,
     }
 }

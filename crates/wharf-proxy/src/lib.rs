@@ -32,7 +32,7 @@ mod upstream;
 mod upstream_tls;
 
 pub use ca::{Ca, CaError, CaFiles, FolderError};
-pub use front::{Front, TlsConfig};
+pub use front::{Ended, Front, TlsConfig};
 pub use leaf::{LeafError, Leaves};
 pub use proxy::{Config, Proxy};
 pub use record::Record;

@@ -10,7 +10,7 @@ use tokio::task::LocalSet;
 use tokio_rustls::TlsConnector;
 use wharf_model::RouteTable;
 
-use crate::front::{self, Capacity, Front};
+use crate::front::{self, Capacity, Ended, Front};
 use crate::limits::SWEEP;
 use crate::record::{Log, Record};
 use crate::shared::Shared;
@@ -36,7 +36,8 @@ pub struct Config {
 
 /// What is to be accepted at.
 enum Opening {
-    Http(Front),
+    /// As long as the other side is there, where one is.
+    Http(Front, Option<Ended>),
     Tcp(TcpFront),
 }
 
@@ -72,13 +73,28 @@ impl Proxy {
     /// # Errors
     /// The thread has ended, or has not looked at the last 32 fronts yet.
     pub fn open(&self, front: Front) -> io::Result<()> {
-        self.fronts.try_send(Opening::Http(front)).map_err(|_| io::ErrorKind::WouldBlock.into())
+        self.send(Opening::Http(front, None))
     }
 
-    /// Accepts for one more service that does not speak HTTP. False where too many are on their way
-    /// already: it is to be asked again a moment later.
-    pub fn open_tcp(&self, front: TcpFront) -> bool {
-        self.fronts.try_send(Opening::Tcp(front)).is_ok()
+    /// Accepts at one more front, as long as the other side of `ended` is there. What has been accepted
+    /// is served on: its routes say for how long.
+    ///
+    /// # Errors
+    /// As with [`Proxy::open`].
+    pub fn open_until(&self, front: Front, ended: Ended) -> io::Result<()> {
+        self.send(Opening::Http(front, Some(ended)))
+    }
+
+    /// Accepts for one more service that does not speak HTTP.
+    ///
+    /// # Errors
+    /// As with [`Proxy::open`].
+    pub fn open_tcp(&self, front: TcpFront) -> io::Result<()> {
+        self.send(Opening::Tcp(front))
+    }
+
+    fn send(&self, opening: Opening) -> io::Result<()> {
+        self.fronts.try_send(opening).map_err(|_| io::ErrorKind::WouldBlock.into())
     }
 
     /// How many connections of clients are open.
@@ -108,7 +124,7 @@ async fn run(
     loop {
         tokio::select! {
             front = fronts.recv() => match front {
-                Some(Opening::Http(front)) => open(front, &shared, &capacity),
+                Some(Opening::Http(front, ended)) => open(front, ended, &shared, &capacity),
                 Some(Opening::Tcp(front)) => tcp::open(front, &shared, &capacity),
                 // Dropped.
                 None => return,
@@ -132,14 +148,14 @@ async fn closed(fronts: &mut mpsc::Receiver<Opening>) {
     while fronts.recv().await.is_some() {}
 }
 
-fn open(front: Front, shared: &Rc<Shared>, capacity: &Rc<Capacity>) {
+fn open(front: Front, ended: Option<Ended>, shared: &Rc<Shared>, capacity: &Rc<Capacity>) {
     let Ok(address) = front.listener.local_addr() else { return };
     let known = (address.port(), front.tls.is_some());
     shared.fronts.borrow_mut().push(known);
     let (shared, capacity) = (shared.clone(), capacity.clone());
     tokio::task::spawn_local(async move {
         // A listener that cannot be watched serves nobody; the others go on.
-        let _ = front::accept(front, shared.clone(), capacity).await;
+        let _ = front::accept(front, ended, shared.clone(), capacity).await;
         let mut fronts = shared.fronts.borrow_mut();
         if let Some(at) = fronts.iter().position(|front| *front == known) {
             fronts.remove(at);

@@ -131,6 +131,11 @@ impl Link {
         self.call(Client::proxy).await
     }
 
+    /// How the proxy is: this daemon, without a second try.
+    pub(crate) async fn proxy_now(&self) -> Result<ProxyStatus, Report> {
+        self.client.proxy().await.map_err(report)
+    }
+
     /// Replaces the daemon by a new one of this program, without a connection to a name being refused.
     pub(crate) async fn replace_daemon(&self) -> Result<(), Report> {
         replace(&self.client).await;

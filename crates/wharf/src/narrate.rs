@@ -1,21 +1,19 @@
 //! What wharf says beside the answer: lines on stderr, marked as its own.
 
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
 
-use crate::render::printable;
+use crate::render::{RED, printable, takes_colours};
 use crate::report::Report;
 
 /// The mark of wharf's own lines, between the lines of a server.
 const MARK: &str = "wharf:";
 
-/// Whether stderr takes colours: a terminal, and nobody said no (<https://no-color.org>).
+/// Whether stderr takes colours.
 fn coloured() -> bool {
-    let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
-    !refused && !dumb && std::io::stderr().is_terminal()
+    takes_colours(&std::io::stderr())
 }
 
 fn paint(style: Style, text: &str) -> String {
@@ -34,6 +32,11 @@ pub(crate) fn warning(text: &str) {
     write(&format!("{mark} {}\n", printable(text)));
 }
 
+/// One line about what is open to others: the loudest of all.
+pub(crate) fn danger(text: &str) {
+    write(&format!("{} {}\n", paint(RED, MARK), paint(RED, &printable(text))));
+}
+
 /// The ready line: the one line that people look for.
 pub(crate) fn ready(text: &str, url: &str, rest: &str) {
     let mark = paint(Style::new().fg_color(Some(AnsiColor::Green.into())), MARK);
@@ -43,8 +46,7 @@ pub(crate) fn ready(text: &str, url: &str, rest: &str) {
 
 /// An error with its reasons and ways out.
 pub(crate) fn report(report: &Report) {
-    let red = Style::new().bold().fg_color(Some(AnsiColor::Red.into()));
-    let mut text = format!("{} {}\n", paint(red, "error:"), printable(&report.what));
+    let mut text = format!("{} {}\n", paint(RED, "error:"), printable(&report.what));
     for why in &report.why {
         text.push_str(&format!("  {} {}\n", paint(Style::new().dimmed(), "why:"), printable(why)));
     }

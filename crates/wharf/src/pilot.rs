@@ -7,6 +7,7 @@ mod changes;
 mod derived;
 mod environment;
 mod group;
+mod lan;
 mod lend;
 mod reporter;
 mod watch;
@@ -49,6 +50,9 @@ const LAST_WORD: Duration = Duration::from_millis(500);
 
 /// How many states of the group may lie unread.
 const GROUPS_MAX: usize = 4;
+
+/// How many answers of where other machines reach it may lie unread.
+const OPENINGS_MAX: usize = 1;
 
 /// How long a tree that lost its pilot has between SIGTERM and SIGKILL, at most.
 const ORPHAN_GRACE: Duration = Duration::from_secs(2);
@@ -109,6 +113,7 @@ impl Run {
         let link = self.link.take().map(Rc::new);
         let remapping = self.remapping(link.as_deref(), &instance).await;
         let (groups_out, groups) = mpsc::channel(GROUPS_MAX);
+        let (openings_out, openings) = mpsc::channel(OPENINGS_MAX);
         let story = self.story();
         // Before the launch: a pattern that is none starts nothing.
         let changes = Changes::watch(&self.plan.dir, &self.watch)?;
@@ -133,6 +138,8 @@ impl Run {
             changes,
             link,
             groups,
+            openings,
+            openings_out: self.access.lan.then_some(openings_out),
             reports,
             named: BTreeSet::new(),
             story,

@@ -66,6 +66,9 @@ pub(crate) struct Service {
     /// Whether it takes HTTP/2 in the clear.
     #[serde(default)]
     h2c: bool,
+    /// Whether other machines of the local network reach it by name.
+    #[serde(default)]
+    lan: bool,
 }
 
 /// Every setting, where it is set.
@@ -145,7 +148,8 @@ impl Settings {
                 .help("begin it with a slash, such as `/api`"));
         }
         let guarded = own.guard.or(self.guard) != Some(Guard::Off);
-        Ok(Access { guarded, origins, paths: own.paths, h2c: own.h2c, ..Access::default() })
+        let Service { paths, h2c, lan, .. } = own;
+        Ok(Access { guarded, origins, paths, h2c, lan, ..Access::default() })
     }
 }
 
@@ -210,6 +214,9 @@ mod tests {
         }
         assert!(of("[service.web]\npaths = [\"api\"]").unwrap().access("web").is_err());
         assert!(of("[service.web]\npath = [\"/api\"]").is_err());
+        let open = of("[service.web]\nlan = true").unwrap();
+        assert!(open.access("web").unwrap().lan && !open.access("api").unwrap().lan);
+        assert!(of("lan = true").is_err(), "each service for itself");
     }
 
     #[test]

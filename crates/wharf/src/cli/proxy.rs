@@ -8,7 +8,8 @@ use crate::render;
 
 /// Show the proxy that gives every instance its name.
 ///
-/// It is a part of the daemon, starts and ends with it, and listens on loopback only.
+/// It is a part of the daemon, starts and ends with it, and listens on loopback only, but for what runs
+/// with `--lan`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(subcommand)]

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use wharf_control::api::KeyRequest;
+use wharf_control::api::{KeyRequest, ProxyWish};
 use wharf_model::plan::Arg;
 use wharf_model::request::PortArgument;
 use wharf_model::{Access, LaunchPlan};
@@ -46,6 +46,9 @@ pub(crate) struct Args {
     /// End the server rather than let it be reached from other machines
     #[arg(long)]
     loopback: bool,
+    /// Let other machines of the local network reach it too, at http://NAME.local
+    #[arg(long, conflicts_with_all = ["no_daemon", "loopback"])]
+    lan: bool,
     /// Do without the daemon: the port is neither remembered nor listed
     #[arg(long)]
     no_daemon: bool,
@@ -120,6 +123,7 @@ pub(crate) fn run(args: Args) -> Outcome {
     }
     let mut access = settings.access(&plan.service)?;
     access.origin_form = names::origin_form(&plan);
+    access.lan = lan(&args, access.lan, wish, settings.proxy())?;
     let ways = Ways { mode, wish, bind: settings.bind(), access };
     let code = super::block_on(go(&args, plan, ways, caller, events, begun))??;
     Ok(ExitCode::from(code))
@@ -197,6 +201,29 @@ fn refuse_without(mode: Option<Mode>, args: &Args) -> Result<(), Report> {
         return Err(Report::new(Code::Usage, what).help("leave one of them out"));
     }
     Ok(())
+}
+
+/// Whether other machines are to reach it. A command line that keeps it to this machine is stronger than the
+/// project's settings.
+fn lan(args: &Args, set: bool, wish: Wish, proxy: ProxyWish) -> Result<bool, Report> {
+    if !args.lan && (!set || args.no_daemon || args.loopback) {
+        return Ok(false);
+    }
+    let cannot = |why: &str, help: &str| {
+        let what = "it cannot be reached from other machines by a name";
+        Err(Report::new(Code::Usage, what).why(why).help(help))
+    };
+    match (wish, proxy) {
+        (Wish::Address, _) => cannot(
+            "with `--remap address` it has an address in the place of a name",
+            "leave out `--remap address`, or `--lan` (`lan = true` in wharf.toml)",
+        ),
+        (_, ProxyWish::Off) => cannot(
+            "the proxy that would serve the name is off",
+            "remove `proxy = \"off\"` from settings.toml, then `wharf daemon stop`",
+        ),
+        _ => Ok(true),
+    }
 }
 
 fn cannot_hold() -> Report {

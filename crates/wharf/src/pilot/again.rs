@@ -23,6 +23,8 @@ impl Pilot {
         };
         self.events.write(EventKind::Dormant { port });
         narrate::line(&format!("starts at the first connection to {url} (direct {direct})"));
+        // Its name is open from now on, and a request there starts it.
+        self.ask_for_the_lan();
     }
 
     /// It has ended, and is launched again.

@@ -18,6 +18,7 @@ use wharf_supervisor::{Answer, Handle, Member, News, Order, Update};
 
 use super::caller::Orders;
 use super::changes::Changes;
+use super::lan::Opening;
 use super::{Kind, likely_ports, named_url};
 use crate::cli::restart::RESTART;
 use crate::events::Sink;
@@ -46,6 +47,10 @@ pub(super) struct Pilot {
     pub(super) link: Option<Rc<Link>>,
     /// What the group stands for, whenever that changes.
     pub(super) groups: mpsc::Receiver<Group>,
+    /// Where other machines reach it, once that was asked for.
+    pub(super) openings: mpsc::Receiver<Opening>,
+    /// Until it was asked for.
+    pub(super) openings_out: Option<mpsc::Sender<Opening>>,
     pub(super) reports: watch::Sender<Instance>,
     pub(super) interrupts: u32,
     pub(super) last_interrupt: Option<Instant>,
@@ -84,6 +89,7 @@ impl Pilot {
                     self.handle.order(Order::Restart);
                 }
                 Some(group) = self.groups.recv() => self.handle.regroup(group),
+                Some(opening) = self.openings.recv() => self.opened(&opening),
                 received = orders.next() => {
                     if self.lingers {
                         break;
@@ -370,6 +376,7 @@ impl Pilot {
             let text = format!("ready in {}", duration(ready_ms));
             narrate::ready(&text, &url, &format!(" (direct {direct_url}){note}"));
         }
+        self.ask_for_the_lan();
         // From here on the pilot mostly waits, for as long as its server runs.
         if self.launches <= 1 && !again {
             wharf_os::own_memory::give_back_code();

@@ -7,8 +7,12 @@ use wharf_model::holder::Age;
 use wharf_model::{Exposure, Instance, Lease, LeaseKind};
 
 use super::table::{Give, table};
+use super::{RED, takes_colours};
 use crate::choice::short_name;
 use crate::events::now_ms;
+
+/// The mark of what other machines reach.
+const LAN: &str = "LAN!";
 
 /// Instances and leases; with `--all` the remembered homes too.
 #[derive(Debug, Serialize)]
@@ -35,7 +39,12 @@ impl Document {
         if !self.instances.is_empty() {
             let head = ["NAME", "STATE", "PORT", "OPEN TO", "AGE", "URL"];
             let give = Give { last_below: true, shortened: 0 };
-            parts.push(table(&head, self.instances.iter().map(instance_row), give));
+            let rows = table(&head, self.instances.iter().map(instance_row), give);
+            parts.push(match takes_colours(&std::io::stdout()) {
+                // No name, state or URL has such a mark.
+                true => rows.replace(LAN, &format!("{RED}{LAN}{RED:#}")),
+                false => rows,
+            });
         }
         let others: Vec<&Lease> =
             self.leases.iter().filter(|lease| !self.is_shown(lease)).collect();
@@ -63,7 +72,9 @@ impl Document {
 }
 
 fn instance_row(instance: &Instance) -> Vec<String> {
-    let exposure = instance.listeners.iter().map(|listener| listener.exposure()).max();
+    let by_name = (instance.access.lan && instance.state.is_live()).then_some(Exposure::Lan);
+    let exposures = instance.listeners.iter().map(|listener| listener.exposure());
+    let exposure = exposures.chain(by_name).max();
     let age_s = now_ms().saturating_sub(instance.started_at) / 1000;
     let state = match instance.exit_code {
         Some(code) => format!("{} {code}", instance.state),
@@ -82,7 +93,7 @@ fn instance_row(instance: &Instance) -> Vec<String> {
 fn open_to(exposure: Exposure) -> String {
     match exposure {
         Exposure::Loopback => "loopback".to_owned(),
-        Exposure::Lan | Exposure::All => "LAN!".to_owned(),
+        Exposure::Lan | Exposure::All => LAN.to_owned(),
     }
 }
 

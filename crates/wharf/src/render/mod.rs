@@ -14,11 +14,22 @@ pub(crate) mod tcp;
 pub(crate) mod trust;
 pub(crate) mod who;
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 
+use anstyle::{AnsiColor, Color, Style};
 use serde::Serialize;
 
 use crate::report::{Code, Report};
+
+/// Errors, and what is open to others.
+pub(crate) const RED: Style = Style::new().bold().fg_color(Some(Color::Ansi(AnsiColor::Red)));
+
+/// Whether colours are wanted there: a terminal, and nobody said no (<https://no-color.org>).
+pub(crate) fn takes_colours(out: &impl IsTerminal) -> bool {
+    let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+    !refused && !dumb && out.is_terminal()
+}
 
 /// Writes an answer as it is.
 ///

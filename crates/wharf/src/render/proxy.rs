@@ -15,10 +15,11 @@ pub(crate) fn text(status: &ProxyStatus) -> String {
     } else {
         let rows = status.listeners.iter().map(|listener| {
             let address = SocketAddr::from((listener.address, listener.port));
-            vec![listener.scheme.clone(), address.to_string()]
+            let open = if listener.address.is_loopback() { "loopback" } else { "LAN!" };
+            vec![listener.scheme.clone(), address.to_string(), open.to_owned()]
         });
         parts.push(table(
-            &["SCHEME", "LISTENS ON"],
+            &["SCHEME", "LISTENS ON", "OPEN TO"],
             rows,
             Give { last_below: false, shortened: 1 },
         ));

@@ -2,7 +2,7 @@
 
 #![allow(dead_code, unreachable_pub, reason = "each test file uses the part that it needs")]
 
-use super::sandbox::{Sandbox, answer};
+use super::sandbox::{Answer, Sandbox, answer};
 
 /// What came back.
 #[derive(Debug, PartialEq, Eq)]
@@ -15,7 +15,8 @@ pub struct Reply {
     pub body: String,
 }
 
-const PROGRAM: &str = "\
+/// Asks: address, port, host, method, path, fields.
+pub const PROGRAM: &str = "\
 import http.client, sys
 address, port, host, method, path = sys.argv[1:6]
 fields = [f.split(': ', 1) for f in sys.argv[6:]]
@@ -47,7 +48,11 @@ pub fn ask_on(
 ) -> Reply {
     let mut command = sandbox.program("python3");
     command.args(["-c", PROGRAM, "127.0.0.1", &port.to_string(), host, method, path]).args(fields);
-    let answer = answer(command);
+    reply(&answer(command))
+}
+
+/// Reads what the program has printed.
+pub fn reply(answer: &Answer) -> Reply {
     assert_eq!(answer.code, 0, "{answer:?}");
     let (status, rest) = answer.out.split_once('\n').expect("a status");
     let (fields, body) = rest.split_once("\n\n").or_else(|| rest.split_once('\n')).expect("fields");
