@@ -1,7 +1,8 @@
 //! `cargo xtask real`: the proof with real frameworks. For every entry of `tests/real/runs.toml`, two
 //! copies of a project are started at once under wharf, from unchanged files, in a network of their
 //! own; each must answer its own text on its own port, and leave nothing behind. With `--hard-coded`,
-//! three copies of each entry of `tests/real/hard-coded.toml`, which all name the same port.
+//! three copies of each entry of `tests/real/hard-coded.toml`, which all name the same port. With `--names`,
+//! the servers of `tests/real/names.toml` behind their names, in a browser.
 
 mod control;
 mod copies;
@@ -11,6 +12,7 @@ mod environment;
 mod events;
 mod hard_coded;
 mod http;
+mod names;
 mod on_demand;
 mod own_ports;
 mod parts;
@@ -40,9 +42,10 @@ use spec::{Book, By, Expect, Run, Stage};
 use crate::repo;
 
 const USAGE: &str = "\
-usage: cargo xtask real [NAME…] [--hard-coded] [--list] [--jobs N] [--control] [--keep]
+usage: cargo xtask real [NAME…] [--hard-coded | --names] [--list] [--jobs N] [--control] [--keep]
   NAME…         only these runs
   --hard-coded  the runs of programs with a literal port, three copies each
+  --names       the runs of servers behind their names, over http and https
   --list        the runs, and what each of them starts
   --jobs N      so many runs at once (2)
   --control     each project once and without wharf: where does it listen by itself?
@@ -89,6 +92,7 @@ pub fn run(args: &[String]) -> Result<(), String> {
     let kind = match wanted.stage {
         Stage::Frameworks => "framework",
         Stage::HardCoded => "hard-coded",
+        Stage::Names => "name",
     };
     println!("{kind} runs: {} passed, {failed} failed", runs.len() - failed);
     if failed == 0 { Ok(()) } else { Err(format!("{failed} of the {kind} runs failed")) }
@@ -100,6 +104,7 @@ fn read(args: &[String]) -> Result<Wanted, String> {
     while let Some(arg) = args.next() {
         match arg.as_str() {
             "--hard-coded" => wanted.stage = Stage::HardCoded,
+            "--names" => wanted.stage = Stage::Names,
             "--list" => wanted.list = true,
             "--control" => wanted.control = true,
             "--keep" => wanted.keep = true,
@@ -187,6 +192,7 @@ fn inside(mode: &str, name: &str, root: PathBuf, wharf: PathBuf) -> Result<(), S
     environment::make_home(&place)?;
     let proof = match (mode, run.expect) {
         ("--inside-control", _) => control::look(&book, run, &place),
+        _ if run.stage == Stage::Names => names::prove(&book, run, &place),
         (_, Expect::OnDemand) => on_demand::prove(&book, run, &place),
         (_, Expect::HardCoded) => hard_coded::prove(&book, run, &place),
         (_, Expect::Ready | Expect::Remapped | Expect::Addressed) => {

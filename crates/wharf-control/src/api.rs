@@ -167,6 +167,9 @@ pub struct RouteReport {
     pub condition: String,
     /// Whether it is served beyond this machine.
     pub lan: bool,
+    /// Whether it leads to what wharf did not start.
+    #[serde(default)]
+    pub alias: bool,
 }
 
 /// How the proxy is.

@@ -22,7 +22,12 @@ use crate::api::{
     Stopping, TRUST,
 };
 use crate::error::{Code, ErrorBody, ErrorReply};
-use crate::event_stream::EventStream;
+use crate::event_stream::{EventStream, Lines};
+use crate::names::{
+    ALIAS, ALIASES, AliasList, AliasRequest, TCP_NAME, TCP_NAMES, TcpList, TcpRequest,
+};
+use crate::request_stream::RequestStream;
+use crate::requests::{INSPECT, InspectRequest, Inspecting, KEPT, REQUESTS, RequestList};
 
 /// How long one call may take unless said otherwise. A daemon answers in milliseconds; one that takes
 /// this long is stopped or stuck.
@@ -187,13 +192,62 @@ impl Client {
 
     /// Follows what happens. Only the beginning has a time limit.
     pub async fn events(&self) -> Result<EventStream, CallError> {
-        let begun = self.begin(Method::GET, EVENTS, Bytes::new());
+        self.follow(EVENTS).await.map(EventStream)
+    }
+
+    /// Follows the requests that go through the proxy. Only the beginning has a time limit.
+    pub async fn requests(&self) -> Result<RequestStream, CallError> {
+        self.follow(REQUESTS).await.map(RequestStream)
+    }
+
+    /// The requests that are kept.
+    pub async fn kept_requests(&self) -> Result<RequestList, CallError> {
+        self.call(Method::GET, KEPT, None::<&()>).await
+    }
+
+    /// Has requests kept although nobody looks, or no longer.
+    pub async fn inspect(&self, request: &InspectRequest) -> Result<Inspecting, CallError> {
+        self.call(Method::POST, INSPECT, Some(request)).await
+    }
+
+    /// Every alias.
+    pub async fn aliases(&self) -> Result<AliasList, CallError> {
+        self.call(Method::GET, ALIASES, None::<&()>).await
+    }
+
+    /// Has a name lead there.
+    pub async fn put_alias(&self, name: &str, to: &AliasRequest) -> Result<AliasList, CallError> {
+        self.call(Method::PUT, &format!("{ALIAS}{name}"), Some(to)).await
+    }
+
+    /// Takes an alias away.
+    pub async fn delete_alias(&self, name: &str) -> Result<AliasList, CallError> {
+        self.call(Method::DELETE, &format!("{ALIAS}{name}"), None::<&()>).await
+    }
+
+    /// Every name for TCP.
+    pub async fn tcp_names(&self) -> Result<TcpList, CallError> {
+        self.call(Method::GET, TCP_NAMES, None::<&()>).await
+    }
+
+    /// Has a name for TCP lead there.
+    pub async fn put_tcp_name(&self, name: &str, to: &TcpRequest) -> Result<TcpList, CallError> {
+        self.call(Method::PUT, &format!("{TCP_NAME}{name}"), Some(to)).await
+    }
+
+    /// Takes a name for TCP away.
+    pub async fn delete_tcp_name(&self, name: &str) -> Result<TcpList, CallError> {
+        self.call(Method::DELETE, &format!("{TCP_NAME}{name}"), None::<&()>).await
+    }
+
+    async fn follow(&self, path: &str) -> Result<Lines, CallError> {
+        let begun = self.begin(Method::GET, path, Bytes::new());
         let (response, driver) = self.in_time(begun).await?;
         if !response.status().is_success() {
             let body = self.in_time(read(response)).await?;
             return Err(refusal(&body));
         }
-        Ok(EventStream::new(response.into_body(), driver))
+        Ok(Lines::new(response.into_body(), driver))
     }
 
     async fn call<T: DeserializeOwned>(

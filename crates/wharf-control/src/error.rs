@@ -28,6 +28,8 @@ pub enum Code {
     OwnerGone,
     /// The request's id was used by another owner.
     RequestIdReused,
+    /// The name is another's, or there is no place for one more.
+    NameTaken,
     /// The system refuses to bind the port.
     PermissionDenied,
     /// The caller is another user.
@@ -55,7 +57,8 @@ impl Code {
             | Code::NoFreePort
             | Code::LeaseHeld
             | Code::OwnerGone
-            | Code::RequestIdReused => 4,
+            | Code::RequestIdReused
+            | Code::NameTaken => 4,
             Code::PermissionDenied | Code::Forbidden => 5,
             Code::Timeout => 6,
             Code::Stopping | Code::Busy | Code::Internal | Code::Other => 7,
@@ -77,7 +80,8 @@ impl Code {
             | Code::NoFreePort
             | Code::LeaseHeld
             | Code::OwnerGone
-            | Code::RequestIdReused => 409,
+            | Code::RequestIdReused
+            | Code::NameTaken => 409,
             Code::TooLarge => 413,
             Code::Internal | Code::Other => 500,
             Code::Stopping | Code::Busy => 503,

@@ -3,6 +3,7 @@
 use bytes::BytesMut;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
+use serde::de::DeserializeOwned;
 
 use crate::api::Notice;
 use crate::client::{CallError, Driver};
@@ -12,22 +13,32 @@ const MAX_LINE: usize = 1024 * 1024;
 
 /// An open stream of events.
 #[derive(Debug)]
-pub struct EventStream {
-    body: Incoming,
-    pending: BytesMut,
-    _driver: Driver,
-}
+pub struct EventStream(pub(crate) Lines);
 
 impl EventStream {
-    pub(crate) fn new(body: Incoming, driver: Driver) -> EventStream {
-        EventStream { body, pending: BytesMut::new(), _driver: driver }
-    }
-
     /// The next event; `None` when the daemon has ended the stream in good order.
     ///
     /// # Errors
     /// The daemon died, or sent what is not an event.
     pub async fn next(&mut self) -> Result<Option<Notice>, CallError> {
+        self.0.next().await
+    }
+}
+
+/// An answer of one document a line.
+#[derive(Debug)]
+pub(crate) struct Lines {
+    body: Incoming,
+    pending: BytesMut,
+    _driver: Driver,
+}
+
+impl Lines {
+    pub(crate) fn new(body: Incoming, driver: Driver) -> Lines {
+        Lines { body, pending: BytesMut::new(), _driver: driver }
+    }
+
+    pub(crate) async fn next<T: DeserializeOwned>(&mut self) -> Result<Option<T>, CallError> {
         loop {
             if let Some(end) = self.pending.iter().position(|byte| *byte == b'\n') {
                 let line = self.pending.split_to(end + 1);

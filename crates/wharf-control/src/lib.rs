@@ -10,9 +10,13 @@ pub mod api;
 pub mod client;
 pub mod error;
 pub mod event_stream;
+pub mod names;
 pub mod paths;
+pub mod request_stream;
+pub mod requests;
 
 pub use client::{CallError, Client};
 pub use error::{Code, ErrorBody};
 pub use event_stream::EventStream;
 pub use paths::{Environment, Paths, PathsError};
+pub use request_stream::RequestStream;

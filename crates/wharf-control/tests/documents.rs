@@ -7,6 +7,8 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use wharf_control::api::*;
 use wharf_control::error::ErrorReply;
+use wharf_control::names::*;
+use wharf_control::requests::*;
 use wharf_control::{Code, ErrorBody};
 use wharf_model::lease::Displaced;
 use wharf_model::{
@@ -117,6 +119,7 @@ fn proxy_status() -> ProxyStatus {
         addresses: vec![(address, 8000).into()],
         condition: "up".into(),
         lan: false,
+        alias: true,
     };
     ProxyStatus {
         schema: SCHEMA,
@@ -241,6 +244,70 @@ fn notices_fit() {
 }
 
 #[test]
+fn names_fit() {
+    let alias = AliasReport {
+        name: "db-admin".into(),
+        url: Some("http://db-admin.localhost:4080".into()),
+        target: "http://localhost:5000".into(),
+        shadowed: false,
+        since: 1,
+    };
+    let unreached = AliasReport { url: None, shadowed: true, ..alias.clone() };
+    both_ways("alias_list", &AliasList { schema: SCHEMA, aliases: vec![alias, unreached] });
+    both_ways("alias_request", &AliasRequest { target: "5000".into() });
+    let listens = TcpReport {
+        name: "db".into(),
+        port: Some(15432),
+        listeners: vec![([127, 0, 0, 1], 15432).into()],
+        to: Some(port(5432)),
+        addresses: vec![([127, 0, 0, 1], 5432).into()],
+        note: None,
+        since: 1,
+    };
+    let waits = TcpReport {
+        port: None,
+        listeners: Vec::new(),
+        to: None,
+        addresses: Vec::new(),
+        note: Some("a sentence".into()),
+        ..listens.clone()
+    };
+    both_ways("tcp_list", &TcpList { schema: SCHEMA, services: vec![listens, waits] });
+    both_ways("tcp_request", &TcpRequest { to: Some(port(5432)) });
+    schema::Schema::committed().assert_fits("tcp_request", &json!({}));
+}
+
+#[test]
+fn requests_through_the_proxy_fit() {
+    let request = RequestReport {
+        time_ms: 1,
+        host: "shop.localhost".into(),
+        method: "GET".into(),
+        path: "/?token=…".into(),
+        status: 200,
+        micros: 1,
+        bytes: 1,
+        upstream: Some("shop".into()),
+        instance: Some("7-ab".into()),
+        https: false,
+        upgraded: false,
+    };
+    let refused = RequestReport { upstream: None, instance: None, ..request.clone() };
+    let requests = vec![request.clone(), refused];
+    let list = RequestList { schema: SCHEMA, inspecting: true, followed: false, requests };
+    both_ways("request_list", &list);
+    both_ways("inspect_request", &InspectRequest { inspect: true });
+    both_ways("inspecting", &Inspecting { schema: SCHEMA, inspecting: true });
+    for kind in [
+        RequestNoticeKind::Subscribed,
+        RequestNoticeKind::Request { request: Box::new(request) },
+        RequestNoticeKind::Missed { missed: 3 },
+    ] {
+        both_ways("request_notice", &RequestNotice { schema: SCHEMA, kind });
+    }
+}
+
+#[test]
 fn refusals_fit() {
     let all = [
         Code::BadRequest,
@@ -253,6 +320,7 @@ fn refusals_fit() {
         Code::LeaseHeld,
         Code::OwnerGone,
         Code::RequestIdReused,
+        Code::NameTaken,
         Code::PermissionDenied,
         Code::Forbidden,
         Code::Timeout,

@@ -11,6 +11,7 @@ use wharf_os::{peer, user};
 
 use crate::connection::{self, Caller};
 use crate::event::Event;
+use crate::requests::Requests;
 use crate::singleton::Singleton;
 use crate::socket::ControlSocket;
 use crate::subscriber::Told;
@@ -32,6 +33,7 @@ pub(crate) struct Acceptor {
     pub(crate) paths: Paths,
     pub(crate) events: mpsc::Sender<Event>,
     pub(crate) notices: broadcast::Sender<Told>,
+    pub(crate) requests: Requests,
     /// How many connections are served at once, [`MAX_CONNECTIONS`] or fewer.
     pub(crate) most: usize,
     /// How many connections are open.
@@ -87,7 +89,12 @@ impl Acceptor {
 
     fn caller(&self, stream: &UnixStream) -> Caller {
         let allowed = peer::uid(stream).is_ok_and(|uid| uid == 0 || uid == user::current_uid());
-        Caller { allowed, events: self.events.clone(), notices: self.notices.clone() }
+        Caller {
+            allowed,
+            events: self.events.clone(),
+            notices: self.notices.clone(),
+            requests: self.requests.clone(),
+        }
     }
 
     async fn report(&self, ended: Result<(), JoinError>) {

@@ -12,6 +12,7 @@ use tokio::net::UnixStream;
 use tokio::sync::{broadcast, mpsc, watch};
 
 use crate::event::Event;
+use crate::requests::Requests;
 use crate::route;
 use crate::subscriber::Told;
 
@@ -27,6 +28,7 @@ pub(crate) struct Caller {
     pub(crate) allowed: bool,
     pub(crate) events: mpsc::Sender<Event>,
     pub(crate) notices: broadcast::Sender<Told>,
+    pub(crate) requests: Requests,
 }
 
 /// Serves the connection to its end. When the daemon ends, the request under way is still answered.

@@ -53,13 +53,13 @@ pub(crate) struct Wires {
 /// The state, and how it is reached.
 pub(crate) struct Coordinator {
     identity: Identity,
-    ledger: Ledger,
+    pub(crate) ledger: Ledger,
     owners: Owners,
     eyes: Eyes,
     journal: Journal,
-    gateway: Gateway,
+    pub(crate) gateway: Gateway,
     /// Whether the routes may be others than the proxy has been told.
-    rerouted: bool,
+    pub(crate) rerouted: bool,
     notices: broadcast::Sender<Told>,
     open: watch::Receiver<usize>,
     begun: Instant,
@@ -139,15 +139,21 @@ impl Coordinator {
     }
 
     /// Tells the proxy where names lead, if that may have changed.
-    fn reroute(&mut self) {
-        if std::mem::take(&mut self.rerouted) {
-            self.gateway.route(self.ledger.table().instances());
+    pub(crate) fn reroute(&mut self) {
+        if !std::mem::take(&mut self.rerouted) {
+            return;
+        }
+        let Coordinator { ledger, eyes, gateway, .. } = self;
+        gateway.route(ledger.table());
+        for kind in gateway.settle_services(ledger, eyes) {
+            self.tell(kind);
         }
     }
 
     /// The end of all but the proxy, which is given back with whether another daemon follows at once. The
     /// database is closed.
-    pub(crate) fn end(self) -> (Gateway, bool) {
+    pub(crate) fn end(mut self) -> (Gateway, bool) {
+        self.gateway.services.close(&mut self.ledger, &mut self.eyes);
         (self.gateway, self.hands_over)
     }
 
@@ -166,6 +172,7 @@ impl Coordinator {
                 self.gateway.trust();
                 drop(reply.send(Ok(self.gateway.status())));
             }
+            Event::Given(asked) => self.given(asked),
             Event::Stop(reply) => {
                 self.stop("asked over the control socket");
                 drop(reply.send(Ok(Stopping { schema: SCHEMA, pid: std::process::id() })));
@@ -189,6 +196,7 @@ impl Coordinator {
         }
         self.expire();
         self.ledger.check_store(clock::now());
+        self.rerouted |= self.gateway.services.wait();
         self.reroute();
         self.tell_news();
         if self.is_idle() {
@@ -198,7 +206,7 @@ impl Coordinator {
 
     fn is_idle(&mut self) -> bool {
         let now = clock::now().boot_ms;
-        let needed = self.ledger.table().lease_count() > 0
+        let needed = self.ledger.table().lease_count() > self.gateway.services.leases()
             || self.live_instances() > 0
             || *self.open.borrow() > 0
             || self.gateway.connections() > 0;
@@ -213,6 +221,7 @@ impl Coordinator {
             self.stopping = true;
             self.journal.line(&format!("ends: {why}"));
             self.tell(NoticeKind::Stopping);
+            self.gateway.requests.close();
         }
     }
 

@@ -8,6 +8,8 @@ use wharf_control::api::{
 };
 use wharf_model::{Instance, ProcessId};
 
+use crate::given::Asked;
+
 /// Where an answer goes.
 pub(crate) type Reply<T> = oneshot::Sender<Result<T, ErrorBody>>;
 
@@ -30,6 +32,8 @@ pub(crate) enum Event {
     Proxy(Reply<ProxyStatus>),
     /// The local CA was made, exchanged or deleted.
     Trust(Reply<ProxyStatus>),
+    /// Somebody asks about names that the user gives, or changes them.
+    Given(Asked),
     /// The daemon is to end.
     Stop(Reply<Stopping>),
     /// The daemon is to end in favour of the next one.
@@ -55,6 +59,7 @@ impl Event {
             }
             Event::Snapshot(reply) => drop(reply.send(Err(refusal))),
             Event::Proxy(reply) | Event::Trust(reply) => drop(reply.send(Err(refusal))),
+            Event::Given(asked) => asked.refuse(refusal),
             Event::Stop(reply) | Event::HandOver(reply) => drop(reply.send(Err(refusal))),
             Event::OwnerGone(_) | Event::Fault(_) | Event::Superseded => {}
         }

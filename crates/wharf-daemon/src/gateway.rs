@@ -8,14 +8,18 @@ use std::time::{Duration, SystemTime};
 
 use tokio::sync::{broadcast, watch};
 use wharf_control::Paths;
-use wharf_control::api::{ProxyPorts, ProxyStatus, ProxyWish, RouteReport, SCHEMA};
-use wharf_model::{Condition, Instance, Route, RouteTable};
+use wharf_control::api::{NoticeKind, ProxyPorts, ProxyStatus, ProxyWish, RouteReport, SCHEMA};
+use wharf_lease::{Ledger, Table};
+use wharf_model::{Condition, Route, RouteTable};
 use wharf_os::handover;
 use wharf_proxy::{Ca, CaError, Config, Proxy, Record, Tls, upstream_client_config};
 
+use crate::eyes::Eyes;
 use crate::fronts::Fronts;
 use crate::names;
 use crate::ownership::Kernel;
+use crate::requests::Requests;
+use crate::services::Services;
 
 /// How many records of requests a slow reader may be behind before it misses some.
 const MAX_RECORDS: usize = 1024;
@@ -34,26 +38,31 @@ pub(crate) struct Gateway {
     tls: watch::Sender<Option<Arc<rustls::ServerConfig>>>,
     routes: watch::Sender<Arc<RouteTable>>,
     records: broadcast::Sender<Arc<Record>>,
+    pub(crate) requests: Requests,
+    pub(crate) services: Services,
 }
 
 impl Gateway {
     /// Starts the proxy and opens its fronts. What cannot be had is a note, and the rest goes on: leases
     /// do not need a proxy.
-    pub(crate) fn open<'a>(
+    pub(crate) fn open(
         wish: ProxyWish,
         paths: &Paths,
         activated: Vec<(String, TcpListener)>,
         files: usize,
-        instances: impl Iterator<Item = &'a Instance>,
+        known: &Table,
     ) -> Gateway {
         // From the first connection on: it may come before anything else does.
-        let (routes, table) = watch::channel(Arc::new(names::table(instances)));
+        let (routes, table) = watch::channel(Arc::new(routes_of(known)));
         let (records, _) = broadcast::channel(MAX_RECORDS);
         let (tls, _) = watch::channel(None);
+        let requests = Requests::new(records.clone());
+        let services = Services::new();
         // A daemon that hands over gives what it listened on.
         let fronts = Fronts::after(activated, handover::take(&paths.handover));
         let ca = paths.ca.clone();
-        let mut gateway = Gateway { proxy: None, fronts, wish, ca, tls, routes, records };
+        let mut gateway =
+            Gateway { proxy: None, fronts, wish, ca, tls, routes, records, requests, services };
         if wish != ProxyWish::Off
             && let Err(error) = gateway.start(table, files)
         {
@@ -111,9 +120,14 @@ impl Gateway {
         self.fronts.ports()
     }
 
-    /// The routes of these instances from now on.
-    pub(crate) fn route<'a>(&self, instances: impl Iterator<Item = &'a Instance>) {
-        let table = names::table(instances);
+    /// Whether the proxy listens on this port itself.
+    pub(crate) fn has(&self, port: u16) -> bool {
+        self.fronts.open.iter().any(|front| front.port == port) || self.services.have(port)
+    }
+
+    /// The routes of what is known from now on.
+    pub(crate) fn route(&self, known: &Table) {
+        let table = routes_of(known);
         self.routes.send_if_modified(|current| {
             let changed = **current != table;
             if changed {
@@ -121,6 +135,15 @@ impl Gateway {
             }
             changed
         });
+    }
+
+    /// Makes the services that do not speak HTTP what the ledger says. Gives what is to be told.
+    pub(crate) fn settle_services(
+        &mut self,
+        ledger: &mut Ledger,
+        eyes: &mut Eyes,
+    ) -> Vec<NoticeKind> {
+        self.services.settle(ledger, eyes, self.proxy.as_ref())
     }
 
     /// How many connections of clients are open.
@@ -134,7 +157,7 @@ impl Gateway {
         routes.sort_by(|one, other| (&one.host, &one.path).cmp(&(&other.host, &other.path)));
         ProxyStatus {
             schema: SCHEMA,
-            listeners: self.fronts.open.clone(),
+            listeners: self.fronts.open.iter().cloned().chain(self.services.listeners()).collect(),
             routes,
             connections: self.connections(),
             notes: self.fronts.notes.clone(),
@@ -156,6 +179,10 @@ impl Gateway {
     }
 }
 
+fn routes_of(known: &Table) -> RouteTable {
+    names::table(known.instances(), known.aliases())
+}
+
 fn report(route: &Route) -> RouteReport {
     let condition = match route.upstream.condition {
         Condition::Up => "up",
@@ -170,5 +197,6 @@ fn report(route: &Route) -> RouteReport {
         addresses: route.upstream.addresses.clone(),
         condition: condition.to_owned(),
         lan: route.lan,
+        alias: route.upstream.instance.is_none(),
     }
 }

@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod accept;
+mod aliases;
 mod clock;
 mod connection;
 mod coordinator;
@@ -13,13 +14,16 @@ mod event;
 mod eyes;
 mod fronts;
 mod gateway;
+mod given;
 mod journal;
 mod names;
 mod owners;
 mod ownership;
 mod refusal;
+mod requests;
 mod route;
 mod serve;
+mod services;
 mod singleton;
 mod socket;
 mod subscriber;

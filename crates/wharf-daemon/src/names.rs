@@ -4,11 +4,19 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use wharf_model::{Condition, Instance, Owner, Protocol, Route, RouteTable, State, Upstream, name};
+use wharf_model::{
+    Alias, Condition, Instance, Owner, Protocol, Route, RouteTable, State, Upstream, name,
+};
 
-/// The routes of these instances. Of several with the same host the one that lives counts, then the one
-/// that was started last.
-pub(crate) fn table<'a>(instances: impl Iterator<Item = &'a Instance>) -> RouteTable {
+use crate::aliases;
+
+/// The routes of these instances and aliases. Of several instances with the same host the one that lives
+/// counts, then the one that was started last. An alias counts less than an instance that lives, and more
+/// than the memory of one that has ended.
+pub(crate) fn table<'a>(
+    instances: impl Iterator<Item = &'a Instance>,
+    aliases: impl Iterator<Item = &'a Alias>,
+) -> RouteTable {
     let mut by_host: HashMap<String, &Instance> = HashMap::new();
     for instance in instances {
         let Some(host) = host(instance) else { continue };
@@ -19,13 +27,18 @@ pub(crate) fn table<'a>(instances: impl Iterator<Item = &'a Instance>) -> RouteT
         }
     }
     // A path that is lent to another service of the project counts only where that service lives.
-    let own = by_host.iter().map(|(host, instance)| route(instance, host, "/"));
     let lent = by_host.values().flat_map(|instance| lent(instance));
-    RouteTable::new(own.chain(lent).collect::<Vec<Route>>())
+    let own = |live: bool| {
+        let own = by_host.iter().filter(move |(_, instance)| instance.state.is_live() == live);
+        own.map(|(host, instance)| route(instance, host, "/"))
+    };
+    // Of two with the same host and path the first counts.
+    let given = aliases.map(aliases::route);
+    RouteTable::new(own(true).chain(lent).chain(given).chain(own(false)).collect::<Vec<Route>>())
 }
 
 /// The host by which an instance is reached, where it has one.
-fn host(instance: &Instance) -> Option<String> {
+pub(crate) fn host(instance: &Instance) -> Option<String> {
     let short = name::short_host(&instance.url)?;
     let http = instance.url.starts_with("http://") || instance.url.starts_with("https://");
     http.then(|| format!("{short}.{}", name::TLD))
@@ -54,14 +67,19 @@ fn route(instance: &Instance, host: &str, path: &str) -> Route {
         guarded: access.guarded,
         origin_form: access.origin_form,
         lan: access.lan,
-        upstream: Upstream {
-            name: Arc::from(name::short_host(&instance.url).unwrap_or(host)),
-            instance: Some(Arc::from(instance.id.as_str())),
-            addresses: addresses(instance),
-            protocol: protocol(instance),
-            owner: Owner::Pilot(instance.pilot.clone()),
-            condition: condition(instance),
-        },
+        upstream: upstream(instance, host),
+    }
+}
+
+/// Where an instance is reached. `host` is what it is called where it has no name of its own.
+pub(crate) fn upstream(instance: &Instance, host: &str) -> Upstream {
+    Upstream {
+        name: Arc::from(name::short_host(&instance.url).unwrap_or(host)),
+        instance: Some(Arc::from(instance.id.as_str())),
+        addresses: addresses(instance),
+        protocol: protocol(instance),
+        owner: Owner::Pilot(instance.pilot.clone()),
+        condition: condition(instance),
     }
 }
 
@@ -141,7 +159,7 @@ mod tests {
     }
 
     fn of(instances: &[Instance]) -> RouteTable {
-        table(instances.iter())
+        table(instances.iter(), std::iter::empty())
     }
 
     #[test]
@@ -173,6 +191,23 @@ mod tests {
         let table = of(&[dead]);
         let condition = &table.find("shop.localhost", "/").unwrap().upstream.condition;
         assert!(matches!(condition, Condition::Ended { exit_code: Some(3), failed: false, .. }));
+    }
+
+    #[test]
+    fn an_alias_counts_more_than_the_dead_and_less_than_the_living() {
+        let target = wharf_model::Target::parse("https://127.0.0.1:5000").unwrap();
+        let alias = |name: &str| Alias { name: name.into(), target, since: 1 };
+        let aliases = [alias("shop"), alias("db.shop")];
+        let named = |state: State| {
+            let web = instance("web", "http://shop.localhost", state);
+            let table = table([web].iter(), aliases.iter());
+            let alone = table.find("db.shop.localhost", "/").unwrap();
+            assert_eq!((alone.site.as_str(), &*alone.upstream.name), ("shop.localhost", "db.shop"));
+            assert_eq!(alone.upstream.protocol, Protocol::Tls);
+            table.find("shop.localhost", "/").unwrap().upstream.instance.is_some()
+        };
+        assert!(named(State::Starting) && named(State::Ready));
+        assert!(!named(State::Exited) && !named(State::Failed));
     }
 
     #[test]

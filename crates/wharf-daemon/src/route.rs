@@ -15,11 +15,14 @@ use wharf_control::api::{
     STATUS, STOP, TRUST,
 };
 use wharf_control::error::ErrorReply;
+use wharf_control::names::{ALIASES, TCP_NAMES};
+use wharf_control::requests::{INSPECT, InspectRequest, KEPT, REQUESTS};
 use wharf_control::{Code, ErrorBody};
 use wharf_model::Instance;
 
 use crate::connection::Caller;
 use crate::event::{Event, Reply};
+use crate::given::{self, Asked};
 use crate::subscriber::{Lines, subscribe};
 
 /// How long a request's body may take to arrive.
@@ -56,8 +59,11 @@ pub(crate) async fn answer(request: Request<Incoming>, caller: &Caller) -> Answe
 fn methods(path: &str) -> &'static [Method] {
     match path {
         STATUS | SNAPSHOT | EVENTS | PROXY => &[Method::GET],
-        LEASES | RELEASE | STOP | HAND_OVER | TRUST => &[Method::POST],
-        path if instance_id(path).is_some() => &[Method::PUT, Method::DELETE],
+        ALIASES | TCP_NAMES | REQUESTS | KEPT => &[Method::GET],
+        LEASES | RELEASE | STOP | HAND_OVER | TRUST | INSPECT => &[Method::POST],
+        path if instance_id(path).is_some() || given::is_name(path) => {
+            &[Method::PUT, Method::DELETE]
+        }
         _ => &[],
     }
 }
@@ -77,7 +83,16 @@ async fn dispatch(request: Request<Incoming>, caller: &Caller) -> Result<Answer,
         TRUST => ask(caller, Event::Trust).await,
         STOP => ask(caller, Event::Stop).await,
         HAND_OVER => ask(caller, Event::HandOver).await,
-        EVENTS => Ok(stream(caller)),
+        EVENTS => Ok(stream(subscribe(caller.notices.subscribe()))),
+        ALIASES => ask(caller, |reply| Event::Given(Asked::Aliases(reply))).await,
+        TCP_NAMES => ask(caller, |reply| Event::Given(Asked::Services(reply))).await,
+        REQUESTS => Ok(stream(caller.requests.follow())),
+        KEPT => Ok(json(StatusCode::OK, &caller.requests.kept())),
+        INSPECT => {
+            let InspectRequest { inspect } = read(request).await?;
+            Ok(json(StatusCode::OK, &caller.requests.inspect(inspect)))
+        }
+        path if given::is_name(path) => given::answer(request, caller).await,
         LEASES => {
             let body = Box::new(read(request).await?);
             ask(caller, |reply| Event::Lease(body, reply)).await
@@ -102,7 +117,7 @@ async fn dispatch(request: Request<Incoming>, caller: &Caller) -> Result<Answer,
 }
 
 /// Hands the event to the coordinator and waits for its answer.
-async fn ask<T: Serialize>(
+pub(crate) async fn ask<T: Serialize>(
     caller: &Caller,
     event: impl FnOnce(Reply<T>) -> Event,
 ) -> Result<Answer, ErrorBody> {
@@ -113,7 +128,7 @@ async fn ask<T: Serialize>(
     Ok(json(StatusCode::OK, &answer))
 }
 
-async fn read<T: DeserializeOwned>(request: Request<Incoming>) -> Result<T, ErrorBody> {
+pub(crate) async fn read<T: DeserializeOwned>(request: Request<Incoming>) -> Result<T, ErrorBody> {
     let too_large = || {
         let message = format!("a body may have {MAX_REQUEST_BODY} bytes at most");
         ErrorBody::new(Code::TooLarge, message)
@@ -134,8 +149,8 @@ async fn read<T: DeserializeOwned>(request: Request<Incoming>) -> Result<T, Erro
     })
 }
 
-fn stream(caller: &Caller) -> Answer {
-    let mut answer = Response::new(Either::Right(subscribe(caller.notices.subscribe())));
+fn stream(lines: Lines) -> Answer {
+    let mut answer = Response::new(Either::Right(lines));
     let kind = HeaderValue::from_static("application/x-ndjson");
     answer.headers_mut().insert(CONTENT_TYPE, kind);
     answer

@@ -110,14 +110,15 @@ async fn run<R: FnOnce()>(
         idle: config.idle,
         watches: files / 3,
     };
-    let known = ledger.table().instances();
+    let known = ledger.table();
     let gateway = Gateway::open(config.proxy, &config.paths, config.activated, files, known);
+    let requests = gateway.requests.clone();
     let wires = Wires { events: events.clone(), notices: notices.clone(), open: connections };
     let mut coordinator = Coordinator::new(identity, ledger, journal, gateway, wires);
     let most = MAX_CONNECTIONS.min(files / 4);
     let paths = config.paths;
     let handover = paths.handover.clone();
-    let acceptor = Acceptor { socket, singleton, paths, events, notices, most, open };
+    let acceptor = Acceptor { socket, singleton, paths, events, notices, requests, most, open };
     let accepting = tokio::spawn(acceptor.run(ending));
     (config.ready)();
     let outcome = coordinator.run(&mut received).await.map_err(ServeError::Runtime);

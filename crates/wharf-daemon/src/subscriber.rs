@@ -13,11 +13,11 @@ use wharf_control::api::{Notice, NoticeKind, SCHEMA};
 use crate::clock;
 
 /// How many lines wait for the reader's socket, beside those that wait to be passed on.
-const MAX_LINES: usize = 16;
+pub(crate) const MAX_LINES: usize = 16;
 
 /// The lines of one reader, as a body without end.
 #[derive(Debug)]
-pub(crate) struct Lines(mpsc::Receiver<Bytes>);
+pub(crate) struct Lines(pub(crate) mpsc::Receiver<Bytes>);
 
 /// One notice, written once for all readers.
 #[derive(Clone, Debug)]

@@ -1,6 +1,7 @@
 //! The link to the daemon: there when it is needed, mended when it breaks, and never waited for
 //! without end.
 
+mod names;
 mod summon;
 
 use std::hash::{BuildHasher, Hasher, RandomState};

@@ -31,11 +31,16 @@ pub struct Copy {
 impl Copy {
     /// Makes the copy of this letter.
     pub fn make(run: &Run, place: &Place, letter: char) -> Result<Copy, String> {
+        Copy::make_at(run, place, letter, &run.project)
+    }
+
+    /// Makes the copy of this letter in a folder of this name.
+    pub fn make_at(run: &Run, place: &Place, letter: char, folder: &str) -> Result<Copy, String> {
         let base = place.root.join(letter.to_string());
         let copy = Copy {
             letter,
             mark: format!("{}-{letter}", run.name),
-            folder: base.join(&run.project),
+            folder: base.join(folder),
             identity: identity(&run.name, letter)?,
             stdout: base.join("stdout"),
             stderr: base.join("stderr"),
@@ -69,14 +74,20 @@ impl Copy {
     }
 
     /// A copy of another letter that somebody else makes, such as git.
-    pub fn elsewhere(&self, run: &Run, place: &Place, letter: char) -> Result<Copy, String> {
+    pub fn elsewhere(
+        &self,
+        run: &Run,
+        place: &Place,
+        letter: char,
+        folder: &str,
+    ) -> Result<Copy, String> {
         let base = place.root.join(letter.to_string());
         fs::create_dir_all(&base)
             .map_err(|error| format!("cannot make {}: {error}", base.display()))?;
         Ok(Copy {
             letter,
             mark: format!("{}-{letter}", run.name),
-            folder: base.join("worktree"),
+            folder: base.join(folder),
             identity: identity(&run.name, letter)?,
             ..self.clone()
         }

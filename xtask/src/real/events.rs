@@ -20,6 +20,8 @@ pub struct Event {
     pub requested_port: Option<u16>,
     /// Of `ready`: where to reach the server without the proxy.
     pub direct_url: Option<String>,
+    /// Of `ready`: where to reach the server by its name.
+    pub url: Option<String>,
     /// Of `ready`: how long it took.
     pub ready_ms: Option<u64>,
     /// Of `exited`.

@@ -1,5 +1,5 @@
-//! The tables of runs, `tests/real/runs.toml` and `tests/real/hard-coded.toml`: what is started, and
-//! what it must answer.
+//! The tables of runs, `runs.toml`, `hard-coded.toml` and `names.toml` in `tests/real`: what is started,
+//! and what it must answer.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -12,10 +12,13 @@ use serde::Deserialize;
 const CATALOG: &str = "crates/wharf-plan/catalog";
 
 /// Where the tables are, by stage.
-const TABLES: [(Stage, &str); 2] =
-    [(Stage::Frameworks, "tests/real/runs.toml"), (Stage::HardCoded, "tests/real/hard-coded.toml")];
+const TABLES: [(Stage, &str); 3] = [
+    (Stage::Frameworks, "tests/real/runs.toml"),
+    (Stage::HardCoded, "tests/real/hard-coded.toml"),
+    (Stage::Names, "tests/real/names.toml"),
+];
 
-/// Which of the two proofs.
+/// Which of the proofs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Stage {
     /// Frameworks as their users start them, which wharf hands a port.
@@ -23,6 +26,8 @@ pub enum Stage {
     Frameworks,
     /// Programs with a literal port, which wharf remaps.
     HardCoded,
+    /// Servers behind their names, seen by a browser.
+    Names,
 }
 
 /// The tables of both stages.
@@ -116,6 +121,25 @@ pub struct Run {
     /// What must come of the copies.
     #[serde(default)]
     pub expect: Expect,
+    /// What is proved of the names of its servers.
+    pub by_name: Option<ByName>,
+    /// Commands that are called in the copy before it is started, without wharf.
+    #[serde(default)]
+    pub prepare: Vec<Vec<String>>,
+    /// The file that is edited while a page is open.
+    pub edit: Option<String>,
+    /// Whether the open page loads itself again after that, rather than keep what it holds.
+    #[serde(default)]
+    pub reloads: bool,
+    /// What is filled into the form, by the names of its fields.
+    #[serde(default)]
+    pub fill: BTreeMap<String, String>,
+    /// What the page shows after that; {scheme}, {host} and {identity} are filled in.
+    #[serde(default)]
+    pub shows: String,
+    /// The other runs whose servers are started too.
+    #[serde(default)]
+    pub with: Vec<String>,
 }
 
 /// A folder of the parts that goes into each copy.
@@ -150,6 +174,28 @@ pub enum Expect {
     Worktrees,
     /// The same, and the browser is in the group itself.
     BrowserInside,
+}
+
+/// What is proved of servers behind their names.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub enum ByName {
+    /// Open pages show what was edited, over sockets that go to the name.
+    Hot,
+    /// A form is filled in and sent, past the framework's own checks.
+    Form,
+    /// Worktrees and siblings: who gets which cookie.
+    Cookies,
+    /// A page of another site reads nothing and connects to nothing.
+    Foreign,
+    /// The page that is shown until there is a server.
+    Waiting,
+    /// Events and sockets that stay open.
+    Streams,
+    /// A restart refuses nobody.
+    Restart,
+    /// It answers.
+    Plain,
 }
 
 /// Who starts the copies.

@@ -66,7 +66,7 @@ pub fn prove(book: &Book, run: &Run, place: &Place) -> Result<String, String> {
 /// The main checkout and a worktree beside it, as git makes them.
 fn make(book: &Book, run: &Run, place: &Place) -> Result<[Worktree; 2], String> {
     let main = Copy::make(run, place, 'a')?;
-    let other = main.elsewhere(run, place, 'b')?;
+    let other = main.elsewhere(run, place, 'b', "worktree")?;
     let git = |arguments: &[&str]| git(&main.folder, &environment::common(place), arguments);
     git(&["init", "--quiet"])?;
     git(&["add", "api.py", "front.js"])?;
@@ -82,7 +82,8 @@ fn make(book: &Book, run: &Run, place: &Place) -> Result<[Worktree; 2], String> 
     }))
 }
 
-fn git(folder: &Path, env: &Variables, arguments: &[&str]) -> Result<(), String> {
+/// A command of git's.
+pub fn git(folder: &Path, env: &Variables, arguments: &[&str]) -> Result<(), String> {
     let done = Command::new("git")
         .args(arguments)
         .current_dir(folder)

@@ -1,5 +1,6 @@
 //! The command line: what may be typed, and which file answers it.
 
+mod alias;
 mod completions;
 mod daemon;
 mod doctor;
@@ -9,9 +10,11 @@ mod man;
 mod port;
 mod proxy;
 mod release;
+mod requests;
 pub(crate) mod restart;
 mod run;
 mod stop;
+mod tcp;
 mod trust;
 mod untrust;
 mod who;
@@ -63,6 +66,12 @@ enum Command {
     Doctor(doctor::Args),
     /// Show the proxy that gives every instance its name
     Proxy(proxy::Args),
+    /// Give a name to a server that wharf did not start
+    Alias(alias::Args),
+    /// Give a service that does not speak HTTP a port that stays the same
+    Tcp(tcp::Args),
+    /// Show the requests that go through the proxy
+    Requests(requests::Args),
     /// Make the local CA and have browsers and programs trust it
     Trust(trust::Args),
     /// Take the local CA out of every store, and delete it
@@ -92,6 +101,9 @@ pub(crate) fn main() -> Outcome {
         Command::Explain(args) => explain::run(&args),
         Command::Doctor(args) => doctor::run(&args),
         Command::Proxy(args) => proxy::run(&args),
+        Command::Alias(args) => alias::run(&args),
+        Command::Tcp(args) => tcp::run(&args),
+        Command::Requests(args) => requests::run(&args),
         Command::Trust(args) => trust::run(&args),
         Command::Untrust(args) => untrust::run(&args),
         Command::Daemon(args) => daemon::run(args),

@@ -1,13 +1,16 @@
 //! Answers: the only place that writes to stdout.
 
+pub(crate) mod alias;
 pub(crate) mod daemon;
 pub(crate) mod doctor;
 pub(crate) mod explain;
 pub(crate) mod ls;
 pub(crate) mod port;
 pub(crate) mod proxy;
+pub(crate) mod requests;
 pub(crate) mod stop;
 pub(crate) mod table;
+pub(crate) mod tcp;
 pub(crate) mod trust;
 pub(crate) mod who;
 
@@ -42,6 +45,28 @@ pub(crate) fn json(document: &impl Serialize) -> Result<(), Report> {
         .map_err(|error| Report::bug("the answer is not JSON", &error))?;
     text.push('\n');
     bytes(text.as_bytes())
+}
+
+/// Writes a part of an answer that goes on; false once its reader has gone.
+///
+/// # Errors
+/// Stdout cannot be written.
+pub(crate) fn still_read(text: &str) -> Result<bool, Report> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+        Err(error) => {
+            Err(Report::new(Code::Failed, "the answer cannot be written").because(&error))
+        }
+    }
+}
+
+/// A JSON document as one line.
+pub(crate) fn json_line(document: &impl Serialize) -> Result<String, Report> {
+    let text = serde_json::to_string(document)
+        .map_err(|error| Report::bug("the answer is not JSON", &error))?;
+    Ok(text + "\n")
 }
 
 /// A text from outside, with control characters made visible: what a program put into its name or

@@ -38,10 +38,7 @@ pub(crate) fn text(status: &ProxyStatus) -> String {
 fn row(route: &RouteReport) -> Vec<String> {
     let path = if route.path == "/" { "" } else { &route.path };
     let lan = if route.lan { ", LAN!" } else { "" };
+    let is = if route.alias { "alias" } else { &route.condition };
     let addresses: Vec<String> = route.addresses.iter().map(ToString::to_string).collect();
-    vec![
-        printable(&format!("{}{path}", route.host)),
-        format!("{}{lan}", route.condition),
-        addresses.join(" "),
-    ]
+    vec![printable(&format!("{}{path}", route.host)), format!("{is}{lan}"), addresses.join(" ")]
 }

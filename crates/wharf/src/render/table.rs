@@ -39,7 +39,7 @@ pub(crate) fn table(
 }
 
 /// No limit where standard output is no terminal.
-fn terminal_width() -> usize {
+pub(crate) fn terminal_width() -> usize {
     match std::io::stdout().is_terminal() {
         true => usize::from(wharf_os::terminal::width().unwrap_or(WIDTH)),
         false => usize::MAX,
@@ -90,7 +90,7 @@ fn widths(lines: &[Vec<String>]) -> Vec<usize> {
 }
 
 /// A text without its middle: names that are alike mostly differ at their ends.
-fn shortened(text: &str, room: usize) -> String {
+pub(crate) fn shortened(text: &str, room: usize) -> String {
     if columns(text) <= room {
         return text.to_owned();
     }
@@ -110,7 +110,7 @@ fn taken(characters: impl Iterator<Item = char>, room: usize) -> String {
     characters.take_while(fits).collect()
 }
 
-fn columns(text: &str) -> usize {
+pub(crate) fn columns(text: &str) -> usize {
     text.chars().map(width_of).sum()
 }
 

@@ -16,6 +16,7 @@ READV, WRITEV = ((310, 311), (270, 271))[PLACE]
 SECCOMP = (317, 277)[PLACE]
 IOCTL = (16, 29)[PLACE]
 GETXATTR = (191, 8)[PLACE]
+SPLICE = (275, 76)[PLACE]
 
 # A call; perhaps with an argument that is equal to something, or has a bit of it.
 EQUALS, HAS_BIT = 0x15, 0x45
@@ -23,6 +24,7 @@ RULES = {
     "pidfd_getfd": [(PIDFD_GETFD, None)],
     "process_vm": [(READV, None), (WRITEV, None)],
     "getxattr": [(GETXATTR, None)],
+    "splice": [(SPLICE, None)],
     "seccomp": [(SECCOMP, None)],
     # SECCOMP_IOCTL_NOTIF_RECV and _SEND
     "receive": [(IOCTL, (1, EQUALS, 0xC0502100))],

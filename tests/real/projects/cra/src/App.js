@@ -7,5 +7,5 @@ export default function App() {
       .then((answer) => answer.text())
       .then(setIdentity);
   }, []);
-  return <main>{identity}</main>;
+  return <main>Welcome, {identity}</main>;
 }

@@ -5,5 +5,5 @@ export const dynamic = "force-dynamic";
 
 export default async function Page() {
   const identity = await readFile(path.join(process.cwd(), "identity.txt"), "utf8");
-  return <main>{identity}</main>;
+  return <main>Welcome, {identity}</main>;
 }

@@ -1,2 +1,10 @@
+import { greeting } from './greeting.js'
+
 const answer = await fetch('/identity.txt')
-document.querySelector('#app').textContent = await answer.text()
+const identity = await answer.text()
+const show = (greeting) => {
+  document.querySelector('#app').textContent = `${greeting}, ${identity}`
+}
+
+show(greeting)
+import.meta.hot?.accept('./greeting.js', (fresh) => show(fresh.greeting))

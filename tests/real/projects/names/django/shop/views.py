@@ -1,0 +1,9 @@
+from django.conf import settings
+from django.contrib.auth.decorators import login_required
+from django.http import HttpResponse
+
+
+@login_required
+def index(request):
+    text = (settings.BASE_DIR / "identity.txt").read_text()
+    return HttpResponse(f"{request.user} at {request.get_host()}: {text}", content_type="text/plain")
