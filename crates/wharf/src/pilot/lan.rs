@@ -129,6 +129,7 @@ mod tests {
             addresses: Vec::new(),
             condition: "up".into(),
             lan,
+            alias: false,
         };
         let listener = |address: &str| {
             let (scheme, address) = ("http".into(), address.parse().unwrap());
