@@ -11,6 +11,8 @@ pub(crate) enum Aim {
     Adds(f64),
     /// The reference is at least this many times better, in the median of the pairs.
     Times(f64),
+    /// It is at most so many times the other, in the median of the pairs.
+    AtMost(f64),
 }
 
 /// One contender's samples, in the order in which they were taken.
@@ -28,8 +30,20 @@ pub(crate) struct Table {
     /// Every other contender is compared with the first.
     contenders: Vec<Contender>,
     decimals: usize,
-    /// Pairs whose ratio is told below the table: (larger, smaller).
-    compared: Vec<(usize, usize)>,
+    /// Pairs whose ratio is told below the table: (larger, smaller), and what it is aimed to be.
+    compared: Vec<(usize, usize, Option<Aim>)>,
+}
+
+impl Aim {
+    fn verdict(self, middle: f64, added: f64, ratio: f64) -> String {
+        let (what, met) = match self {
+            Aim::Under(x) => (format!("< {x}"), middle < x),
+            Aim::Adds(x) => (format!("adds < {x}"), added < x),
+            Aim::Times(x) => (format!("≥ {x}×"), ratio >= x),
+            Aim::AtMost(x) => (format!("≤ {x}×"), ratio <= x),
+        };
+        format!("{what}: {}", if met { "met" } else { "**missed**" })
+    }
 }
 
 impl Contender {
@@ -62,7 +76,13 @@ impl Table {
 
     /// The same with a line below that says how many times `larger` is the size of `smaller`.
     pub(crate) fn compare(mut self, larger: usize, smaller: usize) -> Table {
-        self.compared.push((larger, smaller));
+        self.compared.push((larger, smaller, None));
+        self
+    }
+
+    /// The same with an aim for that ratio.
+    pub(crate) fn compare_for(mut self, larger: usize, smaller: usize, aim: Aim) -> Table {
+        self.compared.push((larger, smaller, Some(aim)));
         self
     }
 
@@ -87,12 +107,9 @@ impl Table {
             true => write!(f, "| – | 1 ")?,
             false => write!(f, "| {added:+.d$} | {} ", Ratio(ratio))?,
         }
-        let verdict = |met: bool| if met { "met" } else { "**missed**" };
-        match *aim {
+        match aim {
             None => writeln!(f, "| |"),
-            Some(Aim::Under(x)) => writeln!(f, "| < {x}: {} |", verdict(middle < x)),
-            Some(Aim::Adds(x)) => writeln!(f, "| adds < {x}: {} |", verdict(added < x)),
-            Some(Aim::Times(x)) => writeln!(f, "| ≥ {x}×: {} |", verdict(ratio >= x)),
+            Some(aim) => writeln!(f, "| {} |", aim.verdict(middle, added, ratio)),
         }
     }
 }
@@ -105,11 +122,15 @@ impl fmt::Display for Table {
         for contender in &self.contenders {
             self.row(f, contender)?;
         }
-        for (larger, smaller) in &self.compared {
+        for (larger, smaller, aim) in &self.compared {
             let (larger, smaller) = (&self.contenders[*larger], &self.contenders[*smaller]);
             if !larger.samples.is_empty() && !smaller.samples.is_empty() {
                 let ratio = paired(&larger.samples, &smaller.samples, |own, other| own / other);
-                writeln!(f, "\n{} / {}: {}", larger.name, smaller.name, Ratio(ratio))?;
+                write!(f, "\n{} / {}: {}", larger.name, smaller.name, Ratio(ratio))?;
+                match aim {
+                    None => writeln!(f)?,
+                    Some(aim) => writeln!(f, " ({})", aim.verdict(f64::NAN, f64::NAN, ratio))?,
+                }
             }
         }
         Ok(())

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::runtime::{Builder, Runtime};
 use wharf_control::Client;
-use wharf_control::api::{KeyRequest, LeaseRequest, ReleaseRequest, Released};
+use wharf_control::api::{KeyRequest, LeaseRequest, ProxyStatus, ReleaseRequest, Released};
 use wharf_model::{LeaseKind, PathText, Port, PortRequest};
 
 use crate::Failure;
@@ -79,6 +79,12 @@ pub(crate) fn keep(world: &World, count: usize) -> Result<(), Failure> {
 pub(crate) fn daemon_pid(world: &World) -> Result<u32, Failure> {
     let asker = Asker::new(&world.socket(), 0)?;
     Ok(asker.runtime.block_on(asker.client.status())?.pid)
+}
+
+/// How the daemon's proxy is.
+pub(crate) fn proxy_status(world: &World) -> Result<ProxyStatus, Failure> {
+    let asker = Asker::new(&world.socket(), 0)?;
+    Ok(asker.runtime.block_on(asker.client.proxy())?)
 }
 
 /// All askers' samples.

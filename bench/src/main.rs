@@ -11,6 +11,7 @@ mod exec;
 mod figures;
 mod lease;
 mod memory;
+mod proxy;
 mod ready;
 mod remap;
 mod remap_roles;
@@ -37,10 +38,13 @@ const BENCHMARKS: &[(&str, Benchmark)] = &[
     ("memory", memory::run),
     ("remap", remap::run),
     ("listen", remap::listening),
+    ("proxy", proxy::run),
 ];
 
-const USAGE: &str =
-    "usage: wharf-bench WHARF PEERS FOLDER [exec|ready|lease|who|memory|remap|listen]...";
+/// Those that are taken only where they are named: they take minutes.
+const NAMED_ONLY: &[(&str, Benchmark)] = &[("soak", proxy::soak)];
+
+const USAGE: &str = "usage: wharf-bench WHARF PEERS FOLDER [exec|ready|lease|who|memory|remap|listen|proxy|soak]...";
 
 fn main() -> ExitCode {
     // First of all, since it is what `exec` measures.
@@ -63,13 +67,15 @@ fn main() -> ExitCode {
 
 /// Takes the named figures, or all of them. Says whether each could be taken.
 fn measure(wharf: &str, peers: &str, folder: &str, names: &[&str]) -> Result<bool, Failure> {
-    if let Some(unknown) = names.iter().find(|name| !BENCHMARKS.iter().any(|(n, _)| n == *name)) {
+    let all = || BENCHMARKS.iter().chain(NAMED_ONLY);
+    if let Some(unknown) = names.iter().find(|name| !all().any(|(known, _)| known == *name)) {
         return Err(format!("there is no benchmark `{unknown}`\n{USAGE}").into());
     }
     let world = World::new(wharf.as_ref(), peers.as_ref(), folder.as_ref())?;
     let mut complete = true;
-    for (name, run) in BENCHMARKS {
-        if !names.is_empty() && !names.contains(name) {
+    let usual = if names.is_empty() { BENCHMARKS.len() } else { 0 };
+    for (at, (name, run)) in all().enumerate() {
+        if at >= usual && !names.contains(name) {
             continue;
         }
         match run(&world) {

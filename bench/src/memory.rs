@@ -28,6 +28,12 @@ pub(crate) struct Resident {
     anonymous: f64,
 }
 
+impl Resident {
+    pub(crate) fn all(self) -> f64 {
+        self.all
+    }
+}
+
 /// Measures.
 pub(crate) fn run(world: &World) -> Result<Vec<Table>, Failure> {
     let mut pilot = Table::new(

@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::time::Duration;
 
-use crate::{Failure, clock, remap_roles};
+use crate::{Failure, clock, proxy, remap_roles};
 
 /// Plays a role until it is over.
 pub(crate) fn play(role: &str, args: &[&str], began: i64) -> Result<(), Failure> {
@@ -16,6 +16,10 @@ pub(crate) fn play(role: &str, args: &[&str], began: i64) -> Result<(), Failure>
         ("http", [port]) => remap_roles::http(port.parse()?),
         ("listener", [file, delay, port]) => {
             remap_roles::listener(file, delay.parse()?, port.parse()?)
+        }
+        ("upstream", [port]) => proxy::upstream::serve(port.parse()?),
+        ("load", [address, host, path, connections, seconds]) => {
+            proxy::ask(address, host, path, connections, seconds)
         }
         _ => Err(format!("there is no role `{role}` with {} arguments", args.len()).into()),
     }

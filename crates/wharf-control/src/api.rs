@@ -16,6 +16,8 @@ pub const MAX_REPLY_BODY: usize = 16 * 1024 * 1024;
 
 /// `GET`: [`ProxyStatus`].
 pub const PROXY: &str = "/v1/proxy";
+/// `POST`, once the local CA has changed: [`ProxyStatus`].
+pub const TRUST: &str = "/v1/trust";
 /// `GET`: [`Status`].
 pub const STATUS: &str = "/v1/status";
 /// `POST` [`LeaseRequest`]: [`LeaseReply`].
@@ -26,6 +28,9 @@ pub const RELEASE: &str = "/v1/release";
 pub const INSTANCES: &str = "/v1/instances/";
 /// `GET`: [`Snapshot`].
 pub const SNAPSHOT: &str = "/v1/snapshot";
+/// `POST`: [`Stopping`]. As [`STOP`], for a successor: it gets the proxy's listeners, and what is under way
+/// is carried to its end.
+pub const HAND_OVER: &str = "/v1/hand-over";
 /// `POST`: [`Stopping`].
 pub const STOP: &str = "/v1/stop";
 /// `GET`: a stream of [`Notice`], one JSON document per line.

@@ -17,8 +17,9 @@ use tokio::task::JoinHandle;
 use wharf_model::{Instance, Lease};
 
 use crate::api::{
-    Done, EVENTS, INSTANCES, LEASES, LeaseReply, LeaseRequest, MAX_REPLY_BODY, PROXY, ProxyStatus,
-    RELEASE, ReleaseReply, ReleaseRequest, SNAPSHOT, STATUS, STOP, Snapshot, Status, Stopping,
+    Done, EVENTS, HAND_OVER, INSTANCES, LEASES, LeaseReply, LeaseRequest, MAX_REPLY_BODY, PROXY,
+    ProxyStatus, RELEASE, ReleaseReply, ReleaseRequest, SNAPSHOT, STATUS, STOP, Snapshot, Status,
+    Stopping, TRUST,
 };
 use crate::error::{Code, ErrorBody, ErrorReply};
 use crate::event_stream::{EventStream, Lines};
@@ -174,9 +175,19 @@ impl Client {
         self.call(Method::GET, PROXY, None::<&()>).await
     }
 
+    /// Has the daemon look for the local CA anew.
+    pub async fn trust(&self) -> Result<ProxyStatus, CallError> {
+        self.call(Method::POST, TRUST, None::<&()>).await
+    }
+
     /// Asks the daemon to end. It answers first; the socket is gone a moment later.
     pub async fn stop(&self) -> Result<Stopping, CallError> {
         self.call(Method::POST, STOP, None::<&()>).await
+    }
+
+    /// Asks the daemon to end in favour of the next one, which gets its listeners.
+    pub async fn hand_over(&self) -> Result<Stopping, CallError> {
+        self.call(Method::POST, HAND_OVER, None::<&()>).await
     }
 
     /// Follows what happens. Only the beginning has a time limit.

@@ -30,6 +30,8 @@ pub struct Paths {
     pub runtime_dir: PathBuf,
     /// The control socket.
     pub socket: PathBuf,
+    /// Where a daemon that is replaced gives its listeners to the next one.
+    pub handover: PathBuf,
     /// The lock that the one daemon holds for life.
     pub lock: PathBuf,
     /// The lock that whoever starts a daemon holds while doing so.
@@ -112,6 +114,7 @@ impl Paths {
         }
         Ok(Paths {
             socket,
+            handover: runtime_dir.join("handover.sock"),
             lock: runtime_dir.join("daemon.lock"),
             start_lock: runtime_dir.join("start.lock"),
             runtime_dir,

@@ -25,8 +25,6 @@ use crate::subscriber::Told;
 
 /// How often leases are expired, the store is mended and idleness is judged.
 const TICK: Duration = Duration::from_secs(2);
-/// How long what the proxy has under way may take when the daemon ends.
-const DRAIN: Duration = Duration::from_secs(1);
 /// How many instances are kept; nobody runs as many servers on one machine.
 const MAX_INSTANCES: usize = 4096;
 /// How many events may wait; whoever sends more waits as well.
@@ -68,6 +66,8 @@ pub(crate) struct Coordinator {
     /// On the boot clock: a machine that slept was idle as well.
     active_at_ms: u64,
     stopping: bool,
+    /// Whether another daemon is to follow at once.
+    hands_over: bool,
 }
 
 impl Coordinator {
@@ -92,6 +92,7 @@ impl Coordinator {
             begun: Instant::now(),
             active_at_ms: clock::now().boot_ms,
             stopping: false,
+            hands_over: false,
         };
         coordinator.take_up();
         coordinator
@@ -149,10 +150,11 @@ impl Coordinator {
         }
     }
 
-    /// What the proxy has under way is answered; then it ends.
-    pub(crate) async fn close_gateway(&mut self) {
-        self.gateway.close(DRAIN).await;
+    /// The end of all but the proxy, which is given back with whether another daemon follows at once. The
+    /// database is closed.
+    pub(crate) fn end(mut self) -> (Gateway, bool) {
         self.gateway.services.close(&mut self.ledger, &mut self.eyes);
+        (self.gateway, self.hands_over)
     }
 
     fn fold(&mut self, event: Event) {
@@ -167,8 +169,17 @@ impl Coordinator {
             Event::Snapshot(reply) => drop(reply.send(Ok(self.snapshot()))),
             Event::Proxy(reply) => drop(reply.send(Ok(self.gateway.status()))),
             Event::Given(asked) => self.given(asked),
+            Event::Trust(reply) => {
+                self.gateway.trust();
+                drop(reply.send(Ok(self.gateway.status())));
+            }
             Event::Stop(reply) => {
                 self.stop("asked over the control socket");
+                drop(reply.send(Ok(Stopping { schema: SCHEMA, pid: std::process::id() })));
+            }
+            Event::HandOver(reply) => {
+                self.hands_over = true;
+                self.stop("another daemon takes over");
                 drop(reply.send(Ok(Stopping { schema: SCHEMA, pid: std::process::id() })));
             }
             Event::OwnerGone(owner) => self.owner_gone(&owner),

@@ -32,8 +32,12 @@ pub(crate) enum Event {
     Proxy(Reply<ProxyStatus>),
     /// Somebody asks about names that the user gives, or changes them.
     Given(Asked),
+    /// The local CA was made, exchanged or deleted.
+    Trust(Reply<ProxyStatus>),
     /// The daemon is to end.
     Stop(Reply<Stopping>),
+    /// The daemon is to end in favour of the next one.
+    HandOver(Reply<Stopping>),
     /// A process that leases or instances depend on has ended.
     OwnerGone(ProcessId),
     /// A fault that cost one connection, for the log.
@@ -54,9 +58,9 @@ impl Event {
                 drop(reply.send(Err(refusal)));
             }
             Event::Snapshot(reply) => drop(reply.send(Err(refusal))),
-            Event::Proxy(reply) => drop(reply.send(Err(refusal))),
             Event::Given(asked) => asked.refuse(refusal),
-            Event::Stop(reply) => drop(reply.send(Err(refusal))),
+            Event::Proxy(reply) | Event::Trust(reply) => drop(reply.send(Err(refusal))),
+            Event::Stop(reply) | Event::HandOver(reply) => drop(reply.send(Err(refusal))),
             Event::OwnerGone(_) | Event::Fault(_) | Event::Superseded => {}
         }
     }

@@ -1,14 +1,18 @@
 //! The proxy as the daemon has it: its fronts, and the routes that it is told.
 
 use std::io;
+use std::net::TcpListener;
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tokio::sync::{broadcast, watch};
+use wharf_control::Paths;
 use wharf_control::api::{NoticeKind, ProxyPorts, ProxyStatus, ProxyWish, RouteReport, SCHEMA};
 use wharf_lease::Ledger;
 use wharf_model::{Alias, Condition, Instance, Route, RouteTable};
-use wharf_proxy::{Config, Proxy, Record};
+use wharf_os::handover;
+use wharf_proxy::{Ca, CaError, Config, Proxy, Record, Tls, upstream_client_config};
 
 use crate::eyes::Eyes;
 use crate::fronts::Fronts;
@@ -19,6 +23,8 @@ use crate::services::Services;
 
 /// How many records of requests a slow reader may be behind before it misses some.
 const MAX_RECORDS: usize = 1024;
+/// How the note begins that says why there is no `https`.
+const NO_TLS: &str = "no https: ";
 /// Descriptors that are left for everything but the proxy's connections.
 const SPARE_FILES: usize = 400;
 
@@ -26,6 +32,10 @@ const SPARE_FILES: usize = 400;
 pub(crate) struct Gateway {
     proxy: Option<Proxy>,
     fronts: Fronts,
+    wish: ProxyWish,
+    /// The folder of the local CA.
+    ca: PathBuf,
+    tls: watch::Sender<Option<Arc<rustls::ServerConfig>>>,
     routes: watch::Sender<Arc<RouteTable>>,
     records: broadcast::Sender<Arc<Record>>,
     pub(crate) requests: Requests,
@@ -35,39 +45,81 @@ pub(crate) struct Gateway {
 impl Gateway {
     /// Starts the proxy and opens its fronts. What cannot be had is a note, and the rest goes on: leases
     /// do not need a proxy.
-    pub(crate) async fn open(wish: ProxyWish, files: usize) -> Gateway {
-        let (routes, table) = watch::channel(Arc::new(RouteTable::default()));
+    pub(crate) fn open(
+        wish: ProxyWish,
+        paths: &Paths,
+        activated: Vec<(String, TcpListener)>,
+        files: usize,
+        known: RouteTable,
+    ) -> Gateway {
+        // From the first connection on: it may come before anything else does.
+        let (routes, table) = watch::channel(Arc::new(known));
         let (records, _) = broadcast::channel(MAX_RECORDS);
+        let (tls, _) = watch::channel(None);
         let requests = Requests::new(records.clone());
-        let services = Services::new();
-        let fronts = Fronts::default();
-        let mut gateway = Gateway { proxy: None, fronts, routes, records, requests, services };
+        // A daemon that hands over gives what it listened on.
+        let fronts = Fronts::after(activated, handover::take(&paths.handover));
+        let mut gateway = Gateway {
+            proxy: None,
+            fronts,
+            wish,
+            ca: paths.ca.clone(),
+            tls,
+            routes,
+            records,
+            requests,
+            services: Services::new(),
+        };
         if wish != ProxyWish::Off
-            && let Err(error) = gateway.start(wish, table, files).await
+            && let Err(error) = gateway.start(table, files)
         {
             gateway.fronts.notes.push(format!("the proxy does not start: {error}"));
         }
         gateway
     }
 
-    async fn start(
-        &mut self,
-        wish: ProxyWish,
-        routes: watch::Receiver<Arc<RouteTable>>,
-        files: usize,
-    ) -> io::Result<()> {
+    fn start(&mut self, routes: watch::Receiver<Arc<RouteTable>>, files: usize) -> io::Result<()> {
         let proxy = Proxy::start(Config {
             routes,
             ownership: Arc::new(Kernel::default()),
-            upstream_tls: Some(wharf_proxy::upstream_client_config()),
+            upstream_tls: Some(upstream_client_config()),
             records: self.records.clone(),
             max_connections: (files / 2).saturating_sub(SPARE_FILES).max(64),
         })?;
-        for front in self.fronts.http(wish) {
-            proxy.open(front).await;
+        for front in self.fronts.http(self.wish) {
+            proxy.open(front)?;
         }
         self.proxy = Some(proxy);
+        self.trust();
         Ok(())
+    }
+
+    /// Looks for the local CA: with one, `https` is spoken; without, it is not, or no longer.
+    pub(crate) fn trust(&mut self) {
+        let Some(proxy) = &self.proxy else { return };
+        self.fronts.notes.retain(|note| !note.starts_with(NO_TLS));
+        let ca = match Ca::load(&self.ca, SystemTime::now()) {
+            Ok(ca) => ca,
+            Err(error) => {
+                self.tls.send_replace(None);
+                self.fronts.forget("https");
+                if !matches!(error, CaError::Missing { .. }) {
+                    self.fronts.notes.push(format!("{NO_TLS}{error}"));
+                }
+                return;
+            }
+        };
+        let routes = self.routes.subscribe();
+        let tls = Tls::new(ca, move |host| routes.borrow().knows(host));
+        self.tls.send_replace(Some(tls.server_config()));
+        if self.fronts.ports().https.is_some() {
+            return;
+        }
+        for front in self.fronts.https(self.wish, &self.tls) {
+            if let Err(error) = proxy.open(front) {
+                self.fronts.notes.push(format!("{NO_TLS}{error}"));
+            }
+        }
     }
 
     /// Where URLs lead.
@@ -124,10 +176,17 @@ impl Gateway {
     }
 
     /// Ends the proxy: what is under way is answered within the limit.
-    pub(crate) async fn close(&mut self, limit: Duration) {
-        if let Some(proxy) = self.proxy.take() {
+    pub(crate) async fn close(self, limit: Duration) {
+        // Whoever connects from here on is refused, or comes to the next daemon.
+        drop(self.fronts);
+        if let Some(proxy) = self.proxy {
             proxy.drain(limit).await;
         }
+    }
+
+    /// What is listened on, each with its scheme.
+    pub(crate) fn listeners(&self) -> &[(String, TcpListener)] {
+        &self.fronts.listeners
     }
 }
 

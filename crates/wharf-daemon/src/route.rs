@@ -11,7 +11,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::oneshot;
 use wharf_control::api::{
-    EVENTS, INSTANCES, LEASES, MAX_REQUEST_BODY, PROXY, RELEASE, SCHEMA, SNAPSHOT, STATUS, STOP,
+    EVENTS, HAND_OVER, INSTANCES, LEASES, MAX_REQUEST_BODY, PROXY, RELEASE, SCHEMA, SNAPSHOT,
+    STATUS, STOP, TRUST,
 };
 use wharf_control::error::ErrorReply;
 use wharf_control::names::{ALIASES, TCP_NAMES};
@@ -59,7 +60,7 @@ fn methods(path: &str) -> &'static [Method] {
     match path {
         STATUS | SNAPSHOT | EVENTS | PROXY => &[Method::GET],
         ALIASES | TCP_NAMES | REQUESTS | KEPT => &[Method::GET],
-        LEASES | RELEASE | STOP | INSPECT => &[Method::POST],
+        LEASES | RELEASE | STOP | HAND_OVER | TRUST | INSPECT => &[Method::POST],
         path if instance_id(path).is_some() || given::is_name(path) => {
             &[Method::PUT, Method::DELETE]
         }
@@ -79,7 +80,9 @@ async fn dispatch(request: Request<Incoming>, caller: &Caller) -> Result<Answer,
         STATUS => ask(caller, Event::Status).await,
         SNAPSHOT => ask(caller, Event::Snapshot).await,
         PROXY => ask(caller, Event::Proxy).await,
+        TRUST => ask(caller, Event::Trust).await,
         STOP => ask(caller, Event::Stop).await,
+        HAND_OVER => ask(caller, Event::HandOver).await,
         EVENTS => Ok(stream(subscribe(caller.notices.subscribe()))),
         ALIASES => ask(caller, |reply| Event::Given(Asked::Aliases(reply))).await,
         TCP_NAMES => ask(caller, |reply| Event::Given(Asked::Services(reply))).await,

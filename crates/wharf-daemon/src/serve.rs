@@ -1,6 +1,8 @@
 //! From nothing to serving, and back.
 
 use std::io;
+use std::net::TcpListener;
+use std::path::Path;
 use std::time::Duration;
 
 use rustix::fs::Mode;
@@ -9,6 +11,7 @@ use tokio::sync::{broadcast, mpsc, watch};
 use wharf_control::Paths;
 use wharf_control::api::ProxyWish;
 use wharf_lease::{Ledger, StoreError};
+use wharf_os::handover::Offer;
 use wharf_os::{limits, process};
 
 use crate::accept::{Acceptor, MAX_CONNECTIONS};
@@ -16,11 +19,19 @@ use crate::clock;
 use crate::coordinator::{Coordinator, Identity, MAX_EVENTS, MAX_NOTICES, Wires};
 use crate::gateway::Gateway;
 use crate::journal::Journal;
+use crate::names;
 use crate::singleton::{Singleton, SingletonError};
 use crate::socket::{ControlSocket, SocketError};
 
 /// How long the daemon stays without anybody needing it, unless said otherwise.
 pub const IDLE: Duration = Duration::from_secs(600);
+
+/// How long what the proxy has under way may take when the daemon ends.
+const DRAIN: Duration = Duration::from_secs(1);
+/// How long the next daemon is waited for by one that hands over.
+const SUCCESSOR: Duration = Duration::from_secs(5);
+/// How long a daemon that has handed over stays for its last connections.
+const LAST_CONNECTION: Duration = Duration::from_secs(3600);
 
 /// What the daemon needs to know.
 pub struct Config<R: FnOnce()> {
@@ -32,6 +43,8 @@ pub struct Config<R: FnOnce()> {
     pub idle: Duration,
     /// Which ports the proxy is to have.
     pub proxy: ProxyWish,
+    /// Listeners that were opened for it, each with a name: `https` in it says that TLS is spoken there.
+    pub activated: Vec<(String, TcpListener)>,
     /// Called once, when the socket accepts connections.
     pub ready: R,
 }
@@ -98,12 +111,14 @@ async fn run<R: FnOnce()>(
         idle: config.idle,
         watches: files / 3,
     };
-    let gateway = Gateway::open(config.proxy, files).await;
+    let known = names::table(ledger.table().instances(), ledger.table().aliases());
+    let gateway = Gateway::open(config.proxy, &config.paths, config.activated, files, known);
     let requests = gateway.requests.clone();
     let wires = Wires { events: events.clone(), notices: notices.clone(), open: connections };
     let mut coordinator = Coordinator::new(identity, ledger, journal, gateway, wires);
     let most = MAX_CONNECTIONS.min(files / 4);
     let paths = config.paths;
+    let handover = paths.handover.clone();
     let acceptor = Acceptor { socket, singleton, paths, events, notices, requests, most, open };
     let accepting = tokio::spawn(acceptor.run(ending));
     (config.ready)();
@@ -113,11 +128,27 @@ async fn run<R: FnOnce()>(
         joined = accepting => joined.ok(),
         () = coordinator.refuse_all(&mut received) => None,
     };
-    coordinator.close_gateway().await;
     // The database is closed before the locks are released: the next daemon may wait for them.
-    drop(coordinator);
-    drop(singleton);
+    let (gateway, hands_over) = coordinator.end();
+    match hands_over {
+        true => hand_over(gateway, singleton, &handover).await,
+        false => {
+            gateway.close(DRAIN).await;
+            drop(singleton);
+        }
+    }
     outcome
+}
+
+/// Gives the listeners to the next daemon, and then carries to its end what is under way: it may be a
+/// WebSocket, or a request that somebody debugs.
+async fn hand_over(gateway: Gateway, singleton: Option<Singleton>, path: &Path) {
+    let offer = Offer::open(path);
+    // From here on another daemon may be.
+    drop(singleton);
+    let given = offer.and_then(|offer| offer.give(gateway.listeners(), SUCCESSOR));
+    let limit = if given.unwrap_or(false) { LAST_CONNECTION } else { DRAIN };
+    gateway.close(limit).await;
 }
 
 /// How many files this process may have open. A third is for watching processes, a quarter for

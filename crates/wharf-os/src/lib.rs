@@ -11,12 +11,14 @@
 #[cfg(not(target_os = "linux"))]
 compile_error!("wharf runs on Linux: it is built on sock_diag, pidfd and /proc");
 
+pub mod activation;
 pub mod descendants;
 pub mod detached;
 pub mod diag;
 pub mod front_socket;
 pub mod guard;
 mod guard_process;
+pub mod handover;
 pub mod holders;
 pub mod inherited;
 pub mod limits;

@@ -1,6 +1,7 @@
 //! A proxy from one port to another, for trying things by hand:
 //! `cargo run -p wharf-proxy --example forward -- 4080 shop.localhost 127.0.0.1:8000`.
 
+use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
@@ -50,8 +51,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let listener = TcpListener::bind(("127.0.0.1", port.parse()?))?;
     let runtime = tokio::runtime::Builder::new_current_thread().build()?;
     runtime.block_on(async {
-        proxy.open(Front { listener, tls: None, lan: false }).await;
-        std::future::pending::<()>().await;
-    });
+        proxy.open(Front { listener, tls: None, lan: false })?;
+        std::future::pending::<io::Result<()>>().await
+    })?;
     Ok(())
 }

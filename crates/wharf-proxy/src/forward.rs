@@ -1,6 +1,7 @@
 //! The fields that go on, and those that do not: the same rules whichever version of HTTP comes in and
 //! goes out.
 
+use std::io::Write;
 use std::net::IpAddr;
 
 use wharf_model::OriginForm;
@@ -33,6 +34,9 @@ const KEPT: [&str; 9] = [
     "via",
     "forwarded",
 ];
+
+/// What we add to Via.
+const VIA: &[u8] = b"1.1 wharf";
 
 /// How a client reached us.
 #[derive(Clone, Copy, Debug)]
@@ -81,13 +85,12 @@ pub(crate) fn request_fields<'a>(
         }
     }
     tell_arrival(rules, emit);
-    let via: Vec<&[u8]> = all(fields, "via").collect();
-    let mut via = via.join(&b", "[..]);
-    if !via.is_empty() {
-        via.extend_from_slice(b", ");
+    // Mostly there is none, and nothing to put together.
+    let via: Vec<&[u8]> = all(fields, "via").chain([VIA]).collect();
+    match via[..] {
+        [own] => emit("via", own),
+        ref several => emit("via", &several.join(&b", "[..])),
     }
-    via.extend_from_slice(b"1.1 wharf");
-    emit("via", &via);
 }
 
 /// What the caller writes itself, or what a client must not be believed in.
@@ -106,17 +109,24 @@ fn is_read_as(name: &str, known: &str) -> bool {
 
 fn tell_arrival(rules: &Rules<'_>, emit: &mut dyn FnMut(&str, &[u8])) {
     let Rules { arrival, authority, .. } = rules;
-    let client = arrival.client.to_canonical().to_string();
-    let scheme = arrival.scheme();
-    emit("x-forwarded-for", client.as_bytes());
+    let (client, scheme) = (arrival.client.to_canonical(), arrival.scheme());
+    // One text for every field that has to be put together: this is written for each request.
+    let mut text = Vec::with_capacity(authority.len() + 96);
+    let (before, after) = if client.is_ipv4() { ("for=", "") } else { ("for=\"[", "]\"") };
+    text.extend_from_slice(before.as_bytes());
+    // Writing to memory does not fail.
+    let _ = write!(text, "{client}");
+    let client = before.len()..text.len();
+    for part in [after, ";host=\"", authority, "\";proto=", scheme] {
+        text.extend_from_slice(part.as_bytes());
+    }
+    let forwarded = 0..text.len();
+    let _ = write!(text, "{}", arrival.port);
+    emit("x-forwarded-for", &text[client]);
     emit("x-forwarded-host", authority.as_bytes());
     emit("x-forwarded-proto", scheme.as_bytes());
-    emit("x-forwarded-port", arrival.port.to_string().as_bytes());
-    let by = match arrival.client.to_canonical() {
-        IpAddr::V4(_) => client,
-        IpAddr::V6(_) => format!("\"[{client}]\""),
-    };
-    emit("forwarded", format!("for={by};host=\"{authority}\";proto={scheme}").as_bytes());
+    emit("x-forwarded-port", &text[forwarded.end..]);
+    emit("forwarded", &text[forwarded]);
 }
 
 /// Over https a server that is reached by http compares the page's origin with its own idea of itself.

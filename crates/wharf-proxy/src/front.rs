@@ -9,8 +9,9 @@ use std::sync::Arc;
 use bytes::BytesMut;
 use tokio::io::AsyncReadExt;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
 
 use crate::forward::Arrival;
 use crate::http1::serve::{Io, serve};
@@ -24,13 +25,16 @@ const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// The first byte of TLS (RFC 8446, section 5.1).
 const TLS_HANDSHAKE: u8 = 0x16;
 
+/// How TLS is spoken at the moment, if it is.
+pub type TlsConfig = watch::Receiver<Option<Arc<rustls::ServerConfig>>>;
+
 /// Where clients connect, and how.
 #[derive(Debug)]
 pub struct Front {
     /// Listens already.
     pub listener: std::net::TcpListener,
-    /// How TLS is spoken, where it is.
-    pub tls: Option<Arc<rustls::ServerConfig>>,
+    /// How TLS is spoken, where it is. The front ends when there is no way any more.
+    pub tls: Option<TlsConfig>,
     /// Whether it can be reached from beyond this machine: only routes that say so are served then.
     pub lan: bool,
 }
@@ -52,14 +56,12 @@ impl Capacity {
         self.open.get()
     }
 
-    /// When there is a place for one more. Whoever waits for a client has none yet, else nothing would
-    /// ever be idle.
+    /// When there is a place for one more connection. Several fronts may see the same one: it does not
+    /// matter if a few more come than were thought of.
     pub(crate) async fn room(&self) {
         while self.open.get() >= self.most {
             self.freed.notified().await;
         }
-        // One place that was given up wakes one of those that wait, who may not need it.
-        self.freed.notify_one();
     }
 
     /// A place for one connection.
@@ -82,7 +84,8 @@ pub(crate) struct Place(Rc<Capacity>);
 impl Drop for Place {
     fn drop(&mut self) {
         self.0.open.set(self.0.open.get().saturating_sub(1));
-        self.0.freed.notify_one();
+        // More than one may wait: each front, and whoever drains.
+        self.0.freed.notify_waiters();
     }
 }
 
@@ -95,18 +98,21 @@ pub(crate) async fn accept(
     front.listener.set_nonblocking(true)?;
     let port = front.listener.local_addr()?.port();
     let listener = TcpListener::from_std(front.listener)?;
-    let tls = front.tls.map(tokio_rustls::TlsAcceptor::from);
+    let mut tls = front.tls;
     let mut draining = shared.draining.clone();
     loop {
         capacity.room().await;
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
             _ = draining.wait_for(|draining| *draining) => return Ok(()),
+            () = ended(&mut tls) => return Ok(()),
         };
         match accepted {
             Ok((stream, client)) => {
+                let place = capacity.take();
                 let door = door(client, tls.is_some(), port, front.lan);
-                let (shared, tls, place) = (shared.clone(), tls.clone(), capacity.take());
+                let acceptor = tls.as_ref().and_then(|tls| tls.borrow().clone());
+                let (shared, tls) = (shared.clone(), acceptor.map(TlsAcceptor::from));
                 tokio::task::spawn_local(async move {
                     let _place = place;
                     welcome(stream, tls, door, shared).await;
@@ -121,16 +127,19 @@ pub(crate) async fn accept(
     }
 }
 
+/// When TLS is not spoken any more, where it was.
+async fn ended(tls: &mut Option<TlsConfig>) {
+    match tls {
+        Some(tls) => drop(tls.wait_for(Option::is_none).await),
+        None => std::future::pending().await,
+    }
+}
+
 fn door(client: SocketAddr, https: bool, port: u16, lan: bool) -> Door {
     Door { arrival: Arrival { client: client.ip(), https, port }, lan }
 }
 
-async fn welcome(
-    mut stream: TcpStream,
-    tls: Option<tokio_rustls::TlsAcceptor>,
-    door: Door,
-    shared: Rc<Shared>,
-) {
+async fn welcome(mut stream: TcpStream, tls: Option<TlsAcceptor>, door: Door, shared: Rc<Shared>) {
     // Small answers must not wait for a larger one.
     let _ = stream.set_nodelay(true);
     let Some(tls) = tls else {

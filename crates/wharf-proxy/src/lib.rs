@@ -9,6 +9,9 @@ mod authority;
 mod ca;
 mod forward;
 mod front;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod gate;
 mod head;
 mod http1;
@@ -29,7 +32,7 @@ mod upstream;
 mod upstream_tls;
 
 pub use ca::{Ca, CaError, CaFiles, FolderError};
-pub use front::Front;
+pub use front::{Front, TlsConfig};
 pub use leaf::{LeafError, Leaves};
 pub use proxy::{Config, Proxy};
 pub use record::Record;

@@ -16,6 +16,8 @@ pub(crate) const MAX_CHUNK_EXTENSIONS: usize = 64 * 1024;
 pub(crate) const MAX_TRAILERS: usize = 16 * 1024;
 /// How much is read at once, in bytes. Also about what is buffered of a direction.
 pub(crate) const READ: usize = 64 * 1024;
+/// The same where a head is expected: what lies behind one is copied before it goes on.
+pub(crate) const READ_HEAD: usize = 16 * 1024;
 /// What a connection's buffer starts with, in bytes: most heads fit.
 pub(crate) const FIRST_BUFFER: usize = 4 * 1024;
 
@@ -23,6 +25,8 @@ pub(crate) const FIRST_BUFFER: usize = 4 * 1024;
 pub(crate) const HEAD_TIMEOUT: Duration = Duration::from_secs(15);
 /// How long a connection may stay open without a request. Browsers give up before.
 pub(crate) const IDLE_TIMEOUT: Duration = Duration::from_secs(600);
+/// How long an idle connection may still bring a request while the proxy drains.
+pub(crate) const LAST_REQUEST: Duration = Duration::from_secs(3);
 /// How long a TLS handshake, or the first bytes of a connection, may take.
 pub(crate) const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a connection to an upstream on this machine may take.

@@ -68,9 +68,11 @@ impl Proxy {
     }
 
     /// Accepts at one more front.
-    pub async fn open(&self, front: Front) {
-        // A thread that has ended accepts nothing; whoever asks sees that it has ended.
-        let _ = self.fronts.send(Opening::Http(front)).await;
+    ///
+    /// # Errors
+    /// The thread has ended, or has not looked at the last 32 fronts yet.
+    pub fn open(&self, front: Front) -> io::Result<()> {
+        self.fronts.try_send(Opening::Http(front)).map_err(|_| io::ErrorKind::WouldBlock.into())
     }
 
     /// Accepts for one more service that does not speak HTTP. False where too many are on their way
@@ -131,12 +133,16 @@ async fn closed(fronts: &mut mpsc::Receiver<Opening>) {
 }
 
 fn open(front: Front, shared: &Rc<Shared>, capacity: &Rc<Capacity>) {
-    if let Ok(address) = front.listener.local_addr() {
-        shared.fronts.borrow_mut().push((address.port(), front.tls.is_some()));
-    }
+    let Ok(address) = front.listener.local_addr() else { return };
+    let known = (address.port(), front.tls.is_some());
+    shared.fronts.borrow_mut().push(known);
     let (shared, capacity) = (shared.clone(), capacity.clone());
     tokio::task::spawn_local(async move {
         // A listener that cannot be watched serves nobody; the others go on.
-        let _ = front::accept(front, shared, capacity).await;
+        let _ = front::accept(front, shared.clone(), capacity).await;
+        let mut fronts = shared.fronts.borrow_mut();
+        if let Some(at) = fronts.iter().position(|front| *front == known) {
+            fronts.remove(at);
+        }
     });
 }

@@ -58,6 +58,10 @@ impl Visit<'_> {
     /// The route and a connection to its upstream, once it serves. `fresh` is a connection that
     /// nobody has used.
     pub(crate) async fn connect(&self, fresh: bool) -> Result<(Arc<Route>, Connection), Refusal> {
+        // Mostly it serves and a connection is idle: nothing has to be waited for.
+        if !fresh && let Some(reached) = self.at_once()? {
+            return Ok(reached);
+        }
         let begun = Instant::now();
         let mut routes = self.shared.routes.clone();
         loop {
@@ -81,6 +85,15 @@ impl Visit<'_> {
                 }
             }
         }
+    }
+
+    fn at_once(&self) -> Result<Option<(Arc<Route>, Connection)>, Refusal> {
+        let route = self.route()?;
+        if Refusal::of_condition(&route.upstream).is_some() {
+            return Ok(None);
+        }
+        let connection = self.shared.upstreams.take(&route.upstream, self.head.is_safe());
+        Ok(connection.map(|connection| (route, connection)))
     }
 
     /// The route, once its instance serves, or says that it never will.

@@ -14,6 +14,7 @@ pub mod handle;
 pub mod launch;
 mod lives;
 pub mod probe;
+mod pulse;
 pub mod readiness;
 pub mod remap;
 pub mod sight;

@@ -6,12 +6,12 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::io::unix::AsyncFd;
 use wharf_os::guard::{Exit, Guard};
 use wharf_os::remap::Held;
 
 use crate::after::Next;
 use crate::launch::{Launch, Order};
+use crate::pulse::{is_over, registered};
 use crate::remap::{Kept, Table};
 use crate::task::{Lines, Task};
 use crate::update::{Cause, Update};
@@ -142,17 +142,21 @@ impl Lives {
 
     /// Waits for a connection; `false` when the instance is to end instead.
     async fn connected(&mut self) -> bool {
-        let Some(front) = self.front.clone() else { return true };
+        let Some(held) = self.front.clone() else { return true };
+        // Its server may have ended it with its own end.
+        self.kept.mend();
         self.tell(Update::Dormant).await;
-        let Ok(front) = registered(front) else { return false };
+        let Ok(front) = registered(held.clone()) else { return false };
         loop {
+            if held.has_waiting() {
+                return true;
+            }
             tokio::select! {
-                ready = front.readable() => {
-                    let Ok(mut ready) = ready else { return false };
-                    if ready.get_inner().has_waiting() {
-                        return true;
+                over = is_over(&front) => {
+                    // Nobody could ever connect to it.
+                    if over {
+                        return false;
                     }
-                    ready.clear_ready();
                 }
                 order = self.lines.orders.recv() => match between(order) {
                     Between::Wait => {}
@@ -196,23 +200,4 @@ fn between(order: Option<Order>) -> Between {
 fn front(kept: &Kept, port: u16) -> io::Result<Held> {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     kept.shared(port, || Held::open(address))
-}
-
-#[expect(
-    deprecated,
-    reason = "its successor is unsafe, and a held listener owns its descriptor and never replaces it"
-)]
-pub(crate) fn registered(held: Arc<Held>) -> io::Result<AsyncFd<Arc<Held>>> {
-    AsyncFd::new(held)
-}
-
-/// The next connection to our own listener.
-pub(crate) async fn pulse(front: &mut Option<AsyncFd<Arc<Held>>>) {
-    match front {
-        Some(front) => match front.readable().await {
-            Ok(mut ready) => ready.clear_ready(),
-            Err(_) => std::future::pending().await,
-        },
-        None => std::future::pending().await,
-    }
 }

@@ -20,8 +20,8 @@ use crate::asking::{Question, Reply, addresses, answer, choose, question, same_s
 use crate::channel::{Channel, read_packets, registered};
 use crate::ending::{Ending, LINGER_AFTER, out_of_reach};
 use crate::launch::{Keeping, Launch, Order};
-use crate::lives::{pulse, registered as registered_held};
 use crate::probe::Outcome;
+use crate::pulse::Pulse;
 use crate::readiness::Expectation;
 use crate::remap::{Group, Kept, PortAsk, Seen};
 use crate::sight::{OnPort, Sight};
@@ -57,7 +57,7 @@ pub(crate) struct Task {
     lines: Lines,
     keeping: Keeping,
     /// Wakes at each connection to our own listener, where there is one and it matters.
-    pulse: Option<AsyncFd<Arc<Held>>>,
+    pulse: Pulse,
     /// When somebody was last connected.
     used: Instant,
     next: Next,
@@ -116,7 +116,7 @@ impl Task {
         Ok(Task {
             answers: Answers::new(launch.remapping.clone(), launch.mark.clone(), kept),
             keeping: launch.keeping.clone(),
-            pulse: demand.map(registered_held).transpose()?,
+            pulse: Pulse::new(demand)?,
             used: now,
             next: Next::End,
             interrupted: None,
@@ -176,7 +176,7 @@ impl Task {
                     self.question = None;
                     self.judge(reply).await;
                 }
-                () = pulse(&mut self.pulse) => self.used = Instant::now(),
+                () = self.pulse.next() => self.used = Instant::now(),
                 () = tokio::time::sleep(pause) => self.look().await,
             }
         }
@@ -342,6 +342,7 @@ impl Task {
         if self.command.is_none() {
             return;
         }
+        self.pulse.renew();
         let now = Instant::now();
         if now >= self.next_scan {
             self.scan(now).await;

@@ -20,7 +20,7 @@ use wharf_os::{peer, private_dir, process, user};
 use crate::report::{Code, Report};
 
 pub(crate) use summon::{ALREADY_RUNS, READY};
-use summon::{ProgramStarter, Summoner, is_older};
+use summon::{ProgramStarter, Summoner, is_older, replace};
 
 /// How long a command waits for the daemon in all, its start and its death included.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -121,9 +121,20 @@ impl Link {
         self.summoner.summon(Instant::now() + PATIENCE).await.map(drop)
     }
 
+    /// Has the daemon that runs look for the local CA anew.
+    pub(crate) async fn trust(&self) -> Result<(), Report> {
+        self.client.trust().await.map(drop).map_err(report)
+    }
+
     /// How the proxy is.
     pub(crate) async fn proxy(&self) -> Result<ProxyStatus, Report> {
         self.call(Client::proxy).await
+    }
+
+    /// Replaces the daemon by a new one of this program, without a connection to a name being refused.
+    pub(crate) async fn replace_daemon(&self) -> Result<(), Report> {
+        replace(&self.client).await;
+        self.revive().await
     }
 
     /// Asks the daemon to end; gives its process number.

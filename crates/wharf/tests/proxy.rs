@@ -198,6 +198,33 @@ fn an_ordinary_user_has_names_on_port_4080() {
 }
 
 #[test]
+fn systemd_may_open_the_port_that_a_user_may_not() {
+    let sandbox = Sandbox::new();
+    // What systemd does: sockets from descriptor 3 on, told by three variables.
+    sandbox.file(
+        "systemd.py",
+        "import os, socket, sys\n\
+         opened = [socket.create_server(('127.0.0.1', port)) for port in (8880, 8443)]\n\
+         opened += [socket.create_server(('::1', 8880), family=socket.AF_INET6)]\n\
+         for at, one in enumerate(opened): os.dup2(one.fileno(), 100 + at)\n\
+         for at in range(3): os.dup2(100 + at, 3 + at)\n\
+         os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS='3', LISTEN_FDNAMES='http:https:http')\n\
+         os.execv(sys.argv[1], [sys.argv[1], 'daemon', 'run'])\n",
+    );
+    let mut daemon = sandbox.program("python3");
+    daemon.args(["systemd.py", env!("CARGO_BIN_EXE_wharf")]).stdout(std::process::Stdio::null());
+    let mut daemon = daemon.spawn().unwrap();
+    let up = until(|| (sandbox.output(&["daemon", "status"]).code == 0).then_some(()));
+    up.expect("it serves");
+    let mut run = sandbox.run(SERVER);
+    assert_eq!(run.event("ready")["url"], "http://project.localhost:8880");
+    let reply = ask_on(&sandbox, 8880, "project.localhost:8880", ("GET", "/"), &[]);
+    assert_eq!(reply.status, 200, "{reply:?}");
+    assert_eq!(sandbox.output(&["daemon", "stop"]).code, 0);
+    assert!(daemon.wait().unwrap().success());
+}
+
+#[test]
 fn a_killed_daemon_comes_back_with_its_names() {
     let sandbox = Sandbox::new();
     sandbox.file("who", "main");

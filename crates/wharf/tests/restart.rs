@@ -157,11 +157,8 @@ fn copies_with_addresses_of_their_own_are_restarted_and_ended_one_by_one() {
     assert!(sandbox.get(&urls[1]).is_ok(), "the other was not ended");
 }
 
-#[test]
-fn a_listener_that_a_server_shuts_down_for_all_is_opened_again() {
-    let sandbox = Sandbox::new();
-    // What WEBrick does on SIGTERM.
-    let program = "\
+/// What WEBrick does on SIGTERM.
+const SHUTS_DOWN: &str = "\
 import os, signal, socket
 listener = socket.socket()
 listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -178,12 +175,36 @@ while True:
     connection.sendall(b'HTTP/1.0 200 OK\\r\\nContent-Length: %d\\r\\n\\r\\n%s' % (len(body), body))
     connection.close()
 ";
-    let mut run = sandbox.run(&["--", "python3", "-c", program]);
+
+#[test]
+fn a_listener_that_a_server_shuts_down_for_all_is_opened_again() {
+    let sandbox = Sandbox::new();
+    let mut run = sandbox.run(&["--", "python3", "-c", SHUTS_DOWN]);
     let port = run.event("ready")["port"].as_u64().unwrap();
     let before = sandbox.get(&format!("http://127.0.0.1:{port}/")).unwrap();
     assert_eq!(sandbox.output(&["restart", &port.to_string()]).code, 0);
     let after = sandbox.get(&format!("http://127.0.0.1:{port}/")).unwrap();
     assert_ne!(before, after);
+}
+
+#[test]
+fn on_demand_a_listener_that_was_shut_down_wakes_the_next_server() {
+    let sandbox = Sandbox::new();
+    let mut run = sandbox.run(&["--on-demand", "--idle", "1s", "--", "python3", "-c", SHUTS_DOWN]);
+    let port = run.event("dormant")["port"].as_u64().unwrap();
+    let url = format!("http://127.0.0.1:{port}/");
+    let mut servers = std::collections::BTreeSet::new();
+    for round in 1..=3 {
+        servers.insert(sandbox.get(&url).expect("it is launched and answers"));
+        let dormant = |run: &sandbox::Running| {
+            run.events().iter().filter(|event| event["event"] == "dormant").count()
+        };
+        until(|| (dormant(&run) > round).then_some(())).expect("it ends when it is idle");
+    }
+    assert_eq!(servers.len(), 3, "{servers:?}");
+    servers.insert(sandbox.get(&url).expect("it is launched and answers"));
+    run.signal("TERM");
+    assert_eq!(run.code(), 0, "the server's own: {}", run.err());
 }
 
 #[test]

@@ -36,7 +36,7 @@ const TABLE: &[(&str, &[&str])] = &[
         &["wharf-control", "wharf-facts", "wharf-lease", "wharf-model", "wharf-os", "wharf-proxy"],
     ),
     ("wharf-export", &["wharf-model"]),
-    ("bench", &["wharf-control", "wharf-model", "wharf-os", "wharf-supervisor"]),
+    ("bench", &["wharf-control", "wharf-model", "wharf-os", "wharf-proxy", "wharf-supervisor"]),
     ("xtask", &[]),
 ];
 

@@ -38,6 +38,7 @@ pub(crate) fn be_daemon_if_asked() {
         paths: paths(Path::new(&root)),
         version: std::env::var(VERSION).unwrap_or_else(|_| "0.1.0".into()),
         proxy: wharf_control::api::ProxyWish::Off,
+        activated: Vec::new(),
         idle: Duration::from_millis(number(IDLE_MS).unwrap_or(600_000)),
         ready: || {},
     };

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
-use bytes::BytesMut;
+use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncRead, AsyncWriteExt, ReadBuf};
 use tokio::time::timeout;
 use wharf_model::Route;
@@ -18,8 +18,8 @@ use super::pipe::{Broken, Pipe};
 use super::serve::{Client, Io};
 use super::write;
 use crate::forward;
-use crate::head::{Head, all};
-use crate::limits::{LINGER, MAX_HEAD};
+use crate::head::{Head, all, tokens};
+use crate::limits::{LINGER, MAX_HEAD, READ_HEAD};
 use crate::page;
 use crate::reach::Visit;
 use crate::record::{Record, masked, now_ms};
@@ -194,6 +194,16 @@ struct Answered {
     unwanted: bool,
 }
 
+/// What an answer's head leads to.
+enum Step {
+    /// The protocol changes: what the client is told of it.
+    Switch(BytesMut),
+    /// Another answer follows this one.
+    Interim(BytesMut),
+    Answer(Answered),
+    Bad(&'static str),
+}
+
 impl<'c, 'a, C: Io> Exchange<'c, 'a, C> {
     fn new(
         client: &'c mut Client<C>,
@@ -219,30 +229,52 @@ impl<'c, 'a, C: Io> Exchange<'c, 'a, C> {
                 Err(HeadError::Malformed(what)) => return Ok(self.malformed(what).await),
             };
             self.upstream.answered();
-            let head = self.upstream.input.split_to(length);
-            let mut store = parse::store();
-            let answer = match parse::answer(&head, &mut store) {
-                Ok(answer) => answer,
-                Err(why) => return Ok(self.bad(why).await),
-            };
             finder = Finder::default();
-            match answer.status {
-                101 if self.asked.upgrade => return Ok(self.switch(&answer).await),
-                101 => {
-                    return Ok(self.bad("it changes the protocol, which nobody asked for").await);
-                }
-                100..=199 => {
-                    self.continued |= answer.status == 100;
-                    if let Err(error) = self.interim(&answer).await {
+            match self.judge(length) {
+                Step::Switch(out) => return Ok(self.switch(out).await),
+                Step::Interim(out) => {
+                    if let Err(error) = self.interim(out).await {
                         return Ok(Err(error));
                     }
                 }
-                _ => match self.answered(&answer) {
-                    Ok(answered) => return Ok(self.pass(answered).await),
-                    Err(why) => return Ok(self.bad(why).await),
-                },
+                Step::Answer(answered) => return Ok(self.pass(answered).await),
+                Step::Bad(why) => return Ok(self.bad(why).await),
             }
         }
+    }
+
+    /// Reads an answer's head. Nothing waits meanwhile: what its fields take is not held by connections.
+    fn judge(&mut self, length: usize) -> Step {
+        let out = self.spare();
+        let mut store = parse::store();
+        let answer = match parse::answer(&self.upstream.input[..length], &mut store) {
+            Ok(answer) => answer,
+            Err(why) => return Step::Bad(why),
+        };
+        let status = answer.status;
+        let step = match status {
+            101 if self.asked.upgrade && is_websocket(&answer) => Step::Switch(other(&answer, out)),
+            101 => Step::Bad("it changes the protocol, which nobody asked for"),
+            100..=199 => Step::Interim(other(&answer, out)),
+            _ => match self.answered(&answer, out) {
+                Ok(answered) => Step::Answer(answered),
+                Err(why) => Step::Bad(why),
+            },
+        };
+        self.continued |= status == 100;
+        self.upstream.input.advance(length);
+        step
+    }
+
+    /// A buffer for a head: the one in which the request has gone up, once it has.
+    fn spare(&mut self) -> BytesMut {
+        let mut out = match self.up.is_done() {
+            true => std::mem::take(&mut self.up.out),
+            false => BytesMut::new(),
+        };
+        out.clear();
+        out.reserve(512);
+        out
     }
 
     /// Waits for the end of an answer's head while the body goes up. `None`: the upstream has closed.
@@ -289,7 +321,7 @@ impl<'c, 'a, C: Io> Exchange<'c, 'a, C> {
 
     fn poll_upstream(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         let mut scratch = self.client.shared.scratch();
-        let mut buffer = ReadBuf::new(&mut scratch);
+        let mut buffer = ReadBuf::new(&mut scratch[..READ_HEAD]);
         std::task::ready!(Pin::new(&mut self.upstream.stream).poll_read(cx, &mut buffer))?;
         self.upstream.input.extend_from_slice(buffer.filled());
         Poll::Ready(Ok(buffer.filled().len()))
@@ -309,21 +341,20 @@ impl<'c, 'a, C: Io> Exchange<'c, 'a, C> {
     }
 
     /// An answer before the answer: 100 Continue, 103 Early Hints.
-    async fn interim(&mut self, answer: &parse::Answer<'_, '_>) -> io::Result<()> {
+    async fn interim(&mut self, mut out: BytesMut) -> io::Result<()> {
         if self.asked.old {
             return Ok(());
         }
-        let mut out = BytesMut::new();
-        write::status_line(&mut out, answer.status, answer.reason);
-        forward::answer_fields(answer.fields, &mut |name, value| {
-            write::field(&mut out, name, value)
-        });
         out.extend_from_slice(b"\r\n");
         self.client.stream.write_all(&out).await?;
         self.client.stream.flush().await
     }
 
-    fn answered(&self, answer: &parse::Answer<'_, '_>) -> Result<Answered, &'static str> {
+    fn answered(
+        &self,
+        answer: &parse::Answer<'_, '_>,
+        mut out: BytesMut,
+    ) -> Result<Answered, &'static str> {
         let to_head = self.asked.head.method == "HEAD";
         let framing = parse::answer_framing(answer, to_head)?;
         let head = Head { method: "", target: "", fields: answer.fields };
@@ -340,7 +371,6 @@ impl<'c, 'a, C: Io> Exchange<'c, 'a, C> {
             && !unwanted
             && !self.client.has_finished()
             && !self.client.shared.is_draining();
-        let mut out = BytesMut::with_capacity(512);
         write::status_line(&mut out, answer.status, answer.reason);
         forward::answer_fields(answer.fields, &mut |name, value| {
             write::field(&mut out, name, value)
@@ -445,12 +475,7 @@ impl<'c, 'a, C: Io> Exchange<'c, 'a, C> {
     }
 
     /// The protocol changes: from here on it is bytes.
-    async fn switch(mut self, answer: &parse::Answer<'_, '_>) -> io::Result<After> {
-        let mut out = BytesMut::new();
-        write::status_line(&mut out, 101, answer.reason);
-        forward::answer_fields(answer.fields, &mut |name, value| {
-            write::field(&mut out, name, value)
-        });
+    async fn switch(mut self, mut out: BytesMut) -> io::Result<After> {
         self.sign(&mut out);
         out.extend_from_slice(b"connection: upgrade\r\nupgrade: websocket\r\n\r\n");
         self.client.stream.write_all(&out).await?;
@@ -509,6 +534,18 @@ impl HeadError {
             HeadError::TooLong | HeadError::Malformed(_) => io::ErrorKind::InvalidData.into(),
         }
     }
+}
+
+/// Whether it changes to what was asked for (RFC 9110, section 15.2.2).
+fn is_websocket(answer: &parse::Answer<'_, '_>) -> bool {
+    all(answer.fields, "upgrade").flat_map(tokens).any(|to| to.eq_ignore_ascii_case("websocket"))
+}
+
+/// The head of an answer without a body, but for its empty line.
+fn other(answer: &parse::Answer<'_, '_>, mut out: BytesMut) -> BytesMut {
+    write::status_line(&mut out, answer.status, answer.reason);
+    forward::answer_fields(answer.fields, &mut |name, value| write::field(&mut out, name, value));
+    out
 }
 
 /// Whether a body was announced where none can be: it may still come, and is no answer to anything.

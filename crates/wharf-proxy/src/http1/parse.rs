@@ -7,12 +7,29 @@ use crate::head::{Field, all};
 use crate::limits::{MAX_FIELDS, MAX_TARGET};
 use crate::refusal::Refusal;
 
-/// Where the fields of a head are put.
-pub(crate) type Store<'b> = [MaybeUninit<Field<'b>>; MAX_FIELDS];
+/// How many fields fit without memory of their own: most heads have fewer.
+const USUAL_FIELDS: usize = 32;
+
+/// Where the fields of a head are put. It is part of what each connection holds and moves: small.
+pub(crate) struct Store<'b> {
+    few: [MaybeUninit<Field<'b>>; USUAL_FIELDS],
+    many: Vec<MaybeUninit<Field<'b>>>,
+}
 
 /// An empty one.
 pub(crate) const fn store<'b>() -> Store<'b> {
-    [const { MaybeUninit::uninit() }; MAX_FIELDS]
+    Store { few: [const { MaybeUninit::uninit() }; USUAL_FIELDS], many: Vec::new() }
+}
+
+impl<'b> Store<'b> {
+    /// Room for the fields of this head: it has no more of them than line feeds.
+    fn room(&mut self, head: &[u8]) -> &mut [MaybeUninit<Field<'b>>] {
+        if head.iter().filter(|byte| **byte == b'\n').count() <= USUAL_FIELDS {
+            return &mut self.few;
+        }
+        self.many.resize_with(MAX_FIELDS, MaybeUninit::uninit);
+        &mut self.many
+    }
 }
 
 /// How a body ends.
@@ -89,7 +106,7 @@ pub(crate) fn request<'b, 's>(
     store: &'s mut Store<'b>,
 ) -> Result<Request<'b, 's>, Refusal> {
     let mut request = httparse::Request::new(&mut []);
-    match request.parse_with_uninit_headers(head, store) {
+    match request.parse_with_uninit_headers(head, store.room(head)) {
         Ok(httparse::Status::Complete(length)) if length == head.len() => {}
         Ok(_) => return Err(Refusal::Malformed("the head ends before its empty line")),
         Err(httparse::Error::TooManyHeaders) => return Err(Refusal::HeadTooLong),
@@ -132,7 +149,7 @@ pub(crate) fn answer<'b, 's>(
     let parsed = httparse::ParserConfig::default().parse_response_with_uninit_headers(
         &mut answer,
         head,
-        store,
+        store.room(head),
     );
     match parsed {
         Ok(httparse::Status::Complete(length)) if length == head.len() => {}

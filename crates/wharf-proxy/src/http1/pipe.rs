@@ -1,6 +1,6 @@
 //! One body on its way: from whoever sends it to whoever gets it, in the framing of each.
 
-use std::io;
+use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -11,6 +11,9 @@ use super::chunked::Step;
 use super::decode::Decoder;
 use super::parse::Framing;
 use super::write;
+
+/// Less than this is copied behind what waits in front of it: that takes less time than a second part.
+const COPIED: usize = 2048;
 
 /// Why a body did not arrive.
 #[derive(Debug)]
@@ -62,12 +65,11 @@ impl Pipe {
     ) -> Poll<Result<(), Broken>> {
         loop {
             if !self.done && !input.is_empty() {
-                let mut data = input.split();
-                let used = self.feed(cx, &data, sink)?;
-                data.advance(used);
-                if !data.is_empty() {
-                    data.unsplit(input.split());
-                    *input = data;
+                let used = self.feed(cx, input, sink)?;
+                input.advance(used);
+                if input.is_empty() {
+                    // A stream may go on for hours with what it began with.
+                    *input = BytesMut::new();
                 }
             }
             ready!(self.send(cx, sink))?;
@@ -160,12 +162,21 @@ impl Pipe {
             return Ok(());
         }
         // A head that waits goes out with the beginning of its body, in one write.
-        let mut rest = data;
-        if self.out.is_empty() {
-            match Pin::new(sink).poll_write(cx, data) {
-                Poll::Ready(sent) => rest = &data[sent.map_err(Broken::Sink)?..],
-                Poll::Pending => {}
+        let waits = self.out.len();
+        let sent = match waits {
+            0 => Pin::new(sink).poll_write(cx, data),
+            _ if data.len() < COPIED => Poll::Pending,
+            _ => {
+                let both = [IoSlice::new(&self.out), IoSlice::new(data)];
+                Pin::new(sink).poll_write_vectored(cx, &both)
             }
+        };
+        let mut rest = data;
+        if let Poll::Ready(sent) = sent {
+            let sent = sent.map_err(Broken::Sink)?;
+            self.begun |= sent > 0;
+            self.out.advance(sent.min(waits));
+            rest = &data[sent.saturating_sub(waits)..];
         }
         self.out.extend_from_slice(rest);
         Ok(())

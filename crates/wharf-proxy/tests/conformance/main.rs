@@ -3,9 +3,14 @@
 #[path = "../stage/mod.rs"]
 mod stage;
 
+mod events;
 mod exchanges;
 mod fields;
 mod framing;
+mod gate;
+mod limits;
 mod misbehaviour;
+mod names;
+mod sockets;
 mod table;
 mod targets;

@@ -1,7 +1,13 @@
 //! A stage for the proxy: a client that sends exact bytes in front of it, a server that does exactly
 //! what it is told behind it. All of it on loopback, on ports that the tests hold themselves.
 
-#![allow(dead_code, unreachable_pub, missing_docs, reason = "each test uses the part it needs")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    unused_imports,
+    missing_docs,
+    reason = "each test uses the part it needs"
+)]
 
 pub mod client;
 pub mod message;
@@ -73,9 +79,21 @@ impl House {
         })
         .unwrap();
         let port = listener.local_addr().unwrap().port();
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        runtime.block_on(proxy.open(Front { listener, tls: None, lan: false }));
-        House { port, routes, records, proxy }
+        let house = House { port, routes, records, proxy };
+        house.front(listener, false);
+        house
+    }
+
+    fn front(&self, listener: TcpListener, lan: bool) {
+        self.proxy.open(Front { listener, tls: None, lan }).expect("a proxy that runs");
+    }
+
+    /// Another front, which could be reached from beyond this machine: its port.
+    pub fn lan(&self) -> u16 {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        self.front(listener, true);
+        port
     }
 
     pub fn client(&self) -> Client {
@@ -141,4 +159,13 @@ pub fn route(host: &str, address: SocketAddr) -> Route {
 pub fn signal() -> (mpsc::SyncSender<()>, Mutex<mpsc::Receiver<()>>) {
     let (sender, receiver) = mpsc::sync_channel(1);
     (sender, Mutex::new(receiver))
+}
+
+/// Lets this process have as many descriptors as the system allows: one that tests many connections
+/// holds both of their ends, and the proxy between them.
+pub fn many() {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    setrlimit(Resource::Nofile, limit).unwrap();
 }

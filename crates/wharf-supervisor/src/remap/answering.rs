@@ -130,11 +130,12 @@ impl Answering {
             if woken.bell || woken.over {
                 self.read_notes();
             }
-            if woken.over {
-                return;
-            }
+            // A server may end the listener just before it ends itself.
             if woken.held {
                 self.kept.mend();
+            }
+            if woken.over {
+                return;
             }
             self.give_up_late();
             if !woken.call {

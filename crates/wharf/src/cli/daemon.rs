@@ -48,6 +48,12 @@ enum Action {
         #[arg(long)]
         json: bool,
     },
+    /// Replace it by a new one of this program; no connection to a name is refused
+    Restart {
+        /// Print one JSON document, that of `status`
+        #[arg(long)]
+        json: bool,
+    },
     /// End it
     Stop {
         /// Print one JSON document
@@ -62,12 +68,15 @@ pub(crate) fn run(args: Args) -> Outcome {
         Action::Run { idle } => be(Duration::from_secs(idle)),
         Action::Start { json } => start(json),
         Action::Status { json } => status(json),
+        Action::Restart { json } => restart(json),
         Action::Stop { json } => stop(json),
     }
 }
 
 fn be(idle: Duration) -> Outcome {
+    let activated = wharf_os::activation::listeners();
     let config = Config {
+        activated,
         paths: link::paths()?,
         version: version::own().to_owned(),
         idle,
@@ -127,6 +136,17 @@ fn start(json: bool) -> Outcome {
         }
         Ok(ExitCode::SUCCESS)
     })?
+}
+
+fn restart(json: bool) -> Outcome {
+    super::block_on(async {
+        // One that is started here needs no replacement.
+        if let Ok(link) = Link::open_running().await {
+            link.replace_daemon().await?;
+        }
+        Ok::<(), Report>(())
+    })??;
+    start(json)
 }
 
 fn status(json: bool) -> Outcome {

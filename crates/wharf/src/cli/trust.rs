@@ -8,6 +8,8 @@ use wharf_os::trust::{Command, Kind, Presence, Store, StoreError};
 
 use super::Outcome;
 use crate::authority::Authority;
+use crate::link::{self, Link};
+use crate::narrate;
 use crate::render;
 use crate::render::trust::{State, StoreLine, Trusted};
 use crate::report::{Code, Report};
@@ -59,6 +61,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
     stores.iter().for_each(|store| record.add(store));
     authority.remember(&record)?;
     let lines: Vec<StoreLine> = stores.iter().map(|store| install(&authority, store)).collect();
+    tell_daemon();
     let code = code(&lines);
     let document = Trusted::new(&authority, valid, lines);
     match args.json {
@@ -66,6 +69,18 @@ pub(crate) fn run(args: &Args) -> Outcome {
         false => render::text(&document.text())?,
     }
     Ok(code)
+}
+
+/// A daemon that runs speaks https from now on, or no longer; one that does not will look by itself.
+pub(super) fn tell_daemon() {
+    let told = super::block_on(async { Link::open_running().await?.trust().await });
+    match told.and_then(|told| told) {
+        Err(report) if report.what != link::NO_DAEMON => {
+            narrate::warning(&format!("the daemon was not told: {}", report.what));
+            narrate::line("  `wharf daemon stop` ends it; the next one looks by itself");
+        }
+        Ok(()) | Err(_) => {}
+    }
 }
 
 fn install(authority: &Authority, store: &Store) -> StoreLine {

@@ -25,6 +25,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
     let existed = authority.exists();
     let mut record = authority.record()?;
     authority.delete_key()?;
+    trust::tell_daemon();
     let stores = authority.stores(&record);
     let lines: Vec<StoreLine> =
         stores.iter().filter_map(|store| remove(&authority, store, &record)).collect();

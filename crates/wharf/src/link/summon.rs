@@ -100,7 +100,7 @@ impl<S: Starter> Summoner<S> {
             match self.running().await {
                 Ok((client, status)) if !is_older(&status.version) => return Ok(client),
                 // What it knows is in the store, for its successor; who it serves, keeps serving.
-                Ok((client, _)) => drop(client.stop().await),
+                Ok((client, _)) => replace(&client).await,
                 Err(error @ CallError::Timeout { .. }) => {
                     return Err(failure(error, &self.client()));
                 }
@@ -163,6 +163,14 @@ impl<S: Starter> Summoner<S> {
             return Ok(reached);
         }
         self.starter.start(patience.saturating_sub(begun.elapsed()))
+    }
+}
+
+/// Has a daemon end in favour of the next one. One that is too old to hand anything over just ends.
+pub(super) async fn replace(client: &Client) {
+    if client.hand_over().await.is_err() {
+        // It may be gone already.
+        let _ = client.stop().await;
     }
 }
 
