@@ -128,9 +128,7 @@ fn write_change(transaction: &Transaction<'_>, change: &Change) -> rusqlite::Res
         Change::ForgetInstance(id) => {
             transaction.prepare_cached("DELETE FROM instances WHERE id = ?1")?.execute([id])?;
         }
-        Change::Alias(_) | Change::Unalias(_) | Change::TcpName(_) | Change::ForgetTcpName(_) => {
-            write_name(transaction, change)?
-        }
+        name => write_name(transaction, name)?,
     }
     Ok(())
 }

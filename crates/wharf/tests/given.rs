@@ -367,3 +367,42 @@ fn names_alone_keep_no_daemon_and_no_daemon_is_needed_to_keep_them() {
     assert!(sandbox.output(&["alias"]).out.contains("db-admin"));
     assert_eq!(sandbox.output(&["tcp", "db"]).out, tcp.out);
 }
+
+/// Stays connected and silent until it is told, then sends its bytes.
+const PATIENT: &str = "\
+import os, socket, sys
+with socket.create_connection(('127.0.0.1', int(sys.argv[1])), timeout=30) as s:
+    s.sendall(b'ab')
+    open('connected', 'w').close()
+    while not os.path.exists('go'): pass
+    s.sendall(b'cd')
+    s.shutdown(socket.SHUT_WR)
+    print(s.recv(100).decode())
+";
+
+#[test]
+fn a_newer_daemon_has_the_names_and_open_connections_stay() {
+    let sandbox = Sandbox::new();
+    let older = sandbox.older();
+    let _server = counter(&sandbox, "127.0.0.1", 5432);
+    let mut given = sandbox.program(&older);
+    given.args(["tcp", "db", "5432"]);
+    let address = answer(given);
+    assert_eq!(address.out, "127.0.0.1:15432\n", "{address:?}");
+    let old = pid(&sandbox);
+    let patient = std::thread::scope(|scope| {
+        let patient = scope.spawn(|| {
+            let mut command = sandbox.program("python3");
+            command.args(["-c", PATIENT, "15432"]);
+            answer(command)
+        });
+        until(|| sandbox.project().join("connected").exists().then_some(())).unwrap();
+        assert_eq!(sandbox.output(&["alias"]).code, 0, "the newer program's daemon");
+        assert_ne!(pid(&sandbox), old);
+        let works = || Some(send(&sandbox, "::1", 15432, 1024)).filter(|word| word == "right");
+        until(works).expect("the next daemon listens there");
+        sandbox.file("go", "");
+        patient.join().unwrap()
+    });
+    assert_eq!(patient.out.trim(), "4 394", "{patient:?}");
+}
