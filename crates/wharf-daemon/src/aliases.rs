@@ -45,6 +45,12 @@ pub(crate) fn shadow<'a>(
     })
 }
 
+/// As the URL of an instance: `https` where that is spoken.
+fn url(host: &str, ports: ProxyPorts) -> Option<String> {
+    let https = ports.https.map(|port| name::url("https", host, port));
+    https.or_else(|| ports.http.map(|port| name::url("http", host, port)))
+}
+
 /// An alias for whoever asks.
 pub(crate) fn report<'a>(
     alias: &Alias,
@@ -53,7 +59,7 @@ pub(crate) fn report<'a>(
 ) -> AliasReport {
     AliasReport {
         name: alias.name.clone(),
-        url: ports.http.map(|port| name::url("http", &host(alias), port)),
+        url: url(&host(alias), ports),
         target: alias.target.to_string(),
         shadowed: shadow(&alias.name, instances).is_some(),
         since: alias.since,

@@ -21,12 +21,17 @@ impl Drop for Server {
 }
 
 /// Starts a program and waits until its port is listened on.
-fn serve(sandbox: &Sandbox, mut command: Command, port: u16) -> Server {
+fn serve(mut command: Command, port: u16) -> Server {
     let server = Server(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
-    let wanted = format!("{port}");
+    // wharf itself is not asked: that would start its daemon.
+    let wanted = format!(":{port:04X}");
     let listens = || {
-        let who = sandbox.output(&["who", &wanted, "--json"]);
-        (who.code == 0 && who.out.contains("\"listening\": true")).then_some(())
+        let table = |name: &str| {
+            std::fs::read_to_string(format!("/proc/{}/net/{name}", server.0.id())).ok()
+        };
+        let rows = [table("tcp"), table("tcp6")].map(Option::unwrap_or_default).concat();
+        let mut rows = rows.lines().map(|row| row.split_whitespace().collect::<Vec<&str>>());
+        rows.any(|row| row.len() > 3 && row[1].ends_with(&wanted) && row[3] == "0A").then_some(())
     };
     until(listens).expect("it listens");
     server
@@ -35,7 +40,7 @@ fn serve(sandbox: &Sandbox, mut command: Command, port: u16) -> Server {
 fn http(sandbox: &Sandbox, address: &str, port: u16) -> Server {
     let mut command = sandbox.program("python3");
     command.args(["-m", "http.server", "--bind", address, &port.to_string()]);
-    serve(sandbox, command, port)
+    serve(command, port)
 }
 
 /// Answers, once the last byte has come, with how many there were and their sum.
@@ -75,7 +80,7 @@ except OSError as error:
 fn counter(sandbox: &Sandbox, address: &str, port: u16) -> Server {
     let mut command = sandbox.program("python3");
     command.args(["-c", COUNTER, address, &port.to_string()]);
-    serve(sandbox, command, port)
+    serve(command, port)
 }
 
 fn send(sandbox: &Sandbox, address: &str, port: u16, bytes: usize) -> String {
@@ -166,7 +171,7 @@ fn an_instance_that_lives_counts_more_than_an_alias() {
     std::fs::write(other.join("who"), "alias").unwrap();
     let mut command = sandbox.program("python3");
     command.args(["-m", "http.server", "--bind", "127.0.0.1", "5000"]).current_dir(&other);
-    let _server = serve(&sandbox, command, 5000);
+    let _server = serve(command, 5000);
     let who = || get(&sandbox, "project.localhost", "/who").body;
     assert_eq!(sandbox.output(&["alias", "project", "5000"]).code, 0);
     assert_eq!(who(), "alias");
@@ -208,7 +213,7 @@ fn an_alias_may_lead_to_a_server_behind_tls() {
     sandbox.file("cert.pem", &both.concat());
     let mut command = sandbox.program("python3");
     command.args(["-c", TLS_SERVER]);
-    let _server = serve(&sandbox, command, 8443);
+    let _server = serve(command, 8443);
     assert_eq!(sandbox.output(&["alias", "secure", "https://127.0.0.1:8443"]).code, 0);
     let reply = get(&sandbox, "secure.localhost", "/who");
     assert_eq!((reply.status, reply.body.as_str()), (200, "behind tls"), "{reply:?}");
@@ -234,15 +239,10 @@ fn another_users_server_gets_not_a_byte() {
     sandbox::mode(got.path(), 0o777);
     let notes = got.path().join("got");
     let mut command = sandbox.program("setpriv");
-    command.args(["--reuid", "65534", "--regid", "65534", "--clear-groups", "python3", "-c"]);
-    let _server = serve(
-        &sandbox,
-        {
-            command.arg(GREEDY).arg(&notes);
-            command
-        },
-        5000,
-    );
+    command.args(["--reuid", "65534", "--regid", "65534", "--clear-groups"]);
+    // Whoever runs the tests may have programs in a home that nobody else gets into.
+    command.args(["env", "PATH=/usr/bin:/bin", "python3", "-c", GREEDY]).arg(&notes);
+    let _server = serve(command, 5000);
     assert_eq!(sandbox.output(&["alias", "theirs", "5000"]).code, 0);
     let service = port_of(&sandbox.output(&["tcp", "theirs", "5000"]));
     let reply = get(&sandbox, "theirs.localhost", "/secret");
@@ -366,4 +366,43 @@ fn names_alone_keep_no_daemon_and_no_daemon_is_needed_to_keep_them() {
     until(|| daemon.0.try_wait().unwrap()).expect("it is idle");
     assert!(sandbox.output(&["alias"]).out.contains("db-admin"));
     assert_eq!(sandbox.output(&["tcp", "db"]).out, tcp.out);
+}
+
+/// Stays connected and silent until it is told, then sends its bytes.
+const PATIENT: &str = "\
+import os, socket, sys
+with socket.create_connection(('127.0.0.1', int(sys.argv[1])), timeout=30) as s:
+    s.sendall(b'ab')
+    open('connected', 'w').close()
+    while not os.path.exists('go'): pass
+    s.sendall(b'cd')
+    s.shutdown(socket.SHUT_WR)
+    print(s.recv(100).decode())
+";
+
+#[test]
+fn a_newer_daemon_has_the_names_and_open_connections_stay() {
+    let sandbox = Sandbox::new();
+    let older = sandbox.older();
+    let _server = counter(&sandbox, "127.0.0.1", 5432);
+    let mut given = sandbox.program(&older);
+    given.args(["tcp", "db", "5432"]);
+    let address = answer(given);
+    assert_eq!(address.out, "127.0.0.1:15432\n", "{address:?}");
+    let old = pid(&sandbox);
+    let patient = std::thread::scope(|scope| {
+        let patient = scope.spawn(|| {
+            let mut command = sandbox.program("python3");
+            command.args(["-c", PATIENT, "15432"]);
+            answer(command)
+        });
+        until(|| sandbox.project().join("connected").exists().then_some(())).unwrap();
+        assert_eq!(sandbox.output(&["alias"]).code, 0, "the newer program's daemon");
+        assert_ne!(pid(&sandbox), old);
+        let works = || Some(send(&sandbox, "::1", 15432, 1024)).filter(|word| word == "right");
+        until(works).expect("the next daemon listens there");
+        sandbox.file("go", "");
+        patient.join().unwrap()
+    });
+    assert_eq!(patient.out.trim(), "4 394", "{patient:?}");
 }

@@ -42,7 +42,12 @@ pub(crate) fn run(args: &Args) -> Outcome {
                 narrate::line(&format!("{} no longer leads to {}", alias.name, alias.target));
             }
         }
-        (false, None, Some(_)) => render::text(&render::alias::address(&list))?,
+        (false, None, Some(_)) => {
+            if list.aliases.iter().any(|alias| alias.url.is_none()) {
+                narrate::warning("no proxy listens: the name leads nowhere until one does");
+            }
+            render::text(&render::alias::address(&list))?;
+        }
         (false, None, None) => render::text(&render::alias::text(&list))?,
     }
     Ok(ExitCode::SUCCESS)

@@ -39,7 +39,9 @@ pub(crate) struct Args {
 
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
 enum Inspect {
+    /// From now on, until the daemon ends
     On,
+    /// No longer; what was kept is forgotten
     Off,
 }
 
