@@ -168,7 +168,6 @@ impl Coordinator {
             Event::DeleteInstance(id, reply) => drop(reply.send(self.delete(id))),
             Event::Snapshot(reply) => drop(reply.send(Ok(self.snapshot()))),
             Event::Proxy(reply) => drop(reply.send(Ok(self.gateway.status()))),
-            Event::Given(asked) => self.given(asked),
             Event::Trust(reply) => {
                 self.gateway.trust();
                 drop(reply.send(Ok(self.gateway.status())));

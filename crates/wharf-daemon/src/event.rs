@@ -30,8 +30,6 @@ pub(crate) enum Event {
     Snapshot(Reply<Snapshot>),
     /// Somebody asks how the proxy is.
     Proxy(Reply<ProxyStatus>),
-    /// Somebody asks about names that the user gives, or changes them.
-    Given(Asked),
     /// The local CA was made, exchanged or deleted.
     Trust(Reply<ProxyStatus>),
     /// Somebody asks about names that the user gives, or changes them.
@@ -60,7 +58,6 @@ impl Event {
                 drop(reply.send(Err(refusal)));
             }
             Event::Snapshot(reply) => drop(reply.send(Err(refusal))),
-            Event::Given(asked) => asked.refuse(refusal),
             Event::Proxy(reply) | Event::Trust(reply) => drop(reply.send(Err(refusal))),
             Event::Given(asked) => asked.refuse(refusal),
             Event::Stop(reply) | Event::HandOver(reply) => drop(reply.send(Err(refusal))),

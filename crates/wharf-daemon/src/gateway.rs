@@ -175,15 +175,6 @@ impl Gateway {
         self.services.settle(ledger, eyes, self.proxy.as_ref())
     }
 
-    /// Makes the services that do not speak HTTP what the ledger says. Gives what is to be told.
-    pub(crate) fn settle_services(
-        &mut self,
-        ledger: &mut Ledger,
-        eyes: &mut Eyes,
-    ) -> Vec<NoticeKind> {
-        self.services.settle(ledger, eyes, self.proxy.as_ref())
-    }
-
     /// How many connections of clients are open.
     pub(crate) fn connections(&self) -> usize {
         self.proxy.as_ref().map_or(0, Proxy::connections)

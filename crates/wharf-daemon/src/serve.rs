@@ -19,7 +19,6 @@ use crate::clock;
 use crate::coordinator::{Coordinator, Identity, MAX_EVENTS, MAX_NOTICES, Wires};
 use crate::gateway::Gateway;
 use crate::journal::Journal;
-use crate::names;
 use crate::singleton::{Singleton, SingletonError};
 use crate::socket::{ControlSocket, SocketError};
 
