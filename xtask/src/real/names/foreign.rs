@@ -113,13 +113,26 @@ fn attacked(world: &mut World<'_>, who: &str, page: &str, scheme: &str) -> Resul
         return Err(format!("the site was reached: {reached:?}"));
     }
     let visits = [
-        ("link", format!("document.body.innerHTML = '<a href=\"{site}/?from={who}-link\">shop</a>'; document.links[0].click()"), "Shop"),
-        ("form", format!("document.body.innerHTML = '<form method=post action=\"{site}/?from={who}-form\"><input name=goods value=tea></form>'; document.forms[0].submit()"), "Posted"),
+        (
+            "link",
+            format!(
+                "document.body.innerHTML = '<a href=\"{site}/?from={who}-link\">shop</a>'; document.links[0].click()"
+            ),
+            "Shop",
+        ),
+        (
+            "form",
+            format!(
+                "document.body.innerHTML = '<form method=post action=\"{site}/?from={who}-form\"><input name=goods value=tea></form>'; document.forms[0].submit()"
+            ),
+            "Posted",
+        ),
     ];
     for (way, clicked, title) in visits {
         let tab = opened(browser, page)?;
         browser.value(&tab, &clicked)?;
-        let there = format!("document.title === {} && location.origin === {}", json!(title), json!(site));
+        let there =
+            format!("document.title === {} && location.origin === {}", json!(title), json!(site));
         browser.until(&tab, &there).map_err(|why| format!("{way}: {why}"))?;
         browser.shows(&tab, &identity)?;
     }
@@ -149,7 +162,8 @@ fn at_home(world: &mut World<'_>, scheme: &str) -> Result<(), String> {
     let tab = opened(browser, &sibling)?;
     let who = format!("sibling-{scheme}");
     let came = browser.value(&tab, &attack(&site, &who))?;
-    if !came["socket"].as_str().unwrap_or_default().contains(&identity) || came["cors"] != "failed" {
+    if !came["socket"].as_str().unwrap_or_default().contains(&identity) || came["cors"] != "failed"
+    {
         return Err(format!("a sibling's attempts came to {came}"));
     }
     let reached = asked(browser, &site, &who)?;

@@ -38,16 +38,21 @@ fn under_load(world: &mut World<'_>, host: &str) -> Result<String, String> {
         let client = scope.spawn(|| load::ask(host, &over));
         let restarted = wharf(place, &["restart", name]);
         // And a while with the new server.
-        let again = browser.value(&tab, "asking.good + asking.bad.length + 20").and_then(|enough| {
-            browser.until(&tab, &format!("asking.good + asking.bad.length > {enough}"))
-        });
+        let again =
+            browser.value(&tab, "asking.good + asking.bad.length + 20").and_then(|enough| {
+                browser.until(&tab, &format!("asking.good + asking.bad.length > {enough}"))
+            });
         over.store(true, Ordering::Relaxed);
         (restarted.and(again), client.join().unwrap_or_default())
     });
     restarted?;
     let page = browser.value(&tab, load::END_IN_PAGE)?;
     if !plain.bad.is_empty() || page["bad"] != serde_json::json!([]) {
-        return Err(format!("{} of http failed: {:?}; of https: {page}", plain.bad.len(), plain.bad));
+        return Err(format!(
+            "{} of http failed: {:?}; of https: {page}",
+            plain.bad.len(),
+            plain.bad
+        ));
     }
     let good = page["good"].as_u64().unwrap_or(0);
     if plain.good < LEAST || good < LEAST as u64 {
