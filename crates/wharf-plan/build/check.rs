@@ -29,7 +29,11 @@ pub(crate) fn entry(entry: &Entry, stem: &str) -> Checked {
     injection(entry)?;
     let i = &entry.inject;
     let texts = i.env.values().chain(i.env_append.values()).chain(i.env_host.values());
-    let texts = texts.chain(i.env_extra.values()).chain(&i.args).chain(&i.args_host);
+    let texts = texts
+        .chain(i.env_extra.values())
+        .chain(i.env_default.values())
+        .chain(&i.args)
+        .chain(&i.args_host);
     let texts = texts.chain(&i.args_extra).chain(&i.template).chain(&i.replace);
     for text in texts {
         placeholders(text, &["host", "port", "port2"])?;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::{Debug, Write};
 
 use crate::entry::{
-    Bare, Entry, Fact, Interpreter, PortEntry, PortsFile, RunnerEntry, Setting, Tool, Value,
+    Bare, Entry, Fact, Interpreter, Page, PortEntry, PortsFile, RunnerEntry, Setting, Tool, Value,
     Wrapper, Wrappers,
 };
 
@@ -113,7 +113,7 @@ fn inject(e: &Entry) -> String {
     let i = &e.inject;
     format!(
         "Inject {{ by: By::{:?}, else_by: {}, only: {}, env: {}, env_append: {}, env_host: {}, \
-         env_extra: {}, args: {}, args_host: {}, args_extra: {}, env_beats_flag: {}, \
+         env_extra: {}, args: {}, args_host: {}, args_extra: {}, env_default: {}, page: {}, env_beats_flag: {}, \
          flag_adds_listener: {}, port_variable: {}, derive: {}, positional: {}, template: {:?}, replace: {:?} }}",
         i.by,
         option("By", i.else_by),
@@ -125,6 +125,8 @@ fn inject(e: &Entry) -> String {
         list(&i.args),
         list(&i.args_host),
         list(&i.args_extra),
+        pairs(&i.env_default),
+        i.page.as_ref().map_or("None".to_owned(), page),
         i.env_beats_flag,
         i.flag_adds_listener,
         i.port_variable,
@@ -132,6 +134,17 @@ fn inject(e: &Entry) -> String {
         option("Positional", i.positional),
         i.template,
         i.replace,
+    )
+}
+
+fn page(p: &Page) -> String {
+    format!(
+        "Some(Page {{ args: {}, package: {:?}, since: {}, files: {:?}, unless: {} }})",
+        list(&p.args),
+        p.package,
+        p.since,
+        p.files,
+        list(&p.unless),
     )
 }
 

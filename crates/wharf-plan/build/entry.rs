@@ -99,11 +99,14 @@ pub(crate) struct Inject {
     #[serde(default)]
     pub(crate) env_extra: BTreeMap<String, String>,
     #[serde(default)]
+    pub(crate) env_default: BTreeMap<String, String>,
+    #[serde(default)]
     pub(crate) args: Vec<String>,
     #[serde(default)]
     pub(crate) args_host: Vec<String>,
     #[serde(default)]
     pub(crate) args_extra: Vec<String>,
+    pub(crate) page: Option<Page>,
     #[serde(default)]
     pub(crate) env_beats_flag: bool,
     #[serde(default)]
@@ -114,6 +117,16 @@ pub(crate) struct Inject {
     pub(crate) positional: Option<Positional>,
     pub(crate) template: Option<String>,
     pub(crate) replace: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Page {
+    pub(crate) args: Vec<String>,
+    pub(crate) package: String,
+    pub(crate) since: u32,
+    pub(crate) files: String,
+    pub(crate) unless: Vec<String>,
 }
 
 fn yes() -> bool {

@@ -115,12 +115,16 @@ pub struct Inject {
     pub env_host: &'static [(&'static str, &'static str)],
     /// Variables that make it behave: no browser, no second port.
     pub env_extra: &'static [(&'static str, &'static str)],
+    /// Variables that make it behave, unless the user has set them.
+    pub env_default: &'static [(&'static str, &'static str)],
     /// Flags that carry the port.
     pub args: &'static [&'static str],
     /// Flags that carry the host.
     pub args_host: &'static [&'static str],
     /// Flags that make it behave when flags are added at all.
     pub args_extra: &'static [&'static str],
+    /// Flags that keep its page to the host that the page is from.
+    pub page: Option<Page>,
     /// Whether a variable wins over the flag, so that both must say the same.
     pub env_beats_flag: bool,
     /// Whether a repeated flag opens a second listener instead of winning over the first.
@@ -135,6 +139,22 @@ pub struct Inject {
     pub template: Option<&'static str>,
     /// What replaces the command's last word.
     pub replace: Option<&'static str>,
+}
+
+/// Flags that tell a page's own client to come back to the host that the page is from, and not to the
+/// address that the server was handed.
+#[derive(Debug)]
+pub struct Page {
+    /// The flags.
+    pub args: &'static [&'static str],
+    /// The package that knows them.
+    pub package: &'static str,
+    /// Its first major version that does.
+    pub since: u32,
+    /// The files that may say otherwise, as a glob.
+    pub files: &'static str,
+    /// Texts in them, or in the command, by which the user has decided it already.
+    pub unless: &'static [&'static str],
 }
 
 /// How a port that the user typed is recognised.

@@ -17,7 +17,7 @@ use crate::flag_variable::FlagVariable;
 use crate::nginx::At;
 use crate::typed::{Form, Said, Typed, TypedPort};
 use crate::variables::Variables;
-use crate::{guess, nginx, preload, tomcat, typed};
+use crate::{guess, nginx, page, preload, tomcat, typed};
 
 /// Everything that an injection is decided by.
 pub(crate) struct Situation<'a> {
@@ -421,6 +421,9 @@ impl Injector<'_> {
             flags.extend(inject.args_host);
         }
         flags.extend(inject.args_extra);
+        if let Some(page) = &inject.page {
+            flags.extend(page::flags(page, &self.s.command));
+        }
         self.append(&flags)
     }
 

@@ -27,6 +27,7 @@ mod named;
 mod naming;
 mod nginx;
 mod package;
+mod page;
 mod plan;
 mod preload;
 mod runner;

@@ -53,6 +53,11 @@ impl Variables {
             for (name, template) in inject.env.iter().chain(inject.env_extra) {
                 self.set(name, template);
             }
+            for (name, template) in inject.env_default {
+                if env(name).is_none() {
+                    self.set(name, template);
+                }
+            }
             // Flags that were typed win over those in a variable, or add a second listener to them.
             let is_typed = handed_on
                 || matches!(typed.port, Some(TypedPort { said: Said::Port(_) | Said::Absent, .. }));

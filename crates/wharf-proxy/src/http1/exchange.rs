@@ -192,6 +192,8 @@ struct Answered {
     reusable: bool,
     /// Whether the client was told not to send its body, or may have been.
     unwanted: bool,
+    /// Whether it is a stream of events.
+    events: bool,
 }
 
 /// What an answer's head leads to.
@@ -390,6 +392,7 @@ impl<'c, 'a, C: Io> Exchange<'c, 'a, C> {
             keep,
             reusable,
             unwanted,
+            events: is_of_events(answer),
         })
     }
 
@@ -422,7 +425,7 @@ impl<'c, 'a, C: Io> Exchange<'c, 'a, C> {
 
     /// Passes the answer on, and what is left of the request.
     async fn pass(mut self, mut answered: Answered) -> io::Result<After> {
-        match poll_fn(|cx| self.poll_down(cx, &mut answered.pipe)).await {
+        match poll_fn(|cx| self.poll_down(cx, &mut answered)).await {
             Ok(()) => {}
             // A client that hears nothing at all might ask again.
             Err(Broken::Framing(why)) if !answered.pipe.begun => return self.bad(why).await,
@@ -450,15 +453,23 @@ impl<'c, 'a, C: Io> Exchange<'c, 'a, C> {
         Ok(After::of(answered.keep))
     }
 
-    fn poll_down(&mut self, cx: &mut Context<'_>, pipe: &mut Pipe) -> Poll<Result<(), Broken>> {
+    fn poll_down(
+        &mut self,
+        cx: &mut Context<'_>,
+        answered: &mut Answered,
+    ) -> Poll<Result<(), Broken>> {
         self.poll_up(cx).map_err(|error| Broken::Sink(error.into_io()))?;
         let polled = {
             let mut scratch = self.client.shared.scratch();
             let source = (&mut self.upstream.stream, &mut self.upstream.input);
-            pipe.poll(cx, source, &mut self.client.stream, &mut scratch)
+            answered.pipe.poll(cx, source, &mut self.client.stream, &mut scratch)
         };
         if polled.is_pending() {
             self.poll_client(cx).map_err(Broken::Sink)?;
+            // Events have no end to wait for, and may be long in coming: who says no more has left.
+            if answered.events && self.client.has_finished() {
+                return Poll::Ready(Err(Broken::Sink(io::ErrorKind::ConnectionAborted.into())));
+            }
         }
         polled
     }
@@ -546,6 +557,13 @@ fn other(answer: &parse::Answer<'_, '_>, mut out: BytesMut) -> BytesMut {
     write::status_line(&mut out, answer.status, answer.reason);
     forward::answer_fields(answer.fields, &mut |name, value| write::field(&mut out, name, value));
     out
+}
+
+/// Whether it is a stream of events, which ends when nobody listens any more.
+fn is_of_events(answer: &parse::Answer<'_, '_>) -> bool {
+    let name = b"text/event-stream";
+    all(answer.fields, "content-type")
+        .any(|value| value.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name)))
 }
 
 /// Whether a body was announced where none can be: it may still come, and is no answer to anything.

@@ -1,6 +1,6 @@
 //! One request and its answer: who may speak when, who has said its last word, and what has no body.
 
-use crate::stage::{Client, Fault, Line, Message, Stage, get, signal};
+use crate::stage::{Client, Fault, LIMIT, Line, Message, Stage, get, signal};
 
 fn post(client: &mut Client, lines: &str) {
     client.send(format!("POST /a HTTP/1.1\r\nHost: shop.localhost\r\n{lines}\r\n"));
@@ -282,6 +282,25 @@ fn both_may_speak_at_the_same_time() {
     }
     client.send("0\r\n\r\n");
     assert_eq!(client.reader.chunk(), Ok(None));
+}
+
+#[test]
+fn a_server_of_events_hears_that_nobody_listens_any_more() {
+    let (told, heard) = signal();
+    let stage = Stage::new(move |line| {
+        let _ = line.reader.request_head();
+        line.send("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n");
+        line.send("Transfer-Encoding: chunked\r\n\r\n1\r\n.\r\n");
+        // It has nothing more to say.
+        line.reader.drain();
+        told.send(()).unwrap();
+    });
+    let mut client = stage.client();
+    client.send(get("/events"));
+    assert_eq!(client.reader.head().unwrap().status(), 200);
+    assert_eq!(client.reader.chunk(), Ok(Some(b".".to_vec())));
+    client.finish();
+    heard.lock().unwrap().recv_timeout(LIMIT).unwrap();
 }
 
 #[test]

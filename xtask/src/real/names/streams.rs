@@ -11,10 +11,10 @@ const EVENTS: usize = 5;
 /// Asks for the next event only when the one before it is there: what is held back somewhere on the way
 /// never comes.
 const LISTEN: &str = r#"
-(count) => new Promise((resolve, reject) => {
+([count, who]) => new Promise((resolve, reject) => {
   const came = []
-  const source = new EventSource('/events')
-  const next = () => fetch(`/events?data=${came.length}`, { method: 'POST' })
+  const source = new EventSource(`/events?who=${who}`)
+  const next = () => fetch(`/events?who=${who}&data=${came.length}`, { method: 'POST' })
   source.onmessage = (event) => {
     came.push(event.data)
     if (came.length > count) { source.close(); resolve(came.join(' ')) } else next()
@@ -57,13 +57,16 @@ fn streams(world: &mut World<'_>, scheme: &str) -> Result<String, String> {
     let tab = browser.tab()?;
     browser.go(&tab, &url)?;
     browser.until(&tab, "document.title === 'Shop'")?;
-    let came = browser.value(&tab, &format!("({LISTEN})({EVENTS})"))?;
+    let came = browser.value(&tab, &format!("({LISTEN})({})", json!([EVENTS, scheme])))?;
     // The first event comes by itself.
     let expected: Vec<String> =
         std::iter::once("open".to_owned()).chain((1..=EVENTS).map(|one| one.to_string())).collect();
     if came != expected.join(" ") {
         return Err(format!("the events were {came}"));
     }
+    // The page has closed its source, and the server hears of that although it had nothing to say.
+    let gone = "fetch('/listening').then((a) => a.json()).then((all) => all.length === 0)";
+    browser.until(&tab, gone).map_err(|why| format!("the server still has a listener: {why}"))?;
     let talk = browser.value(&tab, &format!("({TALK})()"))?;
     let prefix = identity.len() + ": ".len();
     if talk != json!([1000, prefix + 3, prefix + 3, prefix + 200_000]) {

@@ -9,7 +9,7 @@ from fastapi.responses import HTMLResponse, PlainTextResponse, Response, Streami
 app = FastAPI()
 identity = Path(__file__).with_name("identity.txt").read_text().strip()
 asked: list[str] = []
-wanted = asyncio.Queue(maxsize=100)
+listening: dict[str, asyncio.Queue] = {}
 
 
 @app.middleware("http")
@@ -54,19 +54,35 @@ def bake(name: str, value: str, domain: str | None = None) -> Response:
 
 
 @app.get("/events")
-async def events() -> StreamingResponse:
+async def events(request: Request, who: str) -> StreamingResponse:
+    listening[who] = asyncio.Queue(maxsize=10)
+
     async def each():
-        yield "data: open\n\n"
-        while True:
-            yield f"data: {await wanted.get()}\n\n"
+        left = asyncio.create_task(request.receive())
+        try:
+            yield "data: open\n\n"
+            while True:
+                wanted = asyncio.create_task(listening[who].get())
+                done, _ = await asyncio.wait({wanted, left}, return_when=asyncio.FIRST_COMPLETED)
+                if left in done:
+                    wanted.cancel()
+                    return
+                yield f"data: {wanted.result()}\n\n"
+        finally:
+            del listening[who]
 
     return StreamingResponse(each(), media_type="text/event-stream")
 
 
 @app.post("/events")
-async def want(data: str) -> str:
-    await wanted.put(data)
+async def want(who: str, data: str) -> str:
+    await listening[who].put(data)
     return "sent"
+
+
+@app.get("/listening")
+def tell_listening() -> list[str]:
+    return list(listening)
 
 
 @app.websocket("/socket")
