@@ -323,7 +323,7 @@ fn daemons_socket(home: &Home) -> UnixListener {
 }
 
 /// A daemon of another version, as far as a handshake goes: it tells its version, grants one port,
-/// and goes when it is told to.
+/// hands nothing over, and goes when it is told to.
 fn pretend(home: &Home, listener: &UnixListener, version: &str, requests: &Mutex<Vec<String>>) {
     for stream in listener.incoming() {
         let mut stream = BufReader::new(stream.unwrap());
@@ -352,7 +352,9 @@ fn pretend(home: &Home, listener: &UnixListener, version: &str, requests: &Mutex
         if path == "/v1/stop" {
             std::fs::remove_file(&home.paths.socket).unwrap();
         }
-        let head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\n";
+        let status = if path == "/v1/hand-over" { "404 Not Found" } else { "200 OK" };
+        let head =
+            format!("HTTP/1.1 {status}\r\nContent-Type: application/json\r\nConnection: close\r\n");
         let length = body.len();
         let answer = format!("{head}Content-Length: {length}\r\n\r\n{body}");
         stream.get_mut().write_all(answer.as_bytes()).unwrap();
@@ -376,7 +378,7 @@ fn an_older_daemon_is_replaced_and_a_newer_one_is_used() {
             assert_eq!(text(&output.stdout) == "4242\n", !replaced, "{}", text(&output.stdout));
         });
         let expected: &[&str] = match replaced {
-            true => &["/v1/status", "/v1/stop"],
+            true => &["/v1/status", "/v1/hand-over", "/v1/stop"],
             false => &["/v1/status", "/v1/leases"],
         };
         assert_eq!(*requests.lock().unwrap(), expected);
@@ -387,9 +389,10 @@ fn an_older_daemon_is_replaced_and_a_newer_one_is_used() {
 
 #[test]
 fn what_the_daemon_knows_is_one_question_unless_it_is_older() {
-    for (version, expected) in
-        [(OLDER, &["/v1/snapshot", "/v1/status", "/v1/stop"][..]), ("99.0.0", &["/v1/snapshot"])]
-    {
+    for (version, expected) in [
+        (OLDER, &["/v1/snapshot", "/v1/status", "/v1/hand-over", "/v1/stop"][..]),
+        ("99.0.0", &["/v1/snapshot"]),
+    ] {
         let home = Home::new();
         let requests = Mutex::new(Vec::new());
         let listener = daemons_socket(&home);

@@ -99,6 +99,7 @@ impl<S: Starter> Summoner<S> {
             let left = deadline.saturating_duration_since(Instant::now());
             match self.running().await {
                 Ok((client, status)) if !is_older(&status.version) => return Ok(client),
+                Ok((_, status)) if left.is_zero() => return Err(stays(&status)),
                 // What it knows is in the store, for its successor; who it serves, keeps serving.
                 Ok((client, _)) => replace(&client).await,
                 Err(error @ CallError::Timeout { .. }) => {
@@ -164,6 +165,16 @@ impl<S: Starter> Summoner<S> {
         }
         self.starter.start(patience.saturating_sub(begun.elapsed()))
     }
+}
+
+/// An older daemon that was asked to end and answers all the same.
+fn stays(status: &Status) -> Report {
+    let Status { pid, version, .. } = status;
+    Report::new(
+        Code::Daemon,
+        format!("an older daemon (pid {pid}, version {version}) does not end"),
+    )
+    .help(format!("`kill {pid}` ends it: nothing that it keeps is lost"))
 }
 
 /// Has a daemon end in favour of the next one. One that is too old to hand anything over just ends.
