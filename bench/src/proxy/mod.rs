@@ -10,7 +10,9 @@ pub(crate) mod upstream;
 
 use std::time::Duration;
 
-use contenders::{Contender, DIRECT, HAPROXY_ROW, NAMES, NGINX_ROW, OURS, PORTLESS_ROW, Upstream};
+use contenders::{
+    CADDY_ROW, Contender, DIRECT, HAPROXY_ROW, NAMES, NGINX_ROW, OURS, PORTLESS_ROW, Upstream,
+};
 use place::{ManyFiles, Pinned, Places};
 
 use crate::Failure;

@@ -62,7 +62,7 @@ impl ManyFiles {
 
 impl Drop for ManyFiles {
     fn drop(&mut self) {
-        let _ = setrlimit(Resource::Nofile, self.before.clone());
+        let _ = setrlimit(Resource::Nofile, self.before);
     }
 }
 

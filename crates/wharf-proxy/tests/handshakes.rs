@@ -171,7 +171,11 @@ fn an_upstream_may_have_any_certificate() {
     // Its issuer is known to nobody, and the host is another one.
     let client = upstream_client_config();
     let (seen, _) = shake(&tls, &client, "anything.localhost").unwrap();
-    assert_eq!(seen.alpn_protocol(), Some(&b"http/1.1"[..]), "more is not spoken to servers by TLS");
+    assert_eq!(
+        seen.alpn_protocol(),
+        Some(&b"http/1.1"[..]),
+        "more is not spoken to servers by TLS"
+    );
     let strict = Arc::new(self::client(&root, rustls::ALL_VERSIONS));
     assert!(shake(&tls, &strict, "anything.localhost").is_ok());
     let (_dir, _, stranger) = authority();
