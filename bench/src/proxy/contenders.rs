@@ -182,7 +182,7 @@ fn haproxy(world: &World) -> Result<Option<Contender>, Failure> {
 
 fn caddy(world: &World) -> Result<Option<Contender>, Failure> {
     let config = format!(
-        "{{\n\tadmin off\n\tauto_https off\n\tpersist_config off\n}}\n\
+        "{{\n\tadmin off\n\tauto_https off\n}}\n\
          http://:{CADDY} {{\n\treverse_proxy 127.0.0.1:{UPSTREAM}\n}}\n"
     );
     let file = world.path("Caddyfile");

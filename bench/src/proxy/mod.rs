@@ -48,8 +48,15 @@ impl Stage<'_> {
         (0..NAMES.len()).map(|row| self.start(row)).collect()
     }
 
+    /// Starts one. Of a peer that does not start it is said why, and the others are measured.
     fn start(&self, row: usize) -> Result<Option<Contender>, Failure> {
-        contenders::start(self.world, self.places, row)
+        match contenders::start(self.world, self.places, row) {
+            Err(failure) if row > OURS => {
+                println!("{}: {failure}\n", NAMES[row]);
+                Ok(None)
+            }
+            outcome => outcome,
+        }
     }
 }
 

@@ -20,6 +20,8 @@ const REQUESTS: u64 = 1_000_000;
 const WARM_UP: u64 = 100_000;
 const CROWD: usize = 32;
 const ROUTES: usize = 1000;
+/// Nobody reads them.
+const MAX_RECORDS: usize = 1;
 const SOCKETS: u16 = 9000;
 /// A client, the proxy and the server have these open; the proxy twice, and others besides.
 const FILES: u64 = 20_000;
@@ -120,7 +122,7 @@ fn route(number: usize) -> Route {
 /// The data plane alone, in this process: from a new route to the first answer by its name.
 fn routes(stage: &Stage<'_>) -> Result<Table, Failure> {
     let (routes, table) = watch::channel(Arc::new(RouteTable::default()));
-    let (records, _) = broadcast::channel(64);
+    let (records, _) = broadcast::channel(MAX_RECORDS);
     let pinned = Pinned::to(stage.places.proxy)?;
     let proxy = Proxy::start(Config {
         routes: table,
