@@ -15,16 +15,37 @@ const OWN: [&str; 2] = ["192.168.77.1", "fd77::1"];
 const NAME: &str = "project.local";
 
 /// Another machine, at the other end of a cable.
-struct Phone(Child);
+struct Phone(Background);
+
+/// A process that ends with its test, however that ends.
+struct Background(Child);
+
+impl Background {
+    /// Starts it and waits for its first line.
+    fn start(command: &mut Command) -> Background {
+        let command = command.stdin(Stdio::null()).stdout(Stdio::piped());
+        let mut child = Background(command.spawn().unwrap());
+        let mut line = [0];
+        while line != *b"\n" {
+            child.0.stdout.as_mut().unwrap().read_exact(&mut line).unwrap();
+        }
+        child
+    }
+}
+
+impl Drop for Background {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
 
 impl Phone {
     fn new(sandbox: &Sandbox) -> Phone {
         let mut command = Command::new("unshare");
         command.args(["--net", "sh", "-c", "echo up && exec sleep 100000"]);
-        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
-        child.stdout.as_mut().unwrap().read_exact(&mut [0; 3]).unwrap();
-        let phone = Phone(child);
-        let netns = phone.0.id().to_string();
+        let phone = Phone(Background::start(&mut command));
+        let netns = phone.0.0.id().to_string();
         let cable =
             ["link", "add", "wan0", "type", "veth", "peer", "name", "eth0", "netns", &netns];
         ip(sandbox.program("ip"), &cable);
@@ -36,12 +57,18 @@ impl Phone {
             ip(phone.program("ip"), &["link", "set", name, "up"]);
         }
         ip(sandbox.program("ip"), &["link", "set", "wan0", "up"]);
+        let shown = || {
+            let mut command = sandbox.program("ip");
+            command.args(["-br", "link", "show", "wan0"]);
+            answer(command).out.contains(" UP ").then_some(())
+        };
+        until(shown).expect("the kernel sees that there is a cable");
         phone
     }
 
     fn program(&self, program: &str) -> Command {
         let mut command = Command::new("nsenter");
-        command.arg(format!("--net=/proc/{}/ns/net", self.0.id())).arg(program);
+        command.arg(format!("--net=/proc/{}/ns/net", self.0.0.id())).arg(program);
         command
     }
 
@@ -51,13 +78,6 @@ impl Phone {
         let port = port.to_string();
         command.args(["-c", PROGRAM, address, &port, host, "GET", "/"]).args(fields);
         reply(&answer(command))
-    }
-}
-
-impl Drop for Phone {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
     }
 }
 
@@ -141,6 +161,7 @@ fn without_a_network_it_says_so_and_runs_and_is_there_when_one_comes() {
     let phone = Phone::new(&sandbox);
     let there = until(|| (phone.ask((OWN[0], 80), NAME, &[]).status == 200).then_some(()));
     there.expect("it looks for addresses while it runs");
+    run.said("OPEN TO THE LAN at http://project.local");
     ip(sandbox.program("ip"), &["link", "set", "wan0", "down"]);
     until(|| listeners(&sandbox).is_empty().then_some(())).expect("and for those that go");
     assert!(!run.ended());
@@ -154,11 +175,10 @@ fn a_port_that_one_address_has_no_more_gives_another_for_all() {
         "holder.py",
         "import socket\n\
          s = socket.create_server(('fd77::1', 80), family=socket.AF_INET6)\n\
-         open('held', 'w').close()\n\
+         print('held', flush=True)\n\
          s.accept()\n",
     );
-    let mut holder = sandbox.program("python3").arg("holder.py").spawn().unwrap();
-    until(|| sandbox.project().join("held").exists().then_some(())).unwrap();
+    let _holder = Background::start(sandbox.program("python3").arg("holder.py"));
     let run = sandbox.run(SERVER);
     let said = run.said("OPEN TO THE LAN");
     assert!(said.contains("http://project.local:4080 "), "{said}");
@@ -170,8 +190,6 @@ fn a_port_that_one_address_has_no_more_gives_another_for_all() {
     assert_eq!(reply.status, 200, "on loopback it is 80 all the same");
     let notes = sandbox.output(&["proxy", "status"]).out;
     assert!(notes.contains("[fd77::1]:80 cannot be had for the LAN"), "{notes}");
-    let _ = holder.kill();
-    let _ = holder.wait();
 }
 
 #[test]
@@ -194,11 +212,18 @@ fn what_keeps_it_to_this_machine_does_not_go_with_it() {
 }
 
 #[test]
-fn another_daemon_takes_over_what_is_open() {
+fn the_next_daemon_has_what_the_last_one_had() {
     let sandbox = Sandbox::new();
     let phone = Phone::new(&sandbox);
     let run = sandbox.run(SERVER);
     run.said("OPEN TO THE LAN");
+    let open = ["192.168.77.1 80", "fd77::1 80"];
+    for _ in 0..3 {
+        assert_eq!(sandbox.output(&["daemon", "restart"]).code, 0);
+        // Handed over: nobody is refused in between, and no other port is taken.
+        assert_eq!(phone.ask((OWN[0], 80), NAME, &[]).status, 200);
+        until(|| (listeners(&sandbox) == open).then_some(())).expect("the same as before");
+    }
     let pid = || sandbox.output(&["daemon", "status", "--json"]).json()["pid"].clone();
     let before = pid();
     sandbox::signal(u32::try_from(before.as_u64().unwrap()).unwrap(), "KILL");
@@ -208,11 +233,44 @@ fn another_daemon_takes_over_what_is_open() {
     assert_ne!(pid(), before);
 }
 
-/// Listens to the network as a resolver does. Asks again every second until all words were heard, or until
-/// the end if it does not ask.
+/// Who has that name already, at another address, and says so to everybody who asks.
+const RIVAL: &str = "\
+import socket, struct
+group, own = '224.0.0.251', socket.inet_aton('192.168.77.2')
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+s.bind(('', 5353))
+s.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, socket.inet_aton(group) + own)
+s.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, own)
+name = b'\\x07project\\x05local\\x00'
+print('listening', flush=True)
+while True:
+    data, _ = s.recvfrom(9000)
+    # A name may be shortened to its first label.
+    if data[2] & 0x80 or name[:8] not in data: continue
+    answer = name + struct.pack('!HHIH', 1, 0x8001, 120, 4) + socket.inet_aton('192.168.77.9')
+    s.sendto(struct.pack('!6H', 0, 0x8400, 0, 1, 0, 0) + answer, (group, 5353))
+";
+
+#[test]
+fn a_name_that_another_machine_has_is_told_of() {
+    let sandbox = Sandbox::new();
+    let phone = Phone::new(&sandbox);
+    let _rival = Background::start(phone.program("python3").args(["-c", RIVAL]));
+    let run = sandbox.run(SERVER);
+    run.said("OPEN TO THE LAN");
+    let told = until(|| {
+        let status = sandbox.output(&["proxy", "status"]).out;
+        status.contains("project.local is another machine's name").then_some(())
+    });
+    told.expect("the next look finds it");
+}
+
+/// Listens to the network as a resolver does, and asks again every second.
 const RESOLVER: &str = "\
 import socket, struct, sys, time
-kind, host, limit = sys.argv[1], sys.argv[2], float(sys.argv[3])
+host, limit, told = sys.argv[1], float(sys.argv[2]), open(sys.argv[3], 'w')
+def tell(*words): print(*words, file=told, flush=True)
 group = '224.0.0.251'
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -245,7 +303,7 @@ print('listening', flush=True)
 end = time.monotonic() + limit
 asked = 0
 while time.monotonic() < end:
-    if kind != 'goodbye' and time.monotonic() - asked > 1:
+    if time.monotonic() - asked > 1:
         asked = time.monotonic()
         for name, type in ((host, 1), (host, 28), ('_http._tcp.local', 12)):
             s.sendto(struct.pack('!6H', 0, 0, 1, 0, 0, 0) + labels(name) + struct.pack('!HH', type, 1), (group, 5353))
@@ -254,20 +312,40 @@ while time.monotonic() < end:
     if not data[2] & 0x80: continue
     for name, type, ttl, value, at, whole in records(data):
         if type == 1 and name == host:
-            print('A', socket.inet_ntoa(value), 'goodbye' if ttl == 0 else 'here', flush=True)
-        if type == 28 and name == host: print('AAAA', socket.inet_ntop(socket.AF_INET6, value), flush=True)
-        if type == 12: print('PTR', read(whole, at)[0], 'goodbye' if ttl == 0 else 'here', flush=True)
-        if type == 33: print('SRV', name, struct.unpack('!H', value[4:6])[0], flush=True)
+            tell('A', socket.inet_ntoa(value), 'goodbye' if ttl == 0 else 'here')
+        if type == 28 and name == host: tell('AAAA', socket.inet_ntop(socket.AF_INET6, value))
+        if type == 12: tell('PTR', read(whole, at)[0], 'goodbye' if ttl == 0 else 'here')
+        if type == 33: tell('SRV', name, struct.unpack('!H', value[4:6])[0])
 ";
+
+/// The interfaces on which somebody listens for multicast DNS (224.0.0.251, as the kernel writes it).
+fn asked_on(sandbox: &Sandbox) -> Vec<String> {
+    let mut command = sandbox.program("cat");
+    command.arg("/proc/net/igmp");
+    let mut device = String::new();
+    let mut found = Vec::new();
+    for line in answer(command).out.lines().skip(1) {
+        match line.starts_with(char::is_numeric) {
+            true => device = line.split_whitespace().nth(1).unwrap().to_owned(),
+            false if line.contains("FB0000E0") => found.push(device.clone()),
+            false => {}
+        }
+    }
+    found
+}
 
 #[test]
 fn the_phone_finds_the_name_and_hears_when_it_goes() {
     let sandbox = Sandbox::new();
     let phone = Phone::new(&sandbox);
+    // A tunnel to elsewhere, which nobody in this network is at the end of.
+    ip(sandbox.program("ip"), &["tuntap", "add", "mode", "tun", "tun0"]);
+    ip(sandbox.program("ip"), &["address", "add", "10.9.9.1", "peer", "10.9.9.2", "dev", "tun0"]);
+    ip(sandbox.program("ip"), &["link", "set", "tun0", "up"]);
     let heard = sandbox.dir().join("heard");
-    let mut resolver = phone.program("python3");
-    resolver.args(["-u", "-c", RESOLVER, "ask", NAME, "100"]);
-    let mut resolver = resolver.stdout(std::fs::File::create(&heard).unwrap()).spawn().unwrap();
+    let heard_by = heard.to_str().unwrap();
+    let arguments = ["-c", RESOLVER, NAME, "100", heard_by];
+    let _resolver = Background::start(phone.program("python3").args(arguments));
     let hears = |text: &str| {
         let found = until(|| {
             let heard = std::fs::read_to_string(&heard).unwrap_or_default();
@@ -277,18 +355,17 @@ fn the_phone_finds_the_name_and_hears_when_it_goes() {
             panic!("never heard `{text}`:\n{}", std::fs::read_to_string(&heard).unwrap())
         });
     };
-    hears("listening");
     let mut run = sandbox.run(SERVER);
     run.said("OPEN TO THE LAN");
     hears("A 192.168.77.1 here");
     hears("AAAA fd77::1");
     hears("PTR project._http._tcp.local here");
     hears("SRV project._http._tcp.local 80");
+    assert_eq!((listeners(&sandbox).len(), asked_on(&sandbox)), (2, vec!["wan0".to_owned()]));
     run.signal("TERM");
     run.code();
     hears("PTR project._http._tcp.local goodbye");
-    let _ = resolver.kill();
-    let _ = resolver.wait();
+    until(|| asked_on(&sandbox).is_empty().then_some(())).expect("nobody listens for questions");
 }
 
 #[test]

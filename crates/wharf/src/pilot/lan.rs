@@ -18,6 +18,8 @@ use crate::narrate;
 const PATIENCE: Duration = Duration::from_secs(6);
 /// Between two questions.
 const PAUSE: Duration = Duration::from_millis(100);
+/// Between two questions while nobody reaches it.
+const LATER: Duration = Duration::from_secs(2);
 /// How it is stopped.
 const STOP: &str =
     "to stop that, end it and run it without `--lan` (or `lan = true` in wharf.toml)";
@@ -72,17 +74,25 @@ impl Pilot {
     }
 }
 
+/// Where it is not reached at first it may be later: nothing is open without a word.
 async fn find(link: Rc<Link>, short: String, found: mpsc::Sender<Opening>) {
     let deadline = Instant::now() + PATIENCE;
+    let mut is_told = false;
     loop {
         let status = link.proxy_now().await;
-        let opening = status.as_ref().ok().and_then(|status| opening(status, &short));
-        if opening.is_some() || Instant::now() >= deadline {
-            let opening = opening.unwrap_or_else(|| Opening::No { why: unknown(status.is_ok()) });
-            // The pilot may be at its end.
-            return drop(found.send(opening).await);
+        let mut opening = status.as_ref().ok().and_then(|status| opening(status, &short));
+        if opening.is_none() && Instant::now() >= deadline {
+            opening = Some(Opening::No { why: unknown(status.is_ok()) });
         }
-        sleep(PAUSE).await;
+        let is_open = matches!(opening, Some(Opening::At { .. }));
+        if let Some(opening) = opening.filter(|_| is_open || !is_told) {
+            // The pilot may be at its end.
+            if found.send(opening).await.is_err() || is_open {
+                return;
+            }
+            is_told = true;
+        }
+        sleep(if is_told { LATER } else { PAUSE }).await;
     }
 }
 
