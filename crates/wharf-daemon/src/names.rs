@@ -35,7 +35,9 @@ pub(crate) fn table<'a>(
     };
     // Of two with the same host and path the first counts.
     let given = aliases.map(aliases::route);
-    let all = own(true).chain(lent).chain(lan).chain(given).chain(own(false));
+    let below = by_host.iter().filter(|(_, instance)| instance.access.wildcard);
+    let below = below.map(|(host, instance)| route(instance, &format!("*.{host}"), "/"));
+    let all = own(true).chain(lent).chain(lan).chain(given).chain(own(false)).chain(below);
     RouteTable::new(all.collect::<Vec<Route>>())
 }
 
@@ -305,6 +307,25 @@ mod tests {
             let table = of(&both);
             assert_eq!(&*table.find("web-shop.local", "/").unwrap().upstream.name, "web.shop");
         }
+    }
+
+    #[test]
+    fn names_below_its_own_lead_to_whoever_asks_for_them() {
+        let mut web = instance("web", "http://shop.localhost", State::Ready);
+        let api = instance("api", "http://api.shop.localhost", State::Ready);
+        assert!(of(&[web.clone()]).find("acme.shop.localhost", "/").is_none());
+        web.access.wildcard = true;
+        let table = of(&[web, api]);
+        let found = |host: &str| table.find(host, "/").unwrap().upstream.name.clone();
+        assert_eq!(
+            (&*found("acme.shop.localhost"), &*found("a.b.shop.localhost")),
+            ("shop", "shop")
+        );
+        assert_eq!(
+            &*found("api.shop.localhost"),
+            "api.shop",
+            "who has the name itself comes first"
+        );
     }
 
     #[test]

@@ -92,6 +92,8 @@ pub struct Access {
     pub h2c: bool,
     /// Paths of the project's own host that lead to it, such as `/api`.
     pub paths: Vec<String>,
+    /// Whether every name below its own leads to it as well, where nothing else has it.
+    pub wildcard: bool,
 }
 
 impl Default for Access {
@@ -103,6 +105,7 @@ impl Default for Access {
             origin_form: OriginForm::Plain,
             h2c: false,
             paths: Vec::new(),
+            wildcard: false,
         }
     }
 }

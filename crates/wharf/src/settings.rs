@@ -63,6 +63,9 @@ pub(crate) struct Service {
     /// Paths of the project's own host that lead to it.
     #[serde(default)]
     paths: Vec<String>,
+    /// Whether every name below its own leads to it as well.
+    #[serde(default)]
+    wildcard: bool,
     /// Whether it takes HTTP/2 in the clear.
     #[serde(default)]
     h2c: bool,
@@ -148,8 +151,8 @@ impl Settings {
                 .help("begin it with a slash, such as `/api`"));
         }
         let guarded = own.guard.or(self.guard) != Some(Guard::Off);
-        let Service { paths, h2c, lan, .. } = own;
-        Ok(Access { guarded, origins, paths, h2c, lan, ..Access::default() })
+        let Service { paths, wildcard, h2c, lan, .. } = own;
+        Ok(Access { guarded, origins, paths, wildcard, h2c, lan, ..Access::default() })
     }
 }
 
@@ -200,7 +203,7 @@ mod tests {
     #[test]
     fn a_service_says_who_may_ask_it() {
         let settings = of("origins = [\"https://a.example\"]\n[service.api]\nguard = \"off\"\n\
-             paths = [\"/api\"]\n")
+             paths = [\"/api\"]\nwildcard = true\n")
         .unwrap();
         let web = settings.access("web").unwrap();
         assert_eq!(
@@ -209,6 +212,7 @@ mod tests {
         );
         let api = settings.access("api").unwrap();
         assert_eq!((api.guarded, api.paths.as_slice()), (false, &["/api".into()][..]));
+        assert!(api.wildcard && !web.wildcard);
         for bad in ["origins = [\"a.example\"]", "origins = [\"https://a/x\"]"] {
             assert_eq!(of(bad).unwrap().access("web").unwrap_err().code, Code::Usage, "{bad}");
         }

@@ -264,3 +264,36 @@ fn a_service_may_be_asked_by_those_that_its_project_names() {
     let bad = sandbox.output(&["run", "--name", "web", "--", "true"]);
     assert_eq!(bad.code, 0, "another service's settings are nobody's trouble: {bad:?}");
 }
+
+#[test]
+fn when_descriptors_are_used_up_the_proxy_waits_and_goes_on() {
+    let sandbox = Sandbox::new();
+    // As many as leave no room for what 300 clients want.
+    let mut start = sandbox.program("prlimit");
+    start.args(["--nofile=150:150", env!("CARGO_BIN_EXE_wharf"), "daemon", "start"]);
+    assert_eq!(answer(start).code, 0);
+    let pid = daemon(&sandbox);
+    let mut run = sandbox.run(SERVER);
+    run.event("ready");
+    sandbox.file(
+        "crowd.py",
+        "import http.client, socket\n\
+         crowd = []\n\
+         for _ in range(300):\n\
+         \u{20}   one = socket.socket()\n\
+         \u{20}   one.connect(('127.0.0.1', 80))\n\
+         \u{20}   one.sendall(b'GET / HTTP/1.1\\r\\nHost: project.localhost\\r\\n')\n\
+         \u{20}   crowd.append(one)\n\
+         for one in crowd: one.close()\n\
+         client = http.client.HTTPConnection('127.0.0.1', 80, timeout=30)\n\
+         client.request('GET', '/', headers={'Host': 'project.localhost'})\n\
+         print(client.getresponse().status)\n",
+    );
+    let mut crowd = sandbox.program("python3");
+    crowd.arg("crowd.py");
+    let crowd = answer(crowd);
+    assert_eq!(crowd.out.trim(), "200", "{crowd:?}");
+    assert_eq!(daemon(&sandbox), pid, "it is the same daemon");
+    run.signal("TERM");
+    assert_eq!(run.code(), 143);
+}
