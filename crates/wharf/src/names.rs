@@ -21,7 +21,7 @@ const DJANGO: &str = "SECURE_PROXY_SSL_HEADER";
 /// In which form the server wants to hear of `https`.
 pub(crate) fn origin_form(plan: &LaunchPlan) -> OriginForm {
     let by_itself = plan.framework.as_ref().is_some_and(|one| FORWARDED.contains(&one.id))
-        && !plan.argv.iter().any(|word| is_flag(word));
+        && !plan.argv.iter().any(is_flag);
     match by_itself || django_reads_it(&plan.dir) {
         true => OriginForm::Forwarded,
         false => OriginForm::Plain,

@@ -402,7 +402,7 @@ fn an_answer_before_its_request_shifts_nothing() {
     let stage = Stage::new(|line| {
         if line.number == 0 {
             line.answer("early");
-            if let Some(request) = line.reader.request().ok() {
+            if let Ok(request) = line.reader.request() {
                 line.answer(&format!("late {}", request.target()));
                 line.note(Ok(request));
             }
