@@ -19,6 +19,9 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(60);
 /// How long a page may take until it is as it should be: a first page is compiled meanwhile.
 const SHOWN_WITHIN: Duration = Duration::from_secs(90);
 
+/// How long nothing may happen in a page that has come to rest.
+const QUIET: Duration = Duration::from_secs(1);
+
 /// How many messages of the browser may wait to be looked at.
 const MESSAGES_MAX: usize = 4096;
 
@@ -204,6 +207,43 @@ impl Browser {
             status: last["status"].as_u64().unwrap_or(0),
             protocol: text(&last["protocol"]),
         })
+    }
+
+    /// Waits until nothing has happened in the page for a while.
+    pub fn settled(&mut self, tab: &Tab) -> Result<(), String> {
+        let (mut count, mut since) = (0, Instant::now());
+        let settled = wait::until(Instant::now() + SHOWN_WITHIN, || {
+            self.drain();
+            let now = events(&self.heard, tab).count();
+            if now != count {
+                (count, since) = (now, Instant::now());
+            }
+            (since.elapsed() >= QUIET).then_some(())
+        });
+        settled.ok_or_else(|| "the page does not come to rest".to_owned())
+    }
+
+    /// What the page was told or has said that may be why it is not as it should be.
+    pub fn told(&mut self, tab: &Tab) -> String {
+        self.drain();
+        let mut text = String::new();
+        for (kind, about) in events(&self.heard, tab) {
+            let line = match kind {
+                "Network.loadingFailed" => format!("{} of {}", about["errorText"], about["type"]),
+                "Network.requestWillBeSent" => format!("asks {}", about["request"]["url"]),
+                "Network.webSocketCreated" => format!("opens {}", about["url"]),
+                "Network.webSocketClosed" => "a socket is closed".to_owned(),
+                "Network.webSocketFrameReceived" => {
+                    format!("gets {:.200}", about["response"]["payloadData"])
+                }
+                "Runtime.consoleAPICalled" => format!("says {:.300}", about["args"]),
+                "Runtime.exceptionThrown" => format!("throws {:.300}", about["exceptionDetails"]),
+                "Page.frameNavigated" => format!("shows {}", about["frame"]["url"]),
+                _ => continue,
+            };
+            text.push_str(&format!("\n    page| {line}"));
+        }
+        text
     }
 
     fn drain(&mut self) {

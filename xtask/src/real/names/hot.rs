@@ -38,13 +38,22 @@ pub fn prove(world: &mut World<'_>) -> Result<String, String> {
             open.push(visit(world, index, scheme)?);
         }
     }
+    // A client that has not yet said which state it is in is told to load the page again (Next.js).
+    for page in &open {
+        world.browser()?.settled(&page.tab)?;
+    }
     for site in &mut world.sites {
         let file = site.run.edit.as_deref().ok_or("the table names no file to edit")?;
         site.edit(file, WORDS[0], WORDS[1])?;
     }
     let mut said = Vec::new();
     for page in &open {
-        said.push(changed(world, page).map_err(|why| format!("{}: {why}", page.socket))?);
+        let changed = changed(world, page);
+        let told = match &changed {
+            Ok(_) => String::new(),
+            Err(_) => world.browser()?.told(&page.tab),
+        };
+        said.push(changed.map_err(|why| format!("{}: {why}{told}", page.socket))?);
     }
     Ok(said.join(", "))
 }

@@ -60,7 +60,8 @@ impl Site<'_> {
         &self.started.copy.identity
     }
 
-    /// Edits a file, as an editor does: every `from` becomes `to`.
+    /// Edits a file, as an editor does: every `from` becomes `to`. The new file takes the place of the old
+    /// one, since half a file is an error to whoever watches it.
     pub fn edit(&mut self, file: &str, from: &str, to: &str) -> Result<(), String> {
         let path = self.started.copy.folder.join(file);
         let wrong = |error| format!("cannot edit {}: {error}", path.display());
@@ -68,7 +69,10 @@ impl Site<'_> {
         if !text.contains(from) {
             return Err(format!("there is no `{from}` in {}", path.display()));
         }
-        fs::write(&path, text.replace(from, to)).map_err(wrong)?;
+        // Outside of the project, where nobody watches.
+        let new = self.started.copy.stdout.with_file_name("edited");
+        fs::write(&new, text.replace(from, to)).map_err(wrong)?;
+        fs::rename(&new, &path).map_err(wrong)?;
         self.edited.insert(path);
         Ok(())
     }
