@@ -224,6 +224,15 @@ fn the_next_daemon_has_what_the_last_one_had() {
         assert_eq!(phone.ask((OWN[0], 80), NAME, &[]).status, 200);
         until(|| (listeners(&sandbox) == open).then_some(())).expect("the same as before");
     }
+    drop(run);
+}
+
+#[test]
+fn a_killed_daemon_comes_back_with_what_was_open() {
+    let sandbox = Sandbox::new();
+    let phone = Phone::new(&sandbox);
+    let run = sandbox.run(SERVER);
+    run.said("OPEN TO THE LAN");
     let pid = || sandbox.output(&["daemon", "status", "--json"]).json()["pid"].clone();
     let before = pid();
     sandbox::signal(u32::try_from(before.as_u64().unwrap()).unwrap(), "KILL");
