@@ -100,7 +100,8 @@ pub(crate) async fn accept(
     capacity: Rc<Capacity>,
 ) -> io::Result<()> {
     front.listener.set_nonblocking(true)?;
-    let port = front.listener.local_addr()?.port();
+    let address = front.listener.local_addr()?;
+    let (port, everywhere) = (address.port(), address.ip().is_unspecified());
     let listener = TcpListener::from_std(front.listener)?;
     let mut tls = front.tls;
     let mut draining = shared.draining.clone();
@@ -118,7 +119,10 @@ pub(crate) async fn accept(
         match accepted {
             Ok((stream, client)) => {
                 let place = capacity.take();
-                let door = door(client, tls.is_some(), port, front.lan);
+                // On every address of this machine the one that was dialled says from where it is.
+                let near = !everywhere
+                    || stream.local_addr().is_ok_and(|own| own.ip().to_canonical().is_loopback());
+                let door = door(client, tls.is_some(), port, front.lan || !near);
                 let acceptor = tls.as_ref().and_then(|tls| tls.borrow().clone());
                 let (shared, tls) = (shared.clone(), acceptor.map(TlsAcceptor::from));
                 tokio::task::spawn_local(async move {

@@ -149,6 +149,7 @@ impl Run {
             interrupts: 0,
             last_interrupt: None,
             exposed: BTreeSet::new(),
+            doubtful: Vec::new(),
             verdict: None,
         };
         let outcome = pilot.stay(&self.orders).await;

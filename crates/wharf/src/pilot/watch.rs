@@ -55,6 +55,8 @@ pub(super) struct Pilot {
     pub(super) interrupts: u32,
     pub(super) last_interrupt: Option<Instant>,
     pub(super) exposed: BTreeSet<(std::net::IpAddr, u16)>,
+    /// Listeners beyond loopback that may be there for a moment only, and since when.
+    pub(super) doubtful: Vec<(Listener, Instant)>,
     /// Pairs that were told: the port that the program named, the port that it has.
     pub(super) named: BTreeSet<(u16, u16)>,
     /// What a person should know of the port, if the program uses it.
@@ -67,6 +69,17 @@ pub(super) struct Pilot {
     pub(super) lingers: bool,
     /// Why wharf itself ended the server, where it did.
     pub(super) verdict: Option<Report>,
+}
+
+/// How long a listener beyond loopback is there before it is told of.
+const LASTING: Duration = Duration::from_millis(500);
+
+/// When the oldest of these has been there long enough.
+async fn past_doubt(doubtful: &[(Listener, Instant)]) {
+    match doubtful.first() {
+        Some((_, since)) => tokio::time::sleep_until((*since + LASTING).into()).await,
+        None => std::future::pending().await,
+    }
 }
 
 impl Pilot {
@@ -89,6 +102,7 @@ impl Pilot {
                     self.handle.order(Order::Restart);
                 }
                 Some(group) = self.groups.recv() => self.handle.regroup(group),
+                () = past_doubt(&self.doubtful) => self.tell_exposed(LASTING),
                 Some(opening) = self.openings.recv() => self.opened(&opening),
                 received = orders.next() => {
                     if self.lingers {
@@ -169,6 +183,7 @@ impl Pilot {
             Update::Closed(listener) => {
                 let (address, port) = (listener.address, listener.port);
                 self.events.write(EventKind::Closed { address, port });
+                self.doubtful.retain(|(other, _)| other != &listener);
                 self.change(|instance| {
                     instance.listeners.retain(|other| other != &listener);
                 });
@@ -247,10 +262,26 @@ impl Pilot {
             pid: listener.pid.unwrap_or_default(),
         });
         self.change(|instance| instance.listeners.push(listener.clone()));
-        if listener.exposure() != Exposure::Loopback
-            && self.exposed.insert((listener.address, listener.port))
-        {
-            self.exposed(&listener);
+        if listener.exposure() != Exposure::Loopback {
+            self.doubtful.push((listener, Instant::now()));
+        }
+        if self.loopback_only {
+            self.tell_exposed(Duration::ZERO);
+        }
+    }
+
+    /// Tells of those that have been there for so long. Some programs try an address before they take another
+    /// one (Vite), and what is gone again is nobody's concern.
+    fn tell_exposed(&mut self, lasting: Duration) {
+        let (lasts, rest) = std::mem::take(&mut self.doubtful)
+            .into_iter()
+            .partition(|(_, since)| since.elapsed() >= lasting);
+        self.doubtful = rest;
+        let lasts: Vec<(Listener, Instant)> = lasts;
+        for (listener, _) in lasts {
+            if self.exposed.insert((listener.address, listener.port)) {
+                self.exposed(&listener);
+            }
         }
     }
 
@@ -363,6 +394,7 @@ impl Pilot {
             instance.url.clone_from(&url);
             instance.direct_url.clone_from(&direct_url);
         });
+        self.tell_exposed(Duration::ZERO);
         let note = match answer {
             Answer::Http(status) if status >= 500 => format!(", answers with status {status}"),
             Answer::NotHttp => ", does not speak HTTP".to_owned(),
