@@ -169,7 +169,7 @@ fn haproxy(world: &World) -> Result<Option<Contender>, Failure> {
     let config = format!(
         "global\n  nbthread 1\n  maxconn 9500\ndefaults\n  mode http\n  timeout connect 5s\n\
          \x20 timeout client 1h\n  timeout server 1h\n  timeout tunnel 1h\n\
-         \x20 option http-keep-alive\n  http-reuse always\n\
+         \x20 option http-keep-alive\n  option http-no-delay\n  http-reuse always\n\
          frontend front\n  bind 127.0.0.1:{HAPROXY}\n  default_backend back\n\
          backend back\n  option forwardfor\n  http-request set-header X-Forwarded-Proto http\n\
          \x20 server server 127.0.0.1:{UPSTREAM} pool-max-conn 512\n"

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::contenders::{Contender, HAPROXY_ROW, NAMES, NGINX_ROW, OURS, resident};
 use super::load::{ends_of_head, percentile};
 use super::place::Pinned;
-use super::{Stage, rows};
+use super::{Stage, rows, turn};
 use crate::Failure;
 use crate::clock::{self, Rounds};
 use crate::figures::{self, Aim, Table};
@@ -37,7 +37,9 @@ pub(crate) fn memory(stage: &Stage<'_>) -> Result<Vec<Table>, Failure> {
         std::thread::sleep(SETTLED);
         let Some(before) = resident(&contender)? else { continue };
         idle.add(row - OURS, before);
-        let sockets = open(&contender, SOCKETS)?;
+        let Some(sockets) = turn(row, &mut Vec::new(), || open(&contender, SOCKETS))? else {
+            continue;
+        };
         std::thread::sleep(SETTLED);
         let after = resident(&contender)?.unwrap_or(f64::NAN);
         each.add(row - OURS, (after - before) * 1048.576 / f64::from(SOCKETS));
@@ -98,9 +100,10 @@ pub(crate) fn events(all: &[Option<Contender>]) -> Result<Vec<Table>, Failure> {
     let mut half = half.compare(OURS, HAPROXY_ROW).compare(OURS, NGINX_ROW);
     let most = table("proxy: 99 of 100 events of a stream take at most (µs)");
     let mut most = most.compare(OURS, HAPROXY_ROW).compare(OURS, NGINX_ROW);
+    let mut out = Vec::new();
     for _ in Rounds::new(3, 5, Duration::from_secs(20)) {
         for (row, contender) in rows(all) {
-            let mut took = listen(contender)?;
+            let Some(mut took) = turn(row, &mut out, || listen(contender))? else { continue };
             half.add(row, percentile(&mut took, 50));
             most.add(row, percentile(&mut took, 99));
         }

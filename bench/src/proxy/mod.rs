@@ -27,6 +27,8 @@ const TURN: Duration = Duration::from_millis(700);
 /// The same with bodies.
 const BODY_TURN: Duration = Duration::from_millis(500);
 const NEVER: u64 = u64::MAX;
+/// How often a turn is tried.
+const ATTEMPTS: usize = 3;
 
 /// What all measurements need.
 pub(crate) struct Stage<'a> {
@@ -111,11 +113,15 @@ fn requests(all: &[Option<Contender>], connections: usize) -> Result<Vec<Table>,
     let mut p50 = p50.compare_for(OURS, HAPROXY_ROW, Aim::AtMost(1.0)).compare(OURS, NGINX_ROW);
     let p99 = table(&format!("{title}: 99 of 100 take at most (µs)"));
     let mut p99 = p99.compare(OURS, HAPROXY_ROW).compare(OURS, NGINX_ROW);
+    let mut out = Vec::new();
     for _ in Rounds::new(3, 9, Duration::from_secs(28)) {
         for (row, contender) in rows(all) {
-            let before = contender.processor_time()?;
-            let mut outcome = contender.load("/", connections).run(TURN, NEVER)?;
-            let took = contender.processor_time()? - before;
+            let asked = turn(row, &mut out, || {
+                let before = contender.processor_time()?;
+                let outcome = contender.load("/", connections).run(TURN, NEVER)?;
+                Ok((outcome, contender.processor_time()? - before))
+            })?;
+            let Some((mut outcome, took)) = asked else { continue };
             rate.add(row, outcome.rate());
             if row != DIRECT {
                 // What was asked to warm up, and what was under way, has its share.
@@ -130,6 +136,29 @@ fn requests(all: &[Option<Contender>], connections: usize) -> Result<Vec<Table>,
         }
     }
     Ok(if connections == 1 { vec![rate, p50, p99] } else { vec![rate, cost] })
+}
+
+/// Lets somebody have a turn. A peer that fails again and again is left out from then on, and it is said.
+fn turn<T>(
+    row: usize,
+    out: &mut Vec<usize>,
+    take: impl Fn() -> Result<T, Failure>,
+) -> Result<Option<T>, Failure> {
+    if out.contains(&row) {
+        return Ok(None);
+    }
+    let again = (0..ATTEMPTS).find_map(|attempt| match take() {
+        Err(_) if attempt + 1 < ATTEMPTS => None,
+        outcome => Some(outcome),
+    });
+    match again {
+        Some(Err(failure)) if row > OURS => {
+            println!("{} is left out: {failure}\n", NAMES[row]);
+            out.push(row);
+            Ok(None)
+        }
+        outcome => outcome.transpose(),
+    }
 }
 
 /// Those that are there, by row.
@@ -147,10 +176,13 @@ fn bodies(
     let mut rate = table(&format!("proxy: bodies of {size} (MB per second)")).decimals(0);
     rate = rate.compare_for(OURS, NGINX_ROW, Aim::Times(1.0)).compare(OURS, HAPROXY_ROW);
     rate = rate.compare(OURS, PORTLESS_ROW);
+    let mut out = Vec::new();
     for _ in Rounds::new(3, rounds, Duration::from_secs(25)) {
         for (row, contender) in rows(all) {
-            let outcome = contender.load(path, connections).run(BODY_TURN, NEVER)?;
-            rate.add(row, outcome.throughput());
+            let load = contender.load(path, connections);
+            if let Some(outcome) = turn(row, &mut out, || load.run(BODY_TURN, NEVER))? {
+                rate.add(row, outcome.throughput());
+            }
         }
     }
     Ok(rate)
