@@ -195,7 +195,16 @@ fn endless_answer() {
 
 /// A client that only asks and never listens is not heard any more at some point.
 fn endless_requests() {
-    let stage = Stage::echo();
+    // The answers are long: a few hundred fill what the system holds for a client that reads none. The
+    // stage remembers every request, and tens of thousands would be what is weighed here.
+    let stage = Stage::new(|line: &mut Line| {
+        while let Some(message) = line.request() {
+            match message.target() == "/next" {
+                true => line.answer("GET /next"),
+                false => line.answer(&"x".repeat(BLOCK)),
+            }
+        }
+    });
     let mut client = stage.client();
     client.stream.set_write_timeout(Some(std::time::Duration::from_millis(300))).unwrap();
     let block = get("/a").repeat(1000);
