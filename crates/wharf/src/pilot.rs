@@ -150,6 +150,7 @@ impl Run {
             last_interrupt: None,
             exposed: BTreeSet::new(),
             doubtful: Vec::new(),
+            rests_at: None,
             verdict: None,
         };
         let outcome = pilot.stay(&self.orders).await;

@@ -57,6 +57,8 @@ pub(super) struct Pilot {
     pub(super) exposed: BTreeSet<(std::net::IpAddr, u16)>,
     /// Listeners beyond loopback that may be there for a moment only, and since when.
     pub(super) doubtful: Vec<(Listener, Instant)>,
+    /// When what was needed to become ready is no longer needed.
+    pub(super) rests_at: Option<Instant>,
     /// Pairs that were told: the port that the program named, the port that it has.
     pub(super) named: BTreeSet<(u16, u16)>,
     /// What a person should know of the port, if the program uses it.
@@ -74,12 +76,19 @@ pub(super) struct Pilot {
 /// How long a listener beyond loopback is there before it is told of.
 const LASTING: Duration = Duration::from_millis(500);
 
-/// When the oldest of these has been there long enough.
-async fn past_doubt(doubtful: &[(Listener, Instant)]) {
-    match doubtful.first() {
-        Some((_, since)) => tokio::time::sleep_until((*since + LASTING).into()).await,
+/// How long after its server is ready the pilot has told everybody.
+const REST: Duration = Duration::from_secs(1);
+
+async fn at(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => tokio::time::sleep_until(moment.into()).await,
         None => std::future::pending().await,
     }
+}
+
+/// When the oldest of these has been there long enough.
+async fn past_doubt(doubtful: &[(Listener, Instant)]) {
+    at(doubtful.first().map(|(_, since)| *since + LASTING)).await;
 }
 
 impl Pilot {
@@ -103,6 +112,10 @@ impl Pilot {
                 }
                 Some(group) = self.groups.recv() => self.handle.regroup(group),
                 () = past_doubt(&self.doubtful) => self.tell_exposed(LASTING),
+                () = at(self.rests_at) => {
+                    self.rests_at = None;
+                    wharf_os::own_memory::give_back_code();
+                }
                 Some(opening) = self.openings.recv() => self.opened(&opening),
                 received = orders.next() => {
                     if self.lingers {
@@ -410,9 +423,7 @@ impl Pilot {
         }
         self.ask_for_the_lan();
         // From here on the pilot mostly waits, for as long as its server runs.
-        if self.launches <= 1 && !again {
-            wharf_os::own_memory::give_back_code();
-        }
+        self.rests_at = Some(Instant::now() + REST);
         let port = listener.port;
         self.events.write(EventKind::Ready { port, url, direct_url, ready_ms, http_status });
     }
