@@ -19,6 +19,7 @@ use crate::http2;
 use crate::limits::{ACCEPT_PAUSE, FIRST_BUFFER, HANDSHAKE_TIMEOUT};
 use crate::reach::Door;
 use crate::shared::Shared;
+use crate::tls;
 
 /// The first bytes of HTTP/2 (RFC 9113, section 3.4).
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -152,13 +153,18 @@ async fn gone(over: &mut Option<Ended>) {
 }
 
 fn door(client: SocketAddr, https: bool, port: u16, lan: bool) -> Door {
-    Door { arrival: Arrival { client: client.ip(), https, port }, lan }
+    Door { arrival: Arrival { client: client.ip(), https, port }, shown: None, lan }
 }
 
-async fn welcome(mut stream: TcpStream, tls: Option<TlsAcceptor>, door: Door, shared: Rc<Shared>) {
+async fn welcome(
+    mut stream: TcpStream,
+    tls: Option<TlsAcceptor>,
+    mut door: Door,
+    shared: Rc<Shared>,
+) {
     // Small answers must not wait for a larger one.
     let _ = stream.set_nodelay(true);
-    let Some(tls) = tls else {
+    let Some(acceptor) = tls else {
         return plain(stream, door, shared).await;
     };
     let mut first = [0];
@@ -167,7 +173,8 @@ async fn welcome(mut stream: TcpStream, tls: Option<TlsAcceptor>, door: Door, sh
         Ok(Ok(1)) => return crate::http1::serve::send_to_https(&mut stream, door, &shared).await,
         _ => return,
     }
-    let Ok(Ok(stream)) = timeout(HANDSHAKE_TIMEOUT, tls.accept(stream)).await else { return };
+    let Ok(Ok(stream)) = timeout(HANDSHAKE_TIMEOUT, acceptor.accept(stream)).await else { return };
+    door.shown = stream.get_ref().1.server_name().map(|name| tls::host(name).into());
     match stream.get_ref().1.alpn_protocol() {
         Some(b"h2") => http2::serve(stream, BytesMut::new(), door, shared).await,
         _ => serve(stream, BytesMut::new(), door, shared).await,

@@ -32,7 +32,7 @@ use crate::upstream::{Connection, Stream};
 /// Answers one request.
 pub(super) async fn answer(
     request: Request<Incoming>,
-    door: Door,
+    door: &Door,
     shared: &Rc<Shared>,
 ) -> Response<Out> {
     let begun = Instant::now();
@@ -60,7 +60,7 @@ pub(super) async fn answer(
 /// One request on its way.
 struct Ask<'a> {
     asked: &'a Asked<'a>,
-    door: Door,
+    door: &'a Door,
     shared: &'a Rc<Shared>,
     begun: Instant,
 }
@@ -363,7 +363,7 @@ fn record(
     head: &Head<'_>,
     status: u16,
     route: Option<&Route>,
-    door: Door,
+    door: &Door,
     begun: Instant,
 ) -> Record {
     Record {
