@@ -19,6 +19,7 @@ use super::request::{Asked, Origin};
 use super::{onward, socket};
 use crate::forward::{self, Rules};
 use crate::head::{Head, all};
+use crate::http1::chunked::may_trail;
 use crate::http1::parse::{self, Finder, Found, Framing};
 use crate::http1::write;
 use crate::limits::MAX_HEAD;
@@ -313,7 +314,8 @@ async fn pump(
                     let trailers = frame.into_trailers().ok()?;
                     if chunked {
                         out.extend_from_slice(b"0\r\n");
-                        for (name, value) in &trailers {
+                        let may = |(name, _): &(&HeaderName, _)| may_trail(name.as_str());
+                        for (name, value) in trailers.iter().filter(may) {
                             write::field(&mut out, name.as_str(), value.as_bytes());
                         }
                         out.extend_from_slice(b"\r\n");
