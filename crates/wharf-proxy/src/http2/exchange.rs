@@ -14,7 +14,7 @@ use hyper::{Request, Response, StatusCode};
 use tokio::io::{AsyncWriteExt, WriteHalf};
 use wharf_model::{Protocol, Route};
 
-use super::body::{FromHttp1, Out, Source};
+use super::body::{FromHttp1, Out, Pump, Source};
 use super::request::{Asked, Origin};
 use super::{onward, socket};
 use crate::forward::{self, Rules};
@@ -160,7 +160,7 @@ impl Ask<'_> {
                 let body = body.take().ok_or(Trouble::Lost)?;
                 let (reading, writing) = connection.split();
                 let pump = pump(body, writing, head, framing == Framing::Chunked);
-                Source::Half(reading, tokio::task::spawn_local(pump))
+                Source::Half(reading, Pump::start(pump))
             }
         };
         loop {
