@@ -82,6 +82,11 @@ impl Ask<'_> {
         };
         let wanted = visit.route()?;
         if wants_http2(&wanted, &head) {
+            if self.asked.upgrade {
+                let name = wanted.upstream.name.clone();
+                let why = "a WebSocket over HTTP/2 is not spoken to servers";
+                return Err(Refusal::BadAnswer { name, why });
+            }
             let (route, sender) = onward::connect(&visit).await?;
             return self.onward(&route, sender, body).await;
         }
@@ -181,6 +186,10 @@ impl Ask<'_> {
                 }
                 101 => return Err(Trouble::Bad("it changes the protocol, which nobody asked for")),
                 100..=199 => {}
+                // For the client it would be one that is open (RFC 8441, section 5).
+                200..=299 if self.asked.upgrade => {
+                    return Err(Trouble::Bad("it answers a WebSocket with something else"));
+                }
                 _ => return self.answered(route, &answer, source),
             }
         }
@@ -243,7 +252,10 @@ impl Ask<'_> {
             _ => {}
         }
         forward::request_fields(&self.asked.fields, &self.rules(route), &mut |name, value| {
-            write::field(&mut out, name, value);
+            // There is to be one, and the client of HTTP/2 has none (RFC 8441, section 5).
+            if !(self.asked.upgrade && name == "sec-websocket-key") {
+                write::field(&mut out, name, value);
+            }
         });
         if self.asked.upgrade {
             write::field(&mut out, "sec-websocket-key", socket::key().as_bytes());
