@@ -11,6 +11,7 @@
 
 pub mod client;
 pub mod message;
+pub mod tls;
 pub mod upstream;
 
 use std::net::{SocketAddr, TcpListener};
@@ -42,6 +43,7 @@ impl Ownership for Anybody {
 }
 
 /// A proxy that runs, and its front.
+#[derive(Debug)]
 pub struct House {
     pub port: u16,
     pub routes: watch::Sender<Arc<RouteTable>>,
@@ -86,6 +88,15 @@ impl House {
 
     fn front(&self, listener: TcpListener, lan: bool) {
         self.proxy.open(Front { listener, tls: None, lan }).expect("a proxy that runs");
+    }
+
+    /// Another front, by TLS: its port.
+    pub fn tls(&self) -> u16 {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let tls = Some(tls::shown().config.subscribe());
+        self.proxy.open(Front { listener, tls, lan: false }).expect("a proxy that runs");
+        port
     }
 
     /// Another front, which could be reached from beyond this machine: its port.
