@@ -1,6 +1,5 @@
 //! The chunked coding (RFC 9112, section 7.1), read by its grammar and nothing more.
 
-use crate::head::Field;
 use crate::limits::{MAX_CHUNK_EXTENSIONS, MAX_CHUNK_LINE, MAX_TRAILERS};
 
 /// Reads a chunked body, whatever pieces it arrives in.

@@ -157,6 +157,11 @@ impl Raw {
         }
     }
 
+    /// Reads to the end, whatever comes.
+    pub(crate) fn drain(&mut self) {
+        while self.read(&mut [0]).is_some() {}
+    }
+
     /// What becomes of a stream.
     pub(crate) fn fate(&mut self, stream: u32) -> Fate {
         loop {
