@@ -131,7 +131,12 @@ impl<C: Io> Client<C> {
         loop {
             let head = match self.head(&mut watch).await {
                 Ok(head) => head,
-                Err(NoHead::Gone) => return Ok(()),
+                Err(NoHead::Gone) => {
+                    // TLS has a word for a clean end, which a client waits for. One that does not even
+                    // take that is not waited for.
+                    let _ = timeout_at(Instant::now() + LINGER, self.stream.shutdown()).await;
+                    return Ok(());
+                }
                 Err(NoHead::Refused(refusal)) => {
                     return self.last_word(&page::bare(&refusal), true).await;
                 }
