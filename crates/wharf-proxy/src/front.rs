@@ -19,6 +19,7 @@ use crate::http2;
 use crate::limits::{ACCEPT_PAUSE, FIRST_BUFFER, HANDSHAKE_TIMEOUT};
 use crate::reach::Door;
 use crate::shared::Shared;
+use crate::tls;
 
 /// The first bytes of HTTP/2 (RFC 9113, section 3.4).
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -156,13 +157,18 @@ async fn gone(over: &mut Option<Ended>) {
 }
 
 fn door(client: SocketAddr, https: bool, port: u16, lan: bool) -> Door {
-    Door { arrival: Arrival { client: client.ip(), https, port }, lan }
+    Door { arrival: Arrival { client: client.ip(), https, port }, shown: None, lan }
 }
 
-async fn welcome(mut stream: TcpStream, tls: Option<TlsAcceptor>, door: Door, shared: Rc<Shared>) {
+async fn welcome(
+    mut stream: TcpStream,
+    tls: Option<TlsAcceptor>,
+    mut door: Door,
+    shared: Rc<Shared>,
+) {
     // Small answers must not wait for a larger one.
     let _ = stream.set_nodelay(true);
-    let Some(tls) = tls else {
+    let Some(acceptor) = tls else {
         return plain(stream, door, shared).await;
     };
     let mut first = [0];
@@ -171,7 +177,8 @@ async fn welcome(mut stream: TcpStream, tls: Option<TlsAcceptor>, door: Door, sh
         Ok(Ok(1)) => return crate::http1::serve::send_to_https(&mut stream, door, &shared).await,
         _ => return,
     }
-    let Ok(Ok(stream)) = timeout(HANDSHAKE_TIMEOUT, tls.accept(stream)).await else { return };
+    let Ok(Ok(stream)) = timeout(HANDSHAKE_TIMEOUT, acceptor.accept(stream)).await else { return };
+    door.shown = stream.get_ref().1.server_name().map(|name| tls::host(name).into());
     match stream.get_ref().1.alpn_protocol() {
         Some(b"h2") => http2::serve(stream, BytesMut::new(), door, shared).await,
         _ => serve(stream, BytesMut::new(), door, shared).await,
@@ -205,5 +212,64 @@ async fn speaks_http2<C: Io>(stream: &mut C, input: &mut BytesMut) -> io::Result
         if stream.read_buf(input).await? == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::SystemTime;
+
+    use tokio::io::AsyncWriteExt;
+    use tokio::sync::broadcast;
+    use tokio::time::Instant;
+    use wharf_model::{RouteTable, Upstream};
+
+    use super::*;
+    use crate::record::Log;
+    use crate::upstream::{Ownership, Upstreams};
+    use crate::{Ca, Tls};
+
+    struct Anybody;
+
+    impl Ownership for Anybody {
+        fn verify(&self, _: &Upstream, _: SocketAddr) -> Result<(), String> {
+            Ok(())
+        }
+    }
+
+    /// A client that says this by TLS and then nothing more: how long it is waited for. Time passes only
+    /// when nothing else happens.
+    fn lasts(said: &'static [u8]) -> std::time::Duration {
+        let dir = tempfile::tempdir().unwrap();
+        let ca = Ca::create(&dir.path().join("ca"), "anna@laptop", SystemTime::now()).unwrap();
+        let acceptor = TlsAcceptor::from(Tls::new(ca, |_| true).server_config());
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        let runtime = runtime.enable_all().start_paused(true).build().unwrap();
+        tokio::task::LocalSet::new().block_on(&runtime, async {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+            client.write_all(said).await.unwrap();
+            let (stream, address) = listener.accept().await.unwrap();
+            let (_routes, table) = watch::channel(Arc::new(RouteTable::default()));
+            let (_drain, draining) = watch::channel(false);
+            let log = Log::new(broadcast::channel(1).0);
+            let upstreams = Upstreams::new(Arc::new(Anybody), None);
+            let shared = Rc::new(Shared::new(table, upstreams, log, draining));
+            let begun = Instant::now();
+            welcome(stream, Some(acceptor), door(address, true, 443, false), shared).await;
+            begun.elapsed()
+        })
+    }
+
+    #[test]
+    fn a_handshake_that_stands_still_is_ended() {
+        let limit = HANDSHAKE_TIMEOUT;
+        for said in [&b""[..], b"\x16", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"] {
+            let lasted = lasts(said);
+            // The first byte and the handshake have the time once each.
+            assert!(lasted >= limit && lasted <= 2 * limit, "{said:?}: {lasted:?}");
+        }
+        assert!(lasts(b"\x16\x03\x01\xff\xff") < limit, "what is no handshake is ended at once");
     }
 }

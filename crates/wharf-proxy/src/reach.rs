@@ -1,6 +1,7 @@
 //! From a name to a connection: which route, whether it serves, and waiting for it within bounds.
 
 use std::cell::Cell;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use tokio::sync::watch;
@@ -19,9 +20,11 @@ use crate::upstream::{Connection, NoConnection};
 type Routes = watch::Receiver<Arc<RouteTable>>;
 
 /// How a connection came in.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Door {
     pub(crate) arrival: Arrival,
+    /// The one host that the client was shown a certificate for, in lower case, where it came by TLS.
+    pub(crate) shown: Option<Rc<str>>,
     /// Whether the front can be reached from beyond this machine.
     pub(crate) lan: bool,
 }
@@ -29,7 +32,7 @@ pub(crate) struct Door {
 /// A request that wants to go somewhere.
 pub(crate) struct Visit<'a> {
     pub(crate) shared: &'a Shared,
-    pub(crate) door: Door,
+    pub(crate) door: &'a Door,
     pub(crate) authority: &'a Authority,
     pub(crate) head: &'a Head<'a>,
     /// A WebSocket that is about to be opened.
@@ -42,6 +45,10 @@ impl Visit<'_> {
         let table = self.shared.table();
         let Authority { host, port } = self.authority;
         if port.is_some_and(|port| port != self.door.arrival.port) {
+            return Err(Refusal::Unknown);
+        }
+        // The certificate says nothing of other hosts (RFC 9110, section 7.4).
+        if self.door.shown.as_ref().is_some_and(|shown| **shown != **host) {
             return Err(Refusal::Unknown);
         }
         let found = table.find(host, self.head.target);

@@ -63,15 +63,23 @@ impl fmt::Debug for Resolver {
     }
 }
 
+/// The host that a server name stands for, which names have in one form only.
+pub(crate) fn host(name: &str) -> String {
+    let mut host = name.to_ascii_lowercase();
+    if host.ends_with('.') {
+        host.pop();
+    }
+    host
+}
+
 impl ResolvesServerCert for Resolver {
     /// `None` ends the handshake with an alert.
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         // An address is no host name (RFC 6066, section 3), and rustls gives none for it.
-        let host = hello.server_name()?.to_ascii_lowercase();
-        let host = host.strip_suffix('.').unwrap_or(&host);
-        if !(self.knows)(host) {
+        let host = host(hello.server_name()?);
+        if !(self.knows)(&host) {
             return None;
         }
-        self.leaves.get(host, (self.clock)()).ok()
+        self.leaves.get(&host, (self.clock)()).ok()
     }
 }

@@ -4,10 +4,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
+use rustls::client::{
+    ClientSessionMemoryCache, ClientSessionStore, Resumption, Tls12ClientSessionValue,
+    Tls13ClientSessionValue,
+};
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{
-    AlertDescription, ClientConfig, ClientConnection, Error, HandshakeKind, ProtocolVersion,
-    RootCertStore, ServerConnection, SupportedProtocolVersion,
+    AlertDescription, ClientConfig, ClientConnection, Error, HandshakeKind, NamedGroup,
+    ProtocolVersion, RootCertStore, ServerConnection, SupportedProtocolVersion,
 };
 use wharf_proxy::{Ca, Tls, upstream_client_config};
 
@@ -137,6 +141,71 @@ fn a_session_ends_with_the_registration() {
         assert_eq!(again.handshake_kind(), Some(HandshakeKind::Resumed), "{version:?}");
         registered.store(false, Ordering::SeqCst);
         assert!(alerted(shake(&tls, &client, "shop.localhost")), "{version:?}");
+    }
+}
+
+/// Gives every host the session of whichever was there last.
+#[derive(Debug)]
+struct Confused(ClientSessionMemoryCache);
+
+impl Confused {
+    fn only() -> ServerName<'static> {
+        ServerName::try_from("any.localhost").unwrap()
+    }
+}
+
+impl ClientSessionStore for Confused {
+    fn set_kx_hint(&self, _: ServerName<'static>, group: NamedGroup) {
+        self.0.set_kx_hint(Self::only(), group);
+    }
+
+    fn kx_hint(&self, _: &ServerName<'_>) -> Option<NamedGroup> {
+        self.0.kx_hint(&Self::only())
+    }
+
+    fn set_tls12_session(&self, _: ServerName<'static>, value: Tls12ClientSessionValue) {
+        self.0.set_tls12_session(Self::only(), value);
+    }
+
+    fn tls12_session(&self, _: &ServerName<'_>) -> Option<Tls12ClientSessionValue> {
+        self.0.tls12_session(&Self::only())
+    }
+
+    fn remove_tls12_session(&self, _: &ServerName<'static>) {
+        self.0.remove_tls12_session(&Self::only());
+    }
+
+    fn insert_tls13_ticket(&self, _: ServerName<'static>, value: Tls13ClientSessionValue) {
+        self.0.insert_tls13_ticket(Self::only(), value);
+    }
+
+    fn take_tls13_ticket(&self, _: &ServerName<'static>) -> Option<Tls13ClientSessionValue> {
+        self.0.take_tls13_ticket(&Self::only())
+    }
+}
+
+/// A session is for one host: with it, neither another one nor none is reached.
+#[test]
+fn a_session_opens_no_other_host() {
+    let (_dir, ca, root) = authority();
+    let tls = Tls::new(ca, |host| ["shop.localhost", "other.localhost"].contains(&host));
+    for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
+        let mut config = client(&root, &[version]);
+        let store = Arc::new(Confused(ClientSessionMemoryCache::new(8)));
+        config.resumption = Resumption::store(store);
+        let config = Arc::new(config);
+        shake(&tls, &config, "shop.localhost").unwrap();
+        let (again, _) = shake(&tls, &config, "shop.localhost").unwrap();
+        assert_eq!(again.handshake_kind(), Some(HandshakeKind::Resumed), "the session is good");
+        let (other, seen) = shake(&tls, &config, "other.localhost").unwrap();
+        assert_eq!(other.handshake_kind(), Some(HandshakeKind::Full), "{version:?}");
+        assert_eq!(seen.server_name(), Some("other.localhost"));
+        shake(&tls, &config, "shop.localhost").unwrap();
+        assert!(alerted(shake(&tls, &config, "unknown.localhost")), "{version:?}");
+        let mut nameless = client(&root, &[version]);
+        nameless.resumption = config.resumption.clone();
+        nameless.enable_sni = false;
+        assert!(alerted(shake(&tls, &Arc::new(nameless), "shop.localhost")), "{version:?}");
     }
 }
 

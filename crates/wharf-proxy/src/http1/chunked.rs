@@ -1,6 +1,5 @@
 //! The chunked coding (RFC 9112, section 7.1), read by its grammar and nothing more.
 
-use crate::head::Field;
 use crate::limits::{MAX_CHUNK_EXTENSIONS, MAX_CHUNK_LINE, MAX_TRAILERS};
 
 /// Reads a chunked body, whatever pieces it arrives in.
@@ -147,7 +146,10 @@ impl Chunks {
         let mut store = [httparse::EMPTY_HEADER; 64];
         match httparse::parse_headers(&self.trailers, &mut store) {
             Ok(httparse::Status::Complete((_, fields))) => {
-                fields.iter().filter(|field| may_trail(field)).for_each(|f| emit(f.name, f.value));
+                fields
+                    .iter()
+                    .filter(|field| may_trail(field.name))
+                    .for_each(|f| emit(f.name, f.value));
                 Ok(())
             }
             _ => Err("the trailers are no fields"),
@@ -159,7 +161,8 @@ fn is_text(byte: u8) -> bool {
     byte == b'\t' || (byte >= b' ' && byte != 0x7f)
 }
 
-fn may_trail(field: &Field<'_>) -> bool {
+/// Whether a trailer of this name may be passed on.
+pub(crate) fn may_trail(name: &str) -> bool {
     const NEVER: [&str; 18] = [
         "authorization",
         "connection",
@@ -180,8 +183,8 @@ fn may_trail(field: &Field<'_>) -> bool {
         "upgrade",
         "via",
     ];
-    !NEVER.iter().any(|never| field.name.eq_ignore_ascii_case(never))
-        && !field.name.get(..12).is_some_and(|start| start.eq_ignore_ascii_case("x-forwarded-"))
+    !NEVER.iter().any(|never| name.eq_ignore_ascii_case(never))
+        && !name.get(..12).is_some_and(|start| start.eq_ignore_ascii_case("x-forwarded-"))
 }
 
 #[cfg(test)]

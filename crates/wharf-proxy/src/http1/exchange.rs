@@ -21,7 +21,7 @@ use crate::forward;
 use crate::head::{Head, all, tokens};
 use crate::limits::{LINGER, MAX_HEAD, READ_HEAD};
 use crate::page;
-use crate::reach::Visit;
+use crate::reach::{Door, Visit};
 use crate::record::{Record, masked, now_ms};
 use crate::refusal::Refusal;
 use crate::shared::Shared;
@@ -77,7 +77,7 @@ pub(crate) async fn exchange<C: Io>(client: &mut Client<C>, head: BytesMut) -> i
         let shared = client.shared.clone();
         let visit = Visit {
             shared: &shared,
-            door: client.door,
+            door: &client.door,
             authority: &asked.authority,
             head: &asked.head,
             upgrade: asked.upgrade,
@@ -110,11 +110,14 @@ pub(crate) async fn exchange<C: Io>(client: &mut Client<C>, head: BytesMut) -> i
 struct Lost;
 
 /// The URL by which a request in the clear should have come, if its name has a route.
-pub(crate) fn https_url(head: &[u8], shared: &Shared) -> Option<String> {
+pub(crate) fn https_url(head: &[u8], door: &Door, shared: &Shared) -> Option<String> {
     let mut store = parse::store();
     let request = parse::request(head, &mut store).ok()?;
     let Asked { authority, named, head, .. } = Asked::read(&request).ok()?;
-    shared.table().knows(&authority.host).then(|| format!("https://{named}{}", head.target))
+    let table = shared.table();
+    // Whoever comes from beyond this machine learns of no host that is not for them.
+    let route = table.find(&authority.host, head.target).filter(|route| route.lan || !door.lan);
+    route.map(|_| format!("https://{named}{}", head.target))
 }
 
 /// Answers in the proxy's own name. `then` is what is to become of the client's connection.

@@ -131,7 +131,12 @@ impl<C: Io> Client<C> {
         loop {
             let head = match self.head(&mut watch).await {
                 Ok(head) => head,
-                Err(NoHead::Gone) => return Ok(()),
+                Err(NoHead::Gone) => {
+                    // TLS has a word for a clean end, which a client waits for. One that does not even
+                    // take that is not waited for.
+                    let _ = timeout_at(Instant::now() + LINGER, self.stream.shutdown()).await;
+                    return Ok(());
+                }
                 Err(NoHead::Refused(refusal)) => {
                     return self.last_word(&page::bare(&refusal), true).await;
                 }
@@ -246,7 +251,7 @@ pub(crate) async fn send_to_https(stream: &mut TcpStream, door: Door, shared: &R
     let (input, ended) = (BytesMut::new(), false);
     let mut client = Client { stream, input, door, shared: shared.clone(), ended };
     let Ok(head) = client.first_head().await else { return };
-    let page = match exchange::https_url(&head, shared) {
+    let page = match exchange::https_url(&head, &client.door, shared) {
         Some(url) => page::moved(url),
         None => page::bare(&Refusal::Unknown),
     };
@@ -296,7 +301,7 @@ mod tests {
             let upstreams = Upstreams::new(Arc::new(Anybody), None);
             let shared = Rc::new(Shared::new(routes, upstreams, log, draining));
             let arrival = Arrival { client: [127, 0, 0, 1].into(), https: false, port: 80 };
-            let door = Door { arrival, lan: false };
+            let door = Door { arrival, shown: None, lan: false };
             let (ours, theirs) = duplex(BUFFER);
             let begun = Instant::now();
             let serving = async {

@@ -18,8 +18,23 @@ use crate::http1::parse::Framing;
 use crate::shared::Shared;
 use crate::upstream::{Connection, Reading, Stream};
 
-/// The task that sends a request's body; gives its half of the connection back when all is sent.
-pub(super) type Pump = JoinHandle<Option<WriteHalf<Stream>>>;
+/// The task that sends a request's body; gives its half of the connection back when all is sent. It
+/// ends with whoever waits for the answer: a server that reads nothing would keep it for ever.
+pub(super) struct Pump(JoinHandle<Option<WriteHalf<Stream>>>);
+
+impl Pump {
+    pub(super) fn start(
+        sending: impl Future<Output = Option<WriteHalf<Stream>>> + 'static,
+    ) -> Pump {
+        Pump(tokio::task::spawn_local(sending))
+    }
+}
+
+impl Drop for Pump {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
 
 /// The body of an answer.
 pub(super) enum Out {
@@ -108,15 +123,16 @@ impl FromHttp1 {
         let Some(source) = self.source.take().filter(|_| self.reusable) else { return };
         match source {
             Source::Whole(connection) => self.shared.upstreams.put(connection),
-            Source::Half(reading, pump) if pump.is_finished() => {
+            Source::Half(reading, mut pump) if pump.0.is_finished() => {
                 let shared = self.shared.clone();
                 tokio::task::spawn_local(async move {
-                    if let Ok(Some(write)) = pump.await {
+                    if let Ok(Some(write)) = (&mut pump.0).await {
                         shared.upstreams.put(reading.join(write));
                     }
                 });
             }
-            Source::Half(_, pump) => pump.abort(),
+            // The answer is complete, and the body is of no more use.
+            Source::Half(..) => {}
         }
     }
 
@@ -173,15 +189,6 @@ impl FromHttp1 {
                     return Poll::Ready(trailers.map(|all| all.map(Frame::trailers)).transpose());
                 }
             }
-        }
-    }
-}
-
-impl Drop for FromHttp1 {
-    fn drop(&mut self) {
-        // The client has lost interest: so does the server then.
-        if let Some(Source::Half(_, pump)) = &self.source {
-            pump.abort();
         }
     }
 }

@@ -14,11 +14,12 @@ use hyper::{Request, Response, StatusCode};
 use tokio::io::{AsyncWriteExt, WriteHalf};
 use wharf_model::{Protocol, Route};
 
-use super::body::{FromHttp1, Out, Source};
+use super::body::{FromHttp1, Out, Pump, Source};
 use super::request::{Asked, Origin};
 use super::{onward, socket};
 use crate::forward::{self, Rules};
 use crate::head::{Head, all};
+use crate::http1::chunked::may_trail;
 use crate::http1::parse::{self, Finder, Found, Framing};
 use crate::http1::write;
 use crate::limits::MAX_HEAD;
@@ -32,7 +33,7 @@ use crate::upstream::{Connection, Stream};
 /// Answers one request.
 pub(super) async fn answer(
     request: Request<Incoming>,
-    door: Door,
+    door: &Door,
     shared: &Rc<Shared>,
 ) -> Response<Out> {
     let begun = Instant::now();
@@ -60,7 +61,7 @@ pub(super) async fn answer(
 /// One request on its way.
 struct Ask<'a> {
     asked: &'a Asked<'a>,
-    door: Door,
+    door: &'a Door,
     shared: &'a Rc<Shared>,
     begun: Instant,
 }
@@ -81,6 +82,11 @@ impl Ask<'_> {
         };
         let wanted = visit.route()?;
         if wants_http2(&wanted, &head) {
+            if self.asked.upgrade {
+                let name = wanted.upstream.name.clone();
+                let why = "a WebSocket over HTTP/2 is not spoken to servers";
+                return Err(Refusal::BadAnswer { name, why });
+            }
             let (route, sender) = onward::connect(&visit).await?;
             return self.onward(&route, sender, body).await;
         }
@@ -159,7 +165,7 @@ impl Ask<'_> {
                 let body = body.take().ok_or(Trouble::Lost)?;
                 let (reading, writing) = connection.split();
                 let pump = pump(body, writing, head, framing == Framing::Chunked);
-                Source::Half(reading, tokio::task::spawn_local(pump))
+                Source::Half(reading, Pump::start(pump))
             }
         };
         loop {
@@ -180,6 +186,10 @@ impl Ask<'_> {
                 }
                 101 => return Err(Trouble::Bad("it changes the protocol, which nobody asked for")),
                 100..=199 => {}
+                // For the client it would be one that is open (RFC 8441, section 5).
+                200..=299 if self.asked.upgrade => {
+                    return Err(Trouble::Bad("it answers a WebSocket with something else"));
+                }
                 _ => return self.answered(route, &answer, source),
             }
         }
@@ -242,7 +252,10 @@ impl Ask<'_> {
             _ => {}
         }
         forward::request_fields(&self.asked.fields, &self.rules(route), &mut |name, value| {
-            write::field(&mut out, name, value);
+            // There is to be one, and the client of HTTP/2 has none (RFC 8441, section 5).
+            if !(self.asked.upgrade && name == "sec-websocket-key") {
+                write::field(&mut out, name, value);
+            }
         });
         if self.asked.upgrade {
             write::field(&mut out, "sec-websocket-key", socket::key().as_bytes());
@@ -313,7 +326,8 @@ async fn pump(
                     let trailers = frame.into_trailers().ok()?;
                     if chunked {
                         out.extend_from_slice(b"0\r\n");
-                        for (name, value) in &trailers {
+                        let may = |(name, _): &(&HeaderName, _)| may_trail(name.as_str());
+                        for (name, value) in trailers.iter().filter(may) {
                             write::field(&mut out, name.as_str(), value.as_bytes());
                         }
                         out.extend_from_slice(b"\r\n");
@@ -363,7 +377,7 @@ fn record(
     head: &Head<'_>,
     status: u16,
     route: Option<&Route>,
-    door: Door,
+    door: &Door,
     begun: Instant,
 ) -> Record {
     Record {

@@ -36,8 +36,8 @@ pub(crate) async fn serve<C: Io + 'static>(
 ) {
     let mut draining = shared.draining.clone();
     let service = service_fn(move |request| {
-        let shared = shared.clone();
-        async move { Ok::<_, Infallible>(exchange::answer(request, door, &shared).await) }
+        let (door, shared) = (door.clone(), shared.clone());
+        async move { Ok::<_, Infallible>(exchange::answer(request, &door, &shared).await) }
     });
     let connection = http2::Builder::new(Local)
         .timer(TokioTimer::new())

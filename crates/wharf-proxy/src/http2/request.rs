@@ -8,6 +8,7 @@ use hyper::http::request::Parts;
 use crate::authority::Authority;
 use crate::head::{Field, Head};
 use crate::http1::parse::Framing;
+use crate::limits::{MAX_FIELDS, MAX_TARGET};
 use crate::refusal::Refusal;
 
 /// The parts that fields borrow from, and what does not stand in one piece there.
@@ -62,12 +63,25 @@ impl Origin {
         if !upgrade && !plain {
             return Err(Refusal::Method);
         }
+        if !target.starts_with('/') {
+            // A server of HTTP/1 could take it for a URL.
+            return Err(Refusal::Malformed("a path that is none"));
+        }
+        if target.len() > MAX_TARGET {
+            return Err(Refusal::TargetTooLong);
+        }
+        if fields.len() > MAX_FIELDS {
+            return Err(Refusal::HeadTooLong);
+        }
         let named = named(&self.parts)?;
         let authority = Authority::parse(named.as_bytes())
             .ok_or(Refusal::Malformed("an authority that is no host"))?;
         let head = Head { method: "", target, fields: &fields };
         let length = head.one("content-length").map_err(|_| Refusal::Malformed("two lengths"))?;
-        let length = length.and_then(|text| std::str::from_utf8(text).ok()?.parse().ok());
+        let length = match length {
+            Some(text) => Some(number(text).ok_or(Refusal::Malformed("a length that is none"))?),
+            None => None,
+        };
         let framing = match length {
             _ if upgrade || body.is_end_stream() => Framing::Empty,
             Some(length) => Framing::Length(length),
@@ -76,6 +90,12 @@ impl Origin {
         let method = if upgrade { "GET" } else { self.parts.method.as_str() };
         Ok(Asked { method, target, fields, authority, named, framing, upgrade })
     }
+}
+
+/// Digits and nothing else.
+fn number(text: &[u8]) -> Option<u64> {
+    let digits = text.iter().all(u8::is_ascii_digit);
+    digits.then(|| std::str::from_utf8(text).ok()?.parse().ok()).flatten()
 }
 
 /// `:authority`, which Host must not contradict (RFC 9113, section 8.3.1).

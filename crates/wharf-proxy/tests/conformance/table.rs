@@ -32,16 +32,17 @@ pub(crate) fn case(name: &str, sent: impl Into<Vec<u8>>, want: Want) -> Case {
     Case { name: name.to_owned(), sent: sent.into(), want }
 }
 
-/// Sends every row on a stage of its own, and says of all that failed what was sent and seen.
+/// Sends every row on a stage of its own, in the clear and by TLS, and says of all that failed what was sent and seen.
 pub(crate) fn check(cases: Vec<Case>) {
     assert!(!cases.is_empty());
-    let failures: Vec<String> = cases.iter().filter_map(|case| run(case).err()).collect();
+    let by = |tls| cases.iter().filter_map(move |case| run(case, tls).err());
+    let failures: Vec<String> = by(false).chain(by(true)).collect();
     assert!(failures.is_empty(), "{} of {}\n{}", failures.len(), cases.len(), failures.join("\n"));
 }
 
-fn run(case: &Case) -> Result<(), String> {
+fn run(case: &Case, tls: bool) -> Result<(), String> {
     let stage = Stage::echo();
-    let mut client = stage.client();
+    let mut client = if tls { stage.client_by_tls() } else { stage.client() };
     client.send(&case.sent);
     if matches!(case.want, Want::Passed(_)) {
         // A refusal must end the connection by itself.
@@ -53,7 +54,7 @@ fn run(case: &Case) -> Result<(), String> {
     judge(&case.want, &answers, &end, &log).map_err(|what| {
         let seen: Vec<&str> = answers.iter().map(|answer| answer.start.as_str()).collect();
         format!(
-            "- {}: {what}\n  sent: {}\n  want: {:?}\n  answers: {seen:?}, then {end:?}\n  \
+            "- {} (tls: {tls}): {what}\n  sent: {}\n  want: {:?}\n  answers: {seen:?}, then {end:?}\n  \
              the server saw: {:?}, faults {:?}",
             case.name,
             case.sent.escape_ascii(),

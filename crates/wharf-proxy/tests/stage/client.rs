@@ -14,7 +14,11 @@ pub struct Client {
 
 impl Client {
     pub fn new(port: u16) -> Client {
-        let stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+        Client::over(TcpStream::connect(("127.0.0.1", port)).unwrap())
+    }
+
+    /// A client over a connection that is there.
+    pub fn over(stream: TcpStream) -> Client {
         stream.set_read_timeout(Some(LIMIT)).unwrap();
         stream.set_write_timeout(Some(LIMIT)).unwrap();
         stream.set_nodelay(true).unwrap();

@@ -11,6 +11,7 @@
 
 pub mod client;
 pub mod message;
+pub mod tls;
 pub mod upstream;
 
 use std::net::{SocketAddr, TcpListener};
@@ -42,6 +43,7 @@ impl Ownership for Anybody {
 }
 
 /// A proxy that runs, and its front.
+#[derive(Debug)]
 pub struct House {
     pub port: u16,
     pub routes: watch::Sender<Arc<RouteTable>>,
@@ -88,6 +90,24 @@ impl House {
         self.proxy.open(Front { listener, tls: None, lan }).expect("a proxy that runs");
     }
 
+    /// Another front, by TLS: its port.
+    pub fn tls(&self) -> u16 {
+        self.front_by_tls(false)
+    }
+
+    /// Another front by TLS, which could be reached from beyond this machine: its port.
+    pub fn lan_tls(&self) -> u16 {
+        self.front_by_tls(true)
+    }
+
+    fn front_by_tls(&self, lan: bool) -> u16 {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let tls = Some(tls::shown().config.subscribe());
+        self.proxy.open(Front { listener, tls, lan }).expect("a proxy that runs");
+        port
+    }
+
     /// Another front, which could be reached from beyond this machine: its port.
     pub fn lan(&self) -> u16 {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -125,6 +145,11 @@ impl Stage {
 
     pub fn client(&self) -> Client {
         self.house.client()
+    }
+
+    /// A client by TLS, for the name that is served.
+    pub fn client_by_tls(&self) -> Client {
+        tls::http1(self.house.tls())
     }
 
     /// Ends the proxy; gives everything that the server was ever sent.
