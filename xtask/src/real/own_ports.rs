@@ -78,14 +78,21 @@ fn check_addresses(copies: &Copies, ready: &[Event], problems: &mut Problems) {
     }
 }
 
+/// Where root's proxy listens.
+const PROXY: u16 = 80;
+
 fn check_ports(copies: &Copies, ready: &[Event], problems: &mut Problems) {
     let ports: Vec<u16> = ready.iter().filter_map(|event| event.port).collect();
     if ports.iter().collect::<BTreeSet<_>>().len() != copies.all.len() {
         problems.push(format!("not all copies have a port of their own: {ports:?}"));
     }
     let conventional = copies.run.port;
-    // Nobody but root can have such a port at all, and wharf is not root then.
-    let out_of_reach = copies.run.by == By::Ordinary && conventional < UNPRIVILEGED;
+    let out_of_reach = match copies.run.by {
+        // Nobody but root can have such a port at all, and wharf is not root then.
+        By::Ordinary => conventional < UNPRIVILEGED,
+        // Root's own proxy answers for names there.
+        _ => conventional == PROXY,
+    };
     if !out_of_reach && !ports.contains(&conventional) {
         problems.push(format!("no copy got the conventional port {conventional}: {ports:?}"));
     }
