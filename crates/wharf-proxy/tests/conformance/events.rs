@@ -32,7 +32,7 @@ fn stage(head: &'static str, chunked: bool) -> (Stage, std::sync::mpsc::SyncSend
 }
 
 #[test]
-fn each_event_arrives_before_the_next_is_sent() {
+pub(crate) fn each_event_arrives_before_the_next_is_sent() {
     for (head, chunked) in [
         (
             "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n",
@@ -58,7 +58,7 @@ fn each_event_arrives_before_the_next_is_sent() {
 }
 
 #[test]
-fn http_1_0_gets_each_event_too() {
+pub(crate) fn http_1_0_gets_each_event_too() {
     let (stage, go) = stage("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", true);
     let mut client = stage.client();
     client.send("GET /events HTTP/1.0\r\nHost: shop.localhost\r\n\r\n");
@@ -73,7 +73,7 @@ fn http_1_0_gets_each_event_too() {
 
 /// A page that is streamed with a length, or that is built of many small writes, is no other matter.
 #[test]
-fn a_body_with_a_length_arrives_as_it_is_written() {
+pub(crate) fn a_body_with_a_length_arrives_as_it_is_written() {
     let (go, gone) = signal();
     let stage = Stage::new(move |line| {
         line.request();
@@ -95,7 +95,7 @@ fn a_body_with_a_length_arrives_as_it_is_written() {
 }
 
 #[test]
-fn a_server_hears_that_its_listener_has_left() {
+pub(crate) fn a_server_hears_that_its_listener_has_left() {
     let stage = Stage::new(|line| {
         line.request();
         line.send("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n");
@@ -110,7 +110,7 @@ fn a_server_hears_that_its_listener_has_left() {
 
 /// One that says nothing would wait for ever else.
 #[test]
-fn a_silent_server_hears_that_its_client_was_cut_off() {
+pub(crate) fn a_silent_server_hears_that_its_client_was_cut_off() {
     let stage = Stage::new(|line| {
         line.request();
         line.reader.drain();
@@ -125,7 +125,7 @@ fn a_silent_server_hears_that_its_client_was_cut_off() {
 }
 
 #[test]
-fn an_event_stream_that_breaks_off_is_not_at_its_end() {
+pub(crate) fn an_event_stream_that_breaks_off_is_not_at_its_end() {
     let stage = Stage::new(|line| {
         line.request();
         line.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n");

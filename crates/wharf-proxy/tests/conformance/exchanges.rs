@@ -17,7 +17,7 @@ fn after(line: &mut Line, before: &str) -> Option<Message> {
 const CONTINUE: &str = "HTTP/1.1 100 Continue\r\n\r\n";
 
 #[test]
-fn a_client_that_asks_whether_to_go_on_is_told_by_the_server() {
+pub(crate) fn a_client_that_asks_whether_to_go_on_is_told_by_the_server() {
     let stage = Stage::new(|line| {
         while after(line, CONTINUE).is_some() {
             line.answer("done");
@@ -39,7 +39,7 @@ fn a_client_that_asks_whether_to_go_on_is_told_by_the_server() {
 }
 
 #[test]
-fn a_client_that_does_not_wait_need_not() {
+pub(crate) fn a_client_that_does_not_wait_need_not() {
     let stage = Stage::echo();
     let mut client = stage.client();
     post(&mut client, "Expect: 100-continue\r\nContent-Length: 5\r\n");
@@ -51,7 +51,7 @@ fn a_client_that_does_not_wait_need_not() {
 
 /// What the client sends then, a body or a request, nobody can tell: both connections end.
 #[test]
-fn a_client_that_is_told_not_to_go_on_starts_again() {
+pub(crate) fn a_client_that_is_told_not_to_go_on_starts_again() {
     for sent_all_the_same in ["", "hello", "GET /smuggled HTTP/1.1\r\nHost: shop.localhost\r\n\r\n"]
     {
         let stage = Stage::new(|line| {
@@ -74,7 +74,7 @@ fn a_client_that_is_told_not_to_go_on_starts_again() {
 }
 
 #[test]
-fn http_1_0_knows_no_expectation_and_no_interim_answers() {
+pub(crate) fn http_1_0_knows_no_expectation_and_no_interim_answers() {
     let stage = Stage::new(|line| {
         while after(line, "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n").is_some() {
             line.answer("done");
@@ -89,7 +89,7 @@ fn http_1_0_knows_no_expectation_and_no_interim_answers() {
 }
 
 #[test]
-fn answers_before_the_answer_go_on_in_their_order() {
+pub(crate) fn answers_before_the_answer_go_on_in_their_order() {
     let stage = Stage::new(|line| {
         while line.request().is_some() {
             line.send("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 102 Processing\r\nX: y\r\n\r\n");
@@ -115,7 +115,7 @@ fn answers_before_the_answer_go_on_in_their_order() {
 
 /// An interim answer is no use to anybody once the answer is there.
 #[test]
-fn an_answer_before_the_answer_is_not_held_back() {
+pub(crate) fn an_answer_before_the_answer_is_not_held_back() {
     let (go, gone) = signal();
     let stage = Stage::new(move |line| {
         line.request();
@@ -134,7 +134,7 @@ fn an_answer_before_the_answer_is_not_held_back() {
 type Bodiless = (&'static str, &'static str, &'static str, u16, Option<&'static str>);
 
 #[test]
-fn what_has_no_body_has_none_and_the_connections_go_on() {
+pub(crate) fn what_has_no_body_has_none_and_the_connections_go_on() {
     let rows: &[Bodiless] = &[
         (
             "HEAD with a length",
@@ -201,7 +201,7 @@ fn what_has_no_body_has_none_and_the_connections_go_on() {
 }
 
 #[test]
-fn trailers_go_both_ways_except_what_frames_or_authenticates() {
+pub(crate) fn trailers_go_both_ways_except_what_frames_or_authenticates() {
     let stage = Stage::new(|line| {
         while line.request().is_some() {
             line.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum\r\n\r\n");
@@ -225,7 +225,7 @@ fn trailers_go_both_ways_except_what_frames_or_authenticates() {
 }
 
 #[test]
-fn an_early_answer_arrives_while_the_client_still_sends() {
+pub(crate) fn an_early_answer_arrives_while_the_client_still_sends() {
     let stage = Stage::new(|line| {
         let head = line.reader.request_head().unwrap();
         line.answer("early");
@@ -244,7 +244,7 @@ fn an_early_answer_arrives_while_the_client_still_sends() {
 
 /// The server has answered and hears no more: the answer is not lost in what is still being sent.
 #[test]
-fn an_early_answer_survives_a_server_that_has_closed() {
+pub(crate) fn an_early_answer_survives_a_server_that_has_closed() {
     let stage = Stage::new(|line| {
         if line.reader.request_head().is_ok() {
             line.send(
@@ -261,7 +261,7 @@ fn an_early_answer_survives_a_server_that_has_closed() {
 }
 
 #[test]
-fn both_may_speak_at_the_same_time() {
+pub(crate) fn both_may_speak_at_the_same_time() {
     let stage = Stage::new(|line| {
         let _ = line.reader.request_head();
         line.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
@@ -285,7 +285,7 @@ fn both_may_speak_at_the_same_time() {
 }
 
 #[test]
-fn a_server_of_events_hears_that_nobody_listens_any_more() {
+pub(crate) fn a_server_of_events_hears_that_nobody_listens_any_more() {
     let (told, heard) = signal();
     let stage = Stage::new(move |line| {
         let _ = line.reader.request_head();
@@ -304,7 +304,7 @@ fn a_server_of_events_hears_that_nobody_listens_any_more() {
 }
 
 #[test]
-fn a_client_that_has_said_its_last_word_gets_its_whole_answer() {
+pub(crate) fn a_client_that_has_said_its_last_word_gets_its_whole_answer() {
     let (go, gone) = signal();
     let stage = Stage::new(move |line| {
         while let Some(request) = line.request() {
@@ -330,7 +330,7 @@ fn a_client_that_has_said_its_last_word_gets_its_whole_answer() {
 }
 
 #[test]
-fn http_1_0_ends_its_connection_unless_it_asks_to_keep_it() {
+pub(crate) fn http_1_0_ends_its_connection_unless_it_asks_to_keep_it() {
     let stage = Stage::echo();
     let old = |target: &str, lines: &str| {
         format!("GET {target} HTTP/1.0\r\nHost: shop.localhost\r\n{lines}\r\n")
@@ -360,7 +360,7 @@ fn http_1_0_ends_its_connection_unless_it_asks_to_keep_it() {
 }
 
 #[test]
-fn http_1_0_is_not_sent_chunks() {
+pub(crate) fn http_1_0_is_not_sent_chunks() {
     let stage = Stage::new(|line| {
         while line.request().is_some() {
             line.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n1\r\n!\r\n0\r\nX: y\r\n\r\n");
@@ -377,7 +377,7 @@ fn http_1_0_is_not_sent_chunks() {
 }
 
 #[test]
-fn close_is_close_on_each_side_for_itself() {
+pub(crate) fn close_is_close_on_each_side_for_itself() {
     let stage = Stage::echo();
     let mut client = stage.client();
     client.send("GET /a HTTP/1.1\r\nHost: shop.localhost\r\nConnection: close\r\n\r\n");

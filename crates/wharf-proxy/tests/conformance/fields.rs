@@ -30,7 +30,7 @@ fn answered(lines: &str) -> Message {
 }
 
 #[test]
-fn what_is_about_one_hop_does_not_go_up() {
+pub(crate) fn what_is_about_one_hop_does_not_go_up() {
     for (lines, gone) in [
         ("Connection: keep-alive\r\n", "connection"),
         ("Keep-Alive: timeout=5\r\n", "keep-alive"),
@@ -96,7 +96,7 @@ fn no_list_hides_what_a_server_must_know() {
 }
 
 #[test]
-fn all_other_fields_go_up_as_they_came_and_in_their_order() {
+pub(crate) fn all_other_fields_go_up_as_they_came_and_in_their_order() {
     let request = seen(
         "X-A: 1\r\nx-b:  two words \r\nX-A: 2\r\nX-Empty:\r\nX-\u{e9}: no\r\n"
             .replace("X-\u{e9}: no\r\n", "X-Obs: \u{e9}\r\nDNT: 1\r\n")
@@ -155,7 +155,7 @@ fn the_name_goes_up_as_it_was_written() {
 }
 
 #[test]
-fn what_is_about_one_hop_does_not_come_back() {
+pub(crate) fn what_is_about_one_hop_does_not_come_back() {
     for (lines, gone) in [
         ("Connection: keep-alive\r\n", "connection"),
         ("Keep-Alive: timeout=5\r\n", "keep-alive"),
@@ -173,7 +173,7 @@ fn what_is_about_one_hop_does_not_come_back() {
 }
 
 #[test]
-fn all_other_fields_come_back_as_they_are_and_none_is_added() {
+pub(crate) fn all_other_fields_come_back_as_they_are_and_none_is_added() {
     let lines = "Server: s\r\nSet-Cookie: a=b; Path=/\r\nSet-Cookie: c=d\r\nLocation: http://localhost:8001/\r\nX-Empty:\r\nVary: *\r\nDate: now\r\n";
     let answer = answered(lines);
     let mut names: Vec<String> =
@@ -189,7 +189,7 @@ fn all_other_fields_come_back_as_they_are_and_none_is_added() {
 }
 
 #[test]
-fn a_request_says_that_it_was_here() {
+pub(crate) fn a_request_says_that_it_was_here() {
     assert_eq!(seen("").one("via"), Some("1.1 wharf"));
     assert_eq!(seen("Via: 1.0 fred, 1.1 p\r\n").one("via"), Some("1.0 fred, 1.1 p, 1.1 wharf"));
     assert_eq!(seen("Via: 1.0 a\r\nVia: 1.1 b\r\n").one("via"), Some("1.0 a, 1.1 b, 1.1 wharf"));
@@ -197,7 +197,7 @@ fn a_request_says_that_it_was_here() {
 }
 
 #[test]
-fn a_request_that_has_been_here_too_often_goes_no_further() {
+pub(crate) fn a_request_that_has_been_here_too_often_goes_no_further() {
     let stage = Stage::echo();
     let mut client = stage.client();
     for (via, status) in [

@@ -100,7 +100,7 @@ fn check(method: &str, rows: &[Row<'_>]) {
 }
 
 #[test]
-fn an_answer_whose_end_is_told_in_two_ways_is_none() {
+pub(crate) fn an_answer_whose_end_is_told_in_two_ways_is_none() {
     let lines = [
         ("CL and TE", "Content-Length: 2\r\nTransfer-Encoding: chunked\r\n"),
         ("TE and CL", "Transfer-Encoding: chunked\r\nContent-Length: 2\r\n"),
@@ -131,7 +131,7 @@ fn an_answer_whose_end_is_told_in_two_ways_is_none() {
 }
 
 #[test]
-fn a_head_that_is_no_head_is_told_as_such() {
+pub(crate) fn a_head_that_is_no_head_is_told_as_such() {
     let long = format!("HTTP/1.1 200 OK\r\nX: {}\r\n\r\n", "x".repeat(70_000));
     let endless = format!("HTTP/1.1 200 OK\r\n{}", "X: yyyyyyyyyyyyyy\r\n".repeat(10_000));
     let many = format!("HTTP/1.1 200 OK\r\n{}\r\n", "X: y\r\n".repeat(201));
@@ -192,7 +192,7 @@ fn a_head_that_is_no_head_is_told_as_such() {
 }
 
 #[test]
-fn a_head_that_breaks_off_or_means_something_else_is_told_as_such() {
+pub(crate) fn a_head_that_breaks_off_or_means_something_else_is_told_as_such() {
     check(
         "GET",
         &[
@@ -225,7 +225,7 @@ fn a_head_that_breaks_off_or_means_something_else_is_told_as_such() {
 }
 
 #[test]
-fn what_breaks_off_never_looks_whole() {
+pub(crate) fn what_breaks_off_never_looks_whole() {
     let chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
     let texts = [
         ("in a body", "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello".to_owned(), Closes),
@@ -253,7 +253,7 @@ fn what_breaks_off_never_looks_whole() {
 }
 
 #[test]
-fn chunks_that_are_none_end_the_answer_at_once() {
+pub(crate) fn chunks_that_are_none_end_the_answer_at_once() {
     let extensions = format!("1;{}\r\nx\r\n", "e".repeat(4000)).repeat(17);
     let line = format!("5;{}\r\nhello\r\n0\r\n\r\n", "e".repeat(4100));
     let trailers = format!("0\r\nX: {}\r\n\r\n", "e".repeat(17 * 1024));
@@ -286,7 +286,7 @@ fn chunks_that_are_none_end_the_answer_at_once() {
 
 /// The same where the client has already had a part of the body.
 #[test]
-fn a_chunk_that_is_none_behind_a_good_one_ends_the_answer() {
+pub(crate) fn a_chunk_that_is_none_behind_a_good_one_ends_the_answer() {
     for bad in ["-5\r\nhello\r\n", "5\nhello\r\n", "5\r\nhello0\r\n", "0\r\nX\r\n\r\n"] {
         let (go, gone) = signal();
         let stage = Stage::new(move |line| {
@@ -311,7 +311,7 @@ fn a_chunk_that_is_none_behind_a_good_one_ends_the_answer() {
 
 /// HTTP/1.0 has no end but the end of the connection.
 #[test]
-fn what_breaks_off_is_cut_off_for_http_1_0_too() {
+pub(crate) fn what_breaks_off_is_cut_off_for_http_1_0_too() {
     let chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
     for (answer, ending) in [
         ("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello".to_owned(), Closes),
@@ -335,7 +335,7 @@ fn what_breaks_off_is_cut_off_for_http_1_0_too() {
 }
 
 #[test]
-fn what_follows_an_answer_is_for_nobody() {
+pub(crate) fn what_follows_an_answer_is_for_nobody() {
     let heads = [
         ("a body", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"),
         ("no body", "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"),
@@ -365,7 +365,7 @@ fn what_follows_an_answer_is_for_nobody() {
 
 /// The body of a 204 that comes later than its head is no more an answer than one that comes with it.
 #[test]
-fn a_connection_whose_answer_announces_what_cannot_be_is_not_used_again() {
+pub(crate) fn a_connection_whose_answer_announces_what_cannot_be_is_not_used_again() {
     for lines in ["Content-Length: 5\r\n", "Transfer-Encoding: chunked\r\n"] {
         let stage = Stage::new(move |line| {
             if line.request().is_some() {
@@ -383,7 +383,7 @@ fn a_connection_whose_answer_announces_what_cannot_be_is_not_used_again() {
 
 /// Whatever comes on a connection that nobody uses was asked for by nobody.
 #[test]
-fn an_answer_without_a_request_is_for_nobody() {
+pub(crate) fn an_answer_without_a_request_is_for_nobody() {
     let stage = Stage::new(|line| {
         if line.number == 0 && line.request().is_some() {
             line.answer("first");
@@ -400,7 +400,7 @@ fn an_answer_without_a_request_is_for_nobody() {
 }
 
 #[test]
-fn an_answer_before_its_request_shifts_nothing() {
+pub(crate) fn an_answer_before_its_request_shifts_nothing() {
     let stage = Stage::new(|line| {
         if line.number == 0 {
             line.answer("early");
@@ -430,7 +430,7 @@ fn goes_at_the_second(line: &mut Line) {
 }
 
 #[test]
-fn what_may_be_asked_twice_is_asked_twice_when_an_idle_connection_has_ended() {
+pub(crate) fn what_may_be_asked_twice_is_asked_twice_when_an_idle_connection_has_ended() {
     for method in ["GET", "HEAD", "OPTIONS"] {
         let stage = Stage::new(goes_at_the_second);
         let mut client = stage.client();
@@ -443,7 +443,7 @@ fn what_may_be_asked_twice_is_asked_twice_when_an_idle_connection_has_ended() {
 }
 
 #[test]
-fn what_may_not_be_asked_twice_never_is() {
+pub(crate) fn what_may_not_be_asked_twice_never_is() {
     for (method, lines, body) in [
         ("POST", "", ""),
         ("POST", "Content-Length: 2\r\n", "hi"),
@@ -467,7 +467,7 @@ fn what_may_not_be_asked_twice_never_is() {
 }
 
 #[test]
-fn a_request_is_asked_again_once_and_not_for_ever() {
+pub(crate) fn a_request_is_asked_again_once_and_not_for_ever() {
     let stage = Stage::new(|line| {
         while line.request().is_some_and(|request| request.target() != "/die") {
             line.answer("alive");
@@ -482,7 +482,7 @@ fn a_request_is_asked_again_once_and_not_for_ever() {
 }
 
 #[test]
-fn a_connection_that_the_server_has_closed_is_not_used() {
+pub(crate) fn a_connection_that_the_server_has_closed_is_not_used() {
     let stage = Stage::new(|line| {
         if line.request().is_some() {
             line.answer("once");
@@ -499,7 +499,7 @@ fn a_connection_that_the_server_has_closed_is_not_used() {
 
 /// What the server says, whether its end ends the body, and how many connections two requests take.
 #[test]
-fn servers_of_http_1_0_are_understood() {
+pub(crate) fn servers_of_http_1_0_are_understood() {
     for (head, closes, connections) in [
         ("HTTP/1.0 200 OK\r\n\r\nhi", true, 2),
         ("HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nhi", true, 2),

@@ -53,7 +53,7 @@ fn echo_piece(length: usize) -> impl Fn(&mut Line) {
 }
 
 #[test]
-fn a_handshake_goes_through_as_it_is() {
+pub(crate) fn a_handshake_goes_through_as_it_is() {
     for connection in ["Upgrade", "upgrade", "keep-alive, Upgrade", "Upgrade, keep-alive"] {
         let stage = agreeing(|line| line.finish());
         let mut client = stage.client();
@@ -93,7 +93,7 @@ fn a_handshake_goes_through_as_it_is() {
 }
 
 #[test]
-fn bytes_go_both_ways_untouched() {
+pub(crate) fn bytes_go_both_ways_untouched() {
     const LENGTH: usize = 1 << 20;
     let stage = agreeing(echo_piece(LENGTH));
     let mut client = stage.client();
@@ -109,7 +109,7 @@ fn bytes_go_both_ways_untouched() {
 
 /// A server may greet in the packet of its answer, a client in that of its request.
 #[test]
-fn what_comes_with_a_handshake_is_not_lost() {
+pub(crate) fn what_comes_with_a_handshake_is_not_lost() {
     let stage = Stage::new(|line| {
         line.request();
         line.send(format!("{ANSWER}\u{1}hello"));
@@ -123,7 +123,7 @@ fn what_comes_with_a_handshake_is_not_lost() {
 }
 
 #[test]
-fn a_frame_arrives_before_the_next_is_sent() {
+pub(crate) fn a_frame_arrives_before_the_next_is_sent() {
     let stage = agreeing(|line| {
         while let Ok(byte) = line.reader.bytes(1) {
             line.send(byte);
@@ -138,7 +138,7 @@ fn a_frame_arrives_before_the_next_is_sent() {
 }
 
 #[test]
-fn each_side_may_end_before_the_other() {
+pub(crate) fn each_side_may_end_before_the_other() {
     let stage = agreeing(|line| {
         let heard = line.reader.rest().unwrap();
         line.send(&heard);
@@ -165,7 +165,7 @@ fn each_side_may_end_before_the_other() {
 }
 
 #[test]
-fn a_side_that_is_gone_takes_the_other_along() {
+pub(crate) fn a_side_that_is_gone_takes_the_other_along() {
     let stage = agreeing(|line| {
         rustix::net::sockopt::set_socket_linger(&line.stream, Some(std::time::Duration::ZERO))
             .unwrap();
@@ -185,7 +185,7 @@ fn a_side_that_is_gone_takes_the_other_along() {
 }
 
 #[test]
-fn a_refused_handshake_stays_http() {
+pub(crate) fn a_refused_handshake_stays_http() {
     for refusal in [
         "HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno",
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nno\r\n0\r\n\r\n",
@@ -207,7 +207,7 @@ fn a_refused_handshake_stays_http() {
 
 /// A handshake is `GET`, HTTP/1.1, without a body, and says so twice. Else it is a request.
 #[test]
-fn what_is_no_handshake_is_not_forwarded_as_one() {
+pub(crate) fn what_is_no_handshake_is_not_forwarded_as_one() {
     for (name, sent, method) in [
         ("POST", format!("POST /ws HTTP/1.1\r\nHost: shop.localhost\r\n{UPGRADE}\r\n"), "POST"),
         ("HEAD", format!("HEAD /ws HTTP/1.1\r\nHost: shop.localhost\r\n{UPGRADE}\r\n"), "HEAD"),
@@ -258,7 +258,7 @@ fn what_is_no_handshake_is_not_forwarded_as_one() {
 }
 
 #[test]
-fn of_several_protocols_only_this_one_goes_on() {
+pub(crate) fn of_several_protocols_only_this_one_goes_on() {
     let stage = agreeing(|line| line.finish());
     let mut client = stage.client();
     open(&mut client, "Connection: Upgrade\r\nUpgrade: h2c, websocket\r\n");
@@ -267,7 +267,7 @@ fn of_several_protocols_only_this_one_goes_on() {
 }
 
 #[test]
-fn a_change_to_what_nobody_asked_for_is_a_bad_answer() {
+pub(crate) fn a_change_to_what_nobody_asked_for_is_a_bad_answer() {
     for (lines, answer) in [
         ("", ANSWER),
         (
@@ -296,7 +296,7 @@ fn a_change_to_what_nobody_asked_for_is_a_bad_answer() {
 }
 
 #[test]
-fn a_connection_that_has_served_requests_serves_a_socket_too() {
+pub(crate) fn a_connection_that_has_served_requests_serves_a_socket_too() {
     let stage = agreeing(echo_piece(2));
     let mut client = stage.client();
     assert_eq!(client.get("/a").text(), "plain");
@@ -310,7 +310,7 @@ fn a_connection_that_has_served_requests_serves_a_socket_too() {
 
 /// What goes through a socket is bytes, even if they look like requests.
 #[test]
-fn a_request_in_a_socket_is_bytes() {
+pub(crate) fn a_request_in_a_socket_is_bytes() {
     let text = get("/smuggled");
     let stage = agreeing(echo_piece(text.len()));
     let mut client = stage.client();

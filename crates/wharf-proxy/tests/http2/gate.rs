@@ -8,6 +8,9 @@ const CROSS: (&str, &str) = ("sec-fetch-site", "cross-site");
 const NAVIGATE: (&str, &str) = ("sec-fetch-mode", "navigate");
 const DOCUMENT: (&str, &str) = ("sec-fetch-dest", "document");
 
+/// A method, fields, and the status that comes of them.
+type Row<'a> = (&'a str, &'a [(&'a str, &'a str)], u16);
+
 #[test]
 fn another_sites_page_is_refused() {
     for way in WAYS {
@@ -19,7 +22,7 @@ fn another_sites_page_is_refused() {
         let mut peer = Peer::new(&door);
         let own = format!("{}://{HOST}:{}", way.scheme(), door.port);
         let sibling = format!("{}://api.{HOST}:{}", way.scheme(), door.port);
-        let rows: &[(&str, &[(&str, &str)], u16)] = &[
+        let rows: &[Row<'_>] = &[
             ("POST", &[], 200),
             ("POST", &[("origin", &own)], 200),
             ("DELETE", &[("origin", &sibling)], 200),

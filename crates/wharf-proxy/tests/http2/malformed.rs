@@ -268,12 +268,15 @@ fn send_in_parts(raw: &mut Raw, stream: u32, block: &[u8]) {
 
 const SMUGGLED: &[u8] = b"GET /smuggled HTTP/1.1\r\nHost: shop.localhost\r\n\r\n";
 
+/// A name, a Content-Length, the DATA frames, and what comes of them.
+type Body<'a> = (&'a str, Option<&'a str>, &'a [&'a [u8]], Want);
+
 /// Bodies that do not fit their length, and bodies that would be a second request if somebody took the
 /// end of the first for another one.
 #[test]
 fn no_body_becomes_a_second_request() {
     let length = SMUGGLED.len().to_string();
-    let rows: &[(&str, Option<&str>, &[&[u8]], Want)] = &[
+    let rows: &[Body<'_>] = &[
         ("a request as a body", Some(&length), &[SMUGGLED], Want::Passed("POST /a")),
         ("one of unknown length", None, &[SMUGGLED], Want::Passed("POST /a")),
         ("the end of a chunked body", None, &[b"0\r\n\r\n", SMUGGLED], Want::Passed("POST /a")),

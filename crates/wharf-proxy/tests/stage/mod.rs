@@ -14,6 +14,7 @@ pub mod message;
 pub mod tls;
 pub mod upstream;
 
+use std::cell::Cell;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
@@ -125,6 +126,17 @@ impl House {
     }
 }
 
+thread_local! {
+    static BY_TLS: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Runs a test whose clients of a [`Stage`] come by TLS.
+pub fn by_tls(test: fn()) {
+    BY_TLS.set(true);
+    test();
+    BY_TLS.set(false);
+}
+
 /// A proxy with one route to one scripted server.
 pub struct Stage {
     pub house: House,
@@ -144,7 +156,7 @@ impl Stage {
     }
 
     pub fn client(&self) -> Client {
-        self.house.client()
+        if BY_TLS.get() { self.client_by_tls() } else { self.house.client() }
     }
 
     /// A client by TLS, for the name that is served.
