@@ -64,7 +64,7 @@ impl Origin {
             return Err(Refusal::Method);
         }
         if !target.starts_with('/') {
-            // A server of HTTP/1 could take it for a URL.
+            // A query alone, of which servers of HTTP/1 make what they like.
             return Err(Refusal::Malformed("a path that is none"));
         }
         if target.len() > MAX_TARGET {
