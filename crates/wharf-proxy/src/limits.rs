@@ -63,6 +63,9 @@ pub(crate) const SWEEP: Duration = Duration::from_secs(5);
 pub(crate) const MAX_HOPS: usize = 8;
 /// The pause after an accept that failed: descriptors may be used up, and come back.
 pub(crate) const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
+/// How often a client of HTTP/2 is asked whether it is still there; one that does not answer within
+/// [`HEAD_TIMEOUT`] is not.
+pub(crate) const PING: Duration = Duration::from_secs(60);
 /// Streams that one HTTP/2 connection may have open.
 pub(crate) const MAX_STREAMS: u32 = 256;
 /// What HTTP/2 lets a peer send before it is read: of a stream, and of a connection, in bytes.

@@ -22,7 +22,9 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 pub(crate) use onward::Onward;
 
 use crate::http1::serve::Io;
-use crate::limits::{CONNECTION_WINDOW, HEAD_TIMEOUT, MAX_HEAD, MAX_STREAMS, READ, STREAM_WINDOW};
+use crate::limits::{
+    CONNECTION_WINDOW, HEAD_TIMEOUT, MAX_HEAD, MAX_STREAMS, PING, READ, STREAM_WINDOW,
+};
 use crate::reach::Door;
 use crate::shared::Shared;
 use rewind::Rewind;
@@ -47,6 +49,7 @@ pub(crate) async fn serve<C: Io + 'static>(
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .max_send_buf_size(READ)
+        .keep_alive_interval(PING)
         .keep_alive_timeout(HEAD_TIMEOUT)
         .serve_connection(TokioIo::new(Rewind::new(stream, input)), service);
     let mut connection = pin!(connection);
