@@ -59,6 +59,8 @@ pub(crate) const SURELY_OPEN: Duration = Duration::from_millis(500);
 /// How often idle connections are looked through.
 pub(crate) const SWEEP: Duration = Duration::from_secs(5);
 
+/// How often a request is sent again to an instance of wharf's.
+pub(crate) const MAX_AGAIN: u32 = 2;
 /// How often a request may have passed through wharf before it is taken to go round in a circle.
 pub(crate) const MAX_HOPS: usize = 8;
 /// The pause after an accept that failed: descriptors may be used up, and come back.

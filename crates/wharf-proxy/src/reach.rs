@@ -12,7 +12,7 @@ use crate::authority::Authority;
 use crate::forward::{Arrival, hops};
 use crate::gate::{self, Surroundings};
 use crate::head::Head;
-use crate::limits::{HOLD, HOLD_PAGE, HOLD_REFUSED, MAX_HELD, MAX_HOPS, TRY_AGAIN};
+use crate::limits::{HOLD, HOLD_PAGE, HOLD_REFUSED, MAX_AGAIN, MAX_HELD, MAX_HOPS, TRY_AGAIN};
 use crate::refusal::Refusal;
 use crate::shared::Shared;
 use crate::upstream::{Connection, NoConnection};
@@ -143,6 +143,15 @@ impl Visit<'_> {
             true => Err(Refusal::Circle),
             false => Ok(()),
         }
+    }
+}
+
+/// Whether a request that may be repeated is sent again after its connection ended without a word: the server
+/// closed an idle one at that moment, or a server of wharf's was being restarted and had just taken it.
+pub(crate) fn may_ask_again(route: &Route, reused: bool, tries: u32) -> bool {
+    match route.upstream.instance {
+        Some(_) => tries < MAX_AGAIN,
+        None => reused && tries == 0,
     }
 }
 

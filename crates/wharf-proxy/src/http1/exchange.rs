@@ -21,7 +21,7 @@ use crate::forward;
 use crate::head::{Head, all, tokens};
 use crate::limits::{LINGER, MAX_HEAD, READ_HEAD};
 use crate::page;
-use crate::reach::{Door, Visit};
+use crate::reach::{Door, Visit, may_ask_again};
 use crate::record::{Record, masked, now_ms};
 use crate::refusal::Refusal;
 use crate::shared::Shared;
@@ -72,7 +72,7 @@ pub(crate) async fn exchange<C: Io>(client: &mut Client<C>, head: BytesMut) -> i
             return refuse(client, &refusal, Some(&head), After::Linger, begun).await;
         }
     };
-    let mut fresh = false;
+    let mut tries = 0;
     loop {
         let shared = client.shared.clone();
         let visit = Visit {
@@ -82,20 +82,19 @@ pub(crate) async fn exchange<C: Io>(client: &mut Client<C>, head: BytesMut) -> i
             head: &asked.head,
             upgrade: asked.upgrade,
         };
-        let (route, connection) = match visit.connect(fresh).await {
+        let (route, connection) = match visit.connect(tries > 0).await {
             Ok(reached) => reached,
             Err(refusal) => {
                 let (head, then) = (Some(&asked.head), asked.then());
                 return refuse(client, &refusal, head, then, begun).await;
             }
         };
-        let reused = connection.reused;
+        let again = asked.head.is_safe()
+            && asked.framing == Framing::Empty
+            && may_ask_again(&route, connection.reused, tries);
         match Exchange::new(client, &asked, route, connection, begun).run().await {
             Ok(after) => return after,
-            // The server closed an idle connection just as the request was sent on it.
-            Err(Lost) if reused && asked.head.is_safe() && asked.framing == Framing::Empty => {
-                fresh = true;
-            }
+            Err(Lost) if again => tries += 1,
             Err(Lost) => {
                 let name = Arc::from(asked.authority.host.as_str());
                 let why = "it closed the connection without an answer";

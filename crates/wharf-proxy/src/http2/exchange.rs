@@ -24,7 +24,7 @@ use crate::http1::parse::{self, Finder, Found, Framing};
 use crate::http1::write;
 use crate::limits::MAX_HEAD;
 use crate::page;
-use crate::reach::{Door, Visit};
+use crate::reach::{Door, Visit, may_ask_again};
 use crate::record::{Record, masked, now_ms};
 use crate::refusal::Refusal;
 use crate::shared::Shared;
@@ -91,13 +91,15 @@ impl Ask<'_> {
             return self.onward(&route, sender, body).await;
         }
         let mut body = Some(body);
-        let mut fresh = false;
+        let mut tries = 0;
         loop {
-            let (route, connection) = visit.connect(fresh).await?;
-            let again = connection.reused && head.is_safe() && self.asked.framing == Framing::Empty;
+            let (route, connection) = visit.connect(tries > 0).await?;
+            let again = head.is_safe()
+                && self.asked.framing == Framing::Empty
+                && may_ask_again(&route, connection.reused, tries);
             let outcome = self.through_http1(&route, connection, &mut body, upgrade.clone()).await;
             match outcome {
-                Err(Trouble::Lost) if again => fresh = true,
+                Err(Trouble::Lost) if again => tries += 1,
                 Err(Trouble::Lost) => {
                     let name = route.upstream.name.clone();
                     let why = "it closed the connection without an answer";

@@ -2,7 +2,7 @@
 
 use rustix::net::sockopt::set_socket_linger;
 
-use crate::stage::{Fault, Line, Message, Stage, get, signal};
+use crate::stage::{Fault, HOST, Line, Message, Stage, get, route, signal};
 
 /// What a client must see of a bad answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -463,6 +463,27 @@ pub(crate) fn what_may_not_be_asked_twice_never_is() {
         let log = stage.end();
         assert_eq!(log.asked(), ["GET /a".to_owned(), format!("{method} /b")]);
         assert_eq!(log.connections, 1);
+    }
+}
+
+/// An instance of wharf's that is restarted may take a connection and be gone.
+#[test]
+pub(crate) fn an_instance_that_takes_a_connection_and_is_gone_is_asked_again_and_not_for_ever() {
+    for (gone, method, status, connections) in
+        [(2, "GET", 200, 3), (9, "GET", 502, 3), (1, "POST", 502, 1)]
+    {
+        let stage = Stage::new(move |line: &mut Line| {
+            if line.request().is_some() && line.number >= gone {
+                line.answer("back");
+            }
+        });
+        let mut route = route(HOST, stage.upstream.address);
+        route.upstream.instance = Some("id".into());
+        stage.house.set([route]);
+        let mut client = stage.client();
+        client.send(format!("{method} /b HTTP/1.1\r\nHost: shop.localhost\r\n\r\n"));
+        assert_eq!(client.answer(method).status(), status, "{method} {gone}");
+        assert_eq!(stage.end().connections, connections, "{method} {gone}");
     }
 }
 
