@@ -422,7 +422,11 @@ impl Pilot {
             narrate::ready(&text, &url, &format!(" (direct {direct_url}){note}"));
         }
         self.ask_for_the_lan();
-        // From here on the pilot mostly waits, for as long as its server runs.
+        // From here on the pilot mostly waits, for as long as its server runs: at once what the launch took, and
+        // later what telling of it took.
+        if self.launches <= 1 && !again {
+            wharf_os::own_memory::give_back_code();
+        }
         self.rests_at = Some(Instant::now() + REST);
         let port = listener.port;
         self.events.write(EventKind::Ready { port, url, direct_url, ready_ms, http_status });
