@@ -20,6 +20,7 @@ pub mod port;
 pub mod process;
 pub mod request;
 pub mod route;
+pub mod service;
 
 pub use alias::{Alias, Target, TcpName};
 pub use event::{Event, EventKind};
@@ -34,3 +35,4 @@ pub use port::{Port, PortError, PortRange};
 pub use process::ProcessId;
 pub use request::PortRequest;
 pub use route::{Access, Condition, OriginForm, Owner, Protocol, Route, RouteTable, Upstream};
+pub use service::{Expose, External, ProjectServices, Ready, Restart, Run, Service};

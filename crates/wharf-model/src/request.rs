@@ -52,7 +52,8 @@ impl fmt::Display for PortRequest {
 }
 
 /// What `--port` was given.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub enum PortArgument {
     /// `N`
     Exactly(Port),
@@ -60,6 +61,30 @@ pub enum PortArgument {
     AtLeast(Port),
     /// `auto`: also sets aside a port that stands in the command or the project.
     Auto,
+}
+
+impl fmt::Display for PortArgument {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            PortArgument::Exactly(port) => write!(f, "{port}"),
+            PortArgument::AtLeast(port) => write!(f, "{port}+"),
+            PortArgument::Auto => f.write_str("auto"),
+        }
+    }
+}
+
+impl From<PortArgument> for String {
+    fn from(argument: PortArgument) -> String {
+        argument.to_string()
+    }
+}
+
+impl TryFrom<String> for PortArgument {
+    type Error = PortError;
+
+    fn try_from(text: String) -> Result<PortArgument, PortError> {
+        text.parse()
+    }
 }
 
 impl FromStr for PortArgument {
