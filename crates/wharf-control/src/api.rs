@@ -22,6 +22,8 @@ pub const TRUST: &str = "/v1/trust";
 pub const STATUS: &str = "/v1/status";
 /// `POST` [`LeaseRequest`]: [`LeaseReply`].
 pub const LEASES: &str = "/v1/leases";
+/// `POST` [`LeaseBatch`]: [`LeaseBatchReply`].
+pub const LEASE_BATCH: &str = "/v1/leases/batch";
 /// `POST` [`ReleaseRequest`]: [`ReleaseReply`].
 pub const RELEASE: &str = "/v1/release";
 /// With an id after it: `PUT` [`Instance`], `DELETE`: [`Done`].
@@ -207,6 +209,22 @@ pub struct LeaseReply {
     /// Where the proxy is reached; absent from daemons that have none.
     #[serde(default)]
     pub proxy: ProxyPorts,
+}
+
+/// Several requests that are granted together or not at all: those of a whole project.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeaseBatch {
+    /// The requests; later ones see what earlier ones were given.
+    pub requests: Vec<LeaseRequest>,
+}
+
+/// What several requests were granted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeaseBatchReply {
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// One for each request, in their order.
+    pub replies: Vec<LeaseReply>,
 }
 
 /// Which leases to release.

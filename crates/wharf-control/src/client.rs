@@ -17,9 +17,9 @@ use tokio::task::JoinHandle;
 use wharf_model::{Instance, Lease};
 
 use crate::api::{
-    Done, EVENTS, HAND_OVER, INSTANCES, LEASES, LeaseReply, LeaseRequest, MAX_REPLY_BODY, PROXY,
-    ProxyStatus, RELEASE, ReleaseReply, ReleaseRequest, SNAPSHOT, STATUS, STOP, Snapshot, Status,
-    Stopping, TRUST,
+    Done, EVENTS, HAND_OVER, INSTANCES, LEASE_BATCH, LEASES, LeaseBatch, LeaseBatchReply,
+    LeaseReply, LeaseRequest, MAX_REPLY_BODY, PROXY, ProxyStatus, RELEASE, ReleaseReply,
+    ReleaseRequest, SNAPSHOT, STATUS, STOP, Snapshot, Status, Stopping, TRUST,
 };
 use crate::error::{Code, ErrorBody, ErrorReply};
 use crate::event_stream::{EventStream, Lines};
@@ -143,6 +143,12 @@ impl Client {
     /// Asks for ports.
     pub async fn lease(&self, request: &LeaseRequest) -> Result<LeaseReply, CallError> {
         self.call(Method::POST, LEASES, Some(request)).await
+    }
+
+    /// Asks for the ports of a whole project.
+    pub async fn lease_all(&self, batch: &LeaseBatch) -> Result<Vec<LeaseReply>, CallError> {
+        let reply: LeaseBatchReply = self.call(Method::POST, LEASE_BATCH, Some(batch)).await?;
+        Ok(reply.replies)
     }
 
     /// Releases leases; gives those that were.

@@ -95,6 +95,7 @@ fn instance(state: State) -> Instance {
         pilot_pid: 7,
         pilot: process(),
         started_at: 1,
+        definition: Some([("run".to_owned(), "npm run dev".to_owned())].into()),
         restarts: 0,
         ready_ms: Some(5),
         exit_code: Some(-1),
@@ -156,6 +157,14 @@ fn replies_fit() {
             proxy: ProxyPorts { http: Some(80), https: None },
         },
     );
+    let reply = LeaseReply {
+        schema: SCHEMA,
+        leases: leases(),
+        label: None,
+        warnings: Vec::new(),
+        proxy: ProxyPorts::default(),
+    };
+    both_ways("lease_batch_reply", &LeaseBatchReply { schema: SCHEMA, replies: vec![reply] });
     both_ways("proxy_status", &proxy_status());
     both_ways("release_reply", &ReleaseReply { schema: SCHEMA, leases: leases() });
     both_ways("done", &Done { schema: SCHEMA });
@@ -203,6 +212,15 @@ fn requests_fit() {
             busy: vec![BusyPort { port: port(8000), holder: Some(holder()) }],
         },
     );
+    let request = LeaseRequest {
+        request_id: "r".into(),
+        key: None,
+        request: PortRequest::AtLeast(port(8000)),
+        slots: 1,
+        owner: LeaseKind::Ttl(60),
+        busy: Vec::new(),
+    };
+    both_ways("lease_batch", &LeaseBatch { requests: vec![request] });
     for release in [
         Released::AllTtl,
         Released::Ports(vec![port(1)]),

@@ -6,8 +6,8 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{broadcast, mpsc, watch};
 use tokio::time::{Interval, MissedTickBehavior};
 use wharf_control::api::{
-    Done, HomeReport, LeaseReply, LeaseRequest, NoticeKind, ReleaseReply, ReleaseRequest, Released,
-    SCHEMA, Snapshot, Status, Stopping, StoreReport,
+    Done, HomeReport, LeaseBatch, LeaseBatchReply, LeaseReply, LeaseRequest, NoticeKind,
+    ReleaseReply, ReleaseRequest, Released, SCHEMA, Snapshot, Status, Stopping, StoreReport,
 };
 use wharf_control::{Code, ErrorBody};
 use wharf_lease::{Busy, KeyRequest, Ledger, Request, Selection};
@@ -163,6 +163,7 @@ impl Coordinator {
         match event {
             Event::Status(reply) => drop(reply.send(Ok(self.status()))),
             Event::Lease(request, reply) => drop(reply.send(self.lease(*request))),
+            Event::LeaseAll(batch, reply) => drop(reply.send(self.lease_all(batch))),
             Event::Release(request, reply) => drop(reply.send(self.release(*request))),
             Event::PutInstance(instance, reply) => drop(reply.send(self.put(*instance))),
             Event::DeleteInstance(id, reply) => drop(reply.send(self.delete(id))),
@@ -251,25 +252,55 @@ impl Coordinator {
     fn lease(&mut self, asked: LeaseRequest) -> Result<LeaseReply, ErrorBody> {
         // A lease whose time is up must not stand in the way of this one.
         self.expire();
-        if let LeaseKind::Process(owner) = &asked.owner
-            && !self.owners.watch(owner)
-        {
-            let message = format!("the owner of the lease ({owner}) has ended");
-            return Err(ErrorBody::new(Code::OwnerGone, message));
-        }
+        self.watch_owner(&asked)?;
         let request = request(asked);
         let leases = self
             .ledger
             .request(&request, clock::now(), &mut self.eyes)
             .map_err(refusal::of_request)?;
-        for lease in &leases {
+        self.tell_granted(&leases);
+        Ok(self.granted(&request, leases))
+    }
+
+    /// All of a project's requests, or none.
+    fn lease_all(&mut self, batch: LeaseBatch) -> Result<LeaseBatchReply, ErrorBody> {
+        self.expire();
+        for asked in &batch.requests {
+            self.watch_owner(asked)?;
+        }
+        let requests: Vec<Request> = batch.requests.into_iter().map(request).collect();
+        let granted = self
+            .ledger
+            .request_all(&requests, clock::now(), &mut self.eyes)
+            .map_err(|(number, refusal)| refusal::of_one_of(&requests[number], refusal))?;
+        self.tell_granted(&granted.concat());
+        let replies = requests.iter().zip(granted);
+        let replies = replies.map(|(request, leases)| self.granted(request, leases)).collect();
+        Ok(LeaseBatchReply { schema: SCHEMA, replies })
+    }
+
+    fn watch_owner(&mut self, asked: &LeaseRequest) -> Result<(), ErrorBody> {
+        match &asked.owner {
+            LeaseKind::Process(owner) if !self.owners.watch(owner) => {
+                let message = format!("the owner of the lease ({owner}) has ended");
+                Err(ErrorBody::new(Code::OwnerGone, message))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn tell_granted(&self, leases: &[Lease]) {
+        for lease in leases {
             self.tell(NoticeKind::LeaseGranted { lease: Box::new(lease.clone()) });
         }
+    }
+
+    fn granted(&self, request: &Request, leases: Vec<Lease>) -> LeaseReply {
         let project = request.key.as_ref().map(|key| &key.project);
         let label = project.and_then(|project| self.ledger.table().label_of(project));
         let label = label.map(|label| label.text.clone());
         let warnings = self.ledger.status().warnings;
-        Ok(LeaseReply { schema: SCHEMA, leases, label, warnings, proxy: self.gateway.ports() })
+        LeaseReply { schema: SCHEMA, leases, label, warnings, proxy: self.gateway.ports() }
     }
 
     fn release(&mut self, asked: ReleaseRequest) -> Result<ReleaseReply, ErrorBody> {

@@ -3,8 +3,8 @@
 use tokio::sync::oneshot;
 use wharf_control::ErrorBody;
 use wharf_control::api::{
-    Done, LeaseReply, LeaseRequest, ProxyStatus, ReleaseReply, ReleaseRequest, Snapshot, Status,
-    Stopping,
+    Done, LeaseBatch, LeaseBatchReply, LeaseReply, LeaseRequest, ProxyStatus, ReleaseReply,
+    ReleaseRequest, Snapshot, Status, Stopping,
 };
 use wharf_model::{Instance, ProcessId};
 
@@ -20,6 +20,8 @@ pub(crate) enum Event {
     Status(Reply<Status>),
     /// Somebody asks for ports.
     Lease(Box<LeaseRequest>, Reply<LeaseReply>),
+    /// Somebody asks for the ports of a whole project.
+    LeaseAll(LeaseBatch, Reply<LeaseBatchReply>),
     /// Somebody gives ports back.
     Release(Box<ReleaseRequest>, Reply<ReleaseReply>),
     /// A pilot reports its instance.
@@ -53,6 +55,7 @@ impl Event {
         match self {
             Event::Status(reply) => drop(reply.send(Err(refusal))),
             Event::Lease(_, reply) => drop(reply.send(Err(refusal))),
+            Event::LeaseAll(_, reply) => drop(reply.send(Err(refusal))),
             Event::Release(_, reply) => drop(reply.send(Err(refusal))),
             Event::PutInstance(_, reply) | Event::DeleteInstance(_, reply) => {
                 drop(reply.send(Err(refusal)));

@@ -193,6 +193,7 @@ mod tests {
             pilot_pid: 7,
             pilot: ProcessId { pid: 7, start_ticks: 1, boot_id: "b".into() },
             started_at: 1,
+            definition: None,
             restarts: 0,
             ready_ms: None,
             exit_code: None,

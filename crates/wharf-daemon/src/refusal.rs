@@ -1,7 +1,7 @@
 //! From the ledger's reasons to the words of the wire.
 
 use wharf_control::{Code, ErrorBody};
-use wharf_lease::{Refusal, ReleaseError};
+use wharf_lease::{Refusal, ReleaseError, Request};
 use wharf_model::Holder;
 
 /// Why no port was given.
@@ -31,6 +31,15 @@ pub(crate) fn of_request(refusal: Refusal) -> ErrorBody {
         Refusal::RequestIdReused => body(Code::RequestIdReused, message),
         Refusal::Malformed(_) => body(Code::BadRequest, message),
     }
+}
+
+/// Why a whole project got no ports: what one of its services was refused.
+pub(crate) fn of_one_of(request: &Request, refusal: Refusal) -> ErrorBody {
+    let mut error = of_request(refusal);
+    if let Some(key) = &request.key {
+        error.message = format!("`{}`: {}", key.service, error.message);
+    }
+    error
 }
 
 /// Why nothing was released.

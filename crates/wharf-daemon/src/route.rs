@@ -11,8 +11,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::oneshot;
 use wharf_control::api::{
-    EVENTS, HAND_OVER, INSTANCES, LEASES, MAX_REQUEST_BODY, PROXY, RELEASE, SCHEMA, SNAPSHOT,
-    STATUS, STOP, TRUST,
+    EVENTS, HAND_OVER, INSTANCES, LEASE_BATCH, LEASES, MAX_REQUEST_BODY, PROXY, RELEASE, SCHEMA,
+    SNAPSHOT, STATUS, STOP, TRUST,
 };
 use wharf_control::error::ErrorReply;
 use wharf_control::names::{ALIASES, TCP_NAMES};
@@ -60,7 +60,7 @@ fn methods(path: &str) -> &'static [Method] {
     match path {
         STATUS | SNAPSHOT | EVENTS | PROXY => &[Method::GET],
         ALIASES | TCP_NAMES | REQUESTS | KEPT => &[Method::GET],
-        LEASES | RELEASE | STOP | HAND_OVER | TRUST | INSPECT => &[Method::POST],
+        LEASES | LEASE_BATCH | RELEASE | STOP | HAND_OVER | TRUST | INSPECT => &[Method::POST],
         path if instance_id(path).is_some() || given::is_name(path) => {
             &[Method::PUT, Method::DELETE]
         }
@@ -96,6 +96,10 @@ async fn dispatch(request: Request<Incoming>, caller: &Caller) -> Result<Answer,
         LEASES => {
             let body = Box::new(read(request).await?);
             ask(caller, |reply| Event::Lease(body, reply)).await
+        }
+        LEASE_BATCH => {
+            let body = read(request).await?;
+            ask(caller, |reply| Event::LeaseAll(body, reply)).await
         }
         RELEASE => {
             let body = Box::new(read(request).await?);

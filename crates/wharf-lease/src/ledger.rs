@@ -7,7 +7,7 @@ use wharf_model::{
 };
 
 use crate::change::Change;
-use crate::grant::{grant, is_port_of};
+use crate::grant::{Grant, grant, is_port_of};
 use crate::home::Home;
 use crate::kernel::Kernel;
 use crate::label::{self, Label};
@@ -118,22 +118,83 @@ impl Ledger {
         now: Moment,
         kernel: &mut dyn Kernel,
     ) -> Result<Vec<Lease>, Refusal> {
-        let answer = self.table.answer_to(&request.request_id);
-        if !answer.is_empty() {
-            if answer.iter().any(|held| held.lease.kind != request.owner) {
-                return Err(Refusal::RequestIdReused);
-            }
-            return Ok(answer.into_iter().map(|held| held.lease.clone()).collect());
+        if let Some(leases) = self.answered(request)? {
+            return Ok(leases);
         }
+        let granted = self.decide(request, now, kernel)?;
+        self.commit(granted.changes, now);
+        Ok(granted.leases)
+    }
+
+    /// Grants several requests in one transaction: each gets its ports, or nobody gets any. Later ones see
+    /// what earlier ones were given.
+    ///
+    /// # Errors
+    /// The number of the first request that is refused, and why.
+    pub fn request_all(
+        &mut self,
+        requests: &[Request],
+        now: Moment,
+        kernel: &mut dyn Kernel,
+    ) -> Result<Vec<Vec<Lease>>, (usize, Refusal)> {
+        let before = (self.table.clone(), self.next_id);
+        let mut changes = Vec::new();
+        let mut leases = Vec::new();
+        for (number, request) in requests.iter().enumerate() {
+            let granted = match self.answered(request) {
+                Ok(Some(known)) => {
+                    leases.push(known);
+                    continue;
+                }
+                Ok(None) => self.decide(request, now, kernel),
+                Err(refusal) => Err(refusal),
+            };
+            match granted {
+                Ok(granted) => {
+                    granted.changes.iter().for_each(|change| self.table.apply(change.clone()));
+                    changes.extend(granted.changes);
+                    leases.push(granted.leases);
+                }
+                Err(refusal) => {
+                    (self.table, self.next_id) = before;
+                    return Err((number, refusal));
+                }
+            }
+        }
+        if !changes.is_empty() {
+            self.store.write(&changes, &self.table, self.next_id, now);
+        }
+        Ok(leases)
+    }
+
+    /// What the same request was given before.
+    fn answered(&self, request: &Request) -> Result<Option<Vec<Lease>>, Refusal> {
+        let answer = self.table.answer_to(&request.request_id);
+        if answer.is_empty() {
+            return Ok(None);
+        }
+        if answer.iter().any(|held| held.lease.kind != request.owner) {
+            return Err(Refusal::RequestIdReused);
+        }
+        Ok(Some(answer.into_iter().map(|held| held.lease.clone()).collect()))
+    }
+
+    /// What one request gets, and everything that changes by it; the numbers of leases are used up.
+    fn decide(
+        &mut self,
+        request: &Request,
+        now: Moment,
+        kernel: &mut dyn Kernel,
+    ) -> Result<Grant, Refusal> {
         let clock = (now, self.boot_id.as_str());
-        let granted = grant(&self.table, self.next_id, request, clock, kernel)?;
+        let mut granted = grant(&self.table, self.next_id, request, clock, kernel)?;
         self.next_id = granted.next_id;
         let project = request.key.as_ref().map(|key| &key.project);
         // A key of wharf's own is no project's: it has no folder, and no host.
         let project = project.filter(|project| project.as_str() != names::TCP);
         let named = project.map(|project| label::claim(&self.table, project, now.wall_s));
-        self.commit(granted.changes.into_iter().chain(named.into_iter().flatten()).collect(), now);
-        Ok(granted.leases)
+        granted.changes.extend(named.into_iter().flatten());
+        Ok(granted)
     }
 
     /// Releases the selected leases, all or none.

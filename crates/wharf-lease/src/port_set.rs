@@ -5,6 +5,7 @@ use wharf_model::Port;
 const WORDS: usize = (u16::MAX as usize + 1) / u64::BITS as usize;
 
 /// A set of ports.
+#[derive(Clone)]
 pub(crate) struct PortSet(Box<[u64; WORDS]>);
 
 impl PortSet {

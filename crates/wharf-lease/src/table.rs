@@ -40,7 +40,7 @@ impl Held {
 }
 
 /// The whole state. No two leases share a port or a key, no two homes share a port.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Table {
     leases: HashMap<Port, Held>,
     by_id: HashMap<i64, Port>,

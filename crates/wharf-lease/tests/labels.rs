@@ -93,6 +93,7 @@ fn running(project: &str, url: &str) -> Instance {
         remapped: Vec::new(),
         held: false,
         access: wharf_model::Access::default(),
+        definition: None,
         restarts: 0,
         url: url.into(),
         direct_url: "http://127.0.0.1:8001".into(),

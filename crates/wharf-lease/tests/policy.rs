@@ -2,7 +2,7 @@
 
 mod world;
 
-use wharf_lease::{KeyRequest, Refusal, ReleaseError, Selection};
+use wharf_lease::{KeyRequest, Refusal, ReleaseError, Request, Selection};
 use wharf_model::{LeaseKind, PortRequest, Why};
 use world::{World, busy, port, process, web, worktree};
 
@@ -387,4 +387,42 @@ fn a_clock_that_jumps_loses_no_home() {
     assert_eq!(world.home(&web("blog").instance(1)), Some(3000));
     world.now.wall_s = 0;
     assert_eq!(world.home(&web("shop").instance(1)), Some(8000));
+}
+
+#[test]
+fn a_project_gets_all_of_its_ports_in_one_transaction() {
+    let mut world = World::new();
+    let key = |service: &str, instance| KeyRequest {
+        service: service.into(),
+        instance: Some(instance),
+        ..web("shop")
+    };
+    let conventional = PortRequest::Conventional(port(8000));
+    let keys = [key("web", 1), key("web", 2), key("web", 3), key("api", 1)];
+    let requests: Vec<Request> =
+        (1..).zip(keys).map(|(pid, key)| world.request(Some(key), conventional, pid)).collect();
+    let granted = world.ledger.request_all(&requests, world.now, &mut world.kernel).unwrap();
+    let ports: Vec<u16> = granted.iter().map(|leases| leases[0].port.get()).collect();
+    assert_eq!(ports, [8000, 8001, 8002, 8003]);
+    let again = world.ledger.request_all(&requests, world.now, &mut world.kernel).unwrap();
+    assert_eq!(again, granted, "the same request gets the same answer");
+    world.reopen();
+    assert_eq!(world.ledger.table().lease_count(), 4, "all of it is on disk");
+}
+
+#[test]
+fn a_project_of_which_one_service_is_refused_gets_nothing() {
+    let mut world = World::new();
+    world.kernel.taken.insert(9000, "nginx");
+    let api = KeyRequest { service: "api".into(), ..web("shop") };
+    let requests = [
+        world.request(Some(web("shop")), PortRequest::Conventional(port(8000)), 1),
+        world.request(Some(api), PortRequest::Exactly(port(9000)), 2),
+    ];
+    let refused = world.ledger.request_all(&requests, world.now, &mut world.kernel).unwrap_err();
+    assert!(matches!(refused, (1, Refusal::Taken { .. })), "{refused:?}");
+    assert_eq!(world.ledger.table().lease_count(), 0);
+    assert_eq!(world.home(&web("shop").instance(1)), None, "nothing is remembered either");
+    let next = world.run(web("shop"), 8000, 1);
+    assert_eq!(next.port, port(8000));
 }

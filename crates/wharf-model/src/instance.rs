@@ -1,5 +1,6 @@
 //! One execution of a service, as every command that lists instances shows it.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -157,6 +158,10 @@ pub struct Instance {
     /// Who may ask it by its name.
     #[serde(default)]
     pub access: Access,
+    /// What `wharf up` was told of it, by key: how a later `up` sees what has changed. Values that may be
+    /// secret stand here as a fingerprint. Absent for what was started otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub definition: Option<BTreeMap<String, String>>,
     /// The URL by name.
     pub url: String,
     /// The URL by address.

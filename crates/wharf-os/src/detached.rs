@@ -37,12 +37,35 @@ pub struct ReadyPipe {
 /// `InvalidInput` for a program without absolute path, since the folder changes; else what `fork`
 /// or `execve` refused: it is known on return that the program was executed.
 pub fn spawn(program: &Path, args: &[OsString], env_remove: &[&str]) -> io::Result<ReadyPipe> {
+    let (pipe, theirs) = pipe_with(PipeFlags::CLOEXEC)?;
+    start(program, args, env_remove, [Stdio::null(), theirs.into()])?;
+    Ok(ReadyPipe { pipe })
+}
+
+/// As [`spawn`], with one end of a channel as its standard input, and nothing as its standard output.
+///
+/// # Errors
+/// As [`spawn`].
+pub fn spawn_on_channel(
+    program: &Path,
+    args: &[OsString],
+    env_remove: &[&str],
+    channel: OwnedFd,
+) -> io::Result<()> {
+    start(program, args, env_remove, [channel.into(), Stdio::null()])
+}
+
+fn start(
+    program: &Path,
+    args: &[OsString],
+    env_remove: &[&str],
+    [input, output]: [Stdio; 2],
+) -> io::Result<()> {
     if !program.is_absolute() {
         return Err(io::ErrorKind::InvalidInput.into());
     }
-    let (pipe, theirs) = pipe_with(PipeFlags::CLOEXEC)?;
     let mut command = Command::new(program);
-    command.args(args).current_dir("/").stdin(Stdio::null()).stderr(Stdio::null()).stdout(theirs);
+    command.args(args).current_dir("/").stdin(input).stderr(Stdio::null()).stdout(output);
     for name in env_remove {
         command.env_remove(name);
     }
@@ -52,14 +75,12 @@ pub fn spawn(program: &Path, args: &[OsString], env_remove: &[&str]) -> io::Resu
     // std learns by its own pipe, which the grandchild inherits, whether that could be executed.
     let mut between = command.spawn()?;
     match between.wait() {
-        Ok(_) => {}
+        Ok(_) => Ok(()),
         // Somebody here reaps every child, or ignores SIGCHLD: no zombie stays either way.
-        Err(error) if error.raw_os_error() == Some(libc::ECHILD) => {}
-        Err(error) => return Err(error),
+        Err(error) if error.raw_os_error() == Some(libc::ECHILD) => Ok(()),
+        Err(error) => Err(error),
     }
-    // With the command goes our copy of the writing end.
-    drop(command);
-    Ok(ReadyPipe { pipe })
+    // With the command goes our copy of what the new process has.
 }
 
 /// Between fork and exec: a new session, and a child that does not lead it, so that it can never

@@ -36,6 +36,7 @@ pub mod program;
 pub mod remap;
 pub mod reserve;
 pub mod signals;
+pub mod standard_streams;
 pub mod terminal;
 pub mod trust;
 pub mod user;

@@ -273,6 +273,7 @@ fn describe(plan: &LaunchPlan, place: &Place, mode: Option<Mode>) -> Instance {
         pilot_pid: pilot.pid,
         pilot,
         started_at: now_ms(),
+        definition: None,
         restarts: 0,
         ready_ms: None,
         exit_code: None,

@@ -266,6 +266,7 @@ pub(crate) fn instance(id: &str, port: u16, pilot: ProcessId, state: State) -> I
         pilot_pid: pilot.pid,
         pilot,
         started_at: 1,
+        definition: None,
         restarts: 0,
         ready_ms: None,
         exit_code: None,
