@@ -11,6 +11,23 @@ pub use libc::{SIGCONT, SIGHUP, SIGINT, SIGKILL, SIGQUIT, SIGTERM, SIGUSR1, SIGU
 const LAST_SIGNAL: i32 = 64;
 const SIGNAL_SET: usize = 8;
 
+/// What people may name to ask a server to end.
+const NAMES: [(&str, i32); 7] = [
+    ("TERM", SIGTERM),
+    ("INT", SIGINT),
+    ("QUIT", SIGQUIT),
+    ("HUP", SIGHUP),
+    ("USR1", SIGUSR1),
+    ("USR2", SIGUSR2),
+    ("KILL", SIGKILL),
+];
+
+/// The number of a signal by its name, with or without `SIG`.
+pub fn number(name: &str) -> Option<i32> {
+    let short = name.strip_prefix("SIG").unwrap_or(name);
+    NAMES.iter().find(|(known, _)| *known == short).map(|(_, number)| *number)
+}
+
 /// A signal that was sent to this process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Received {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use wharf_model::{Port, Probe};
+use wharf_model::{Port, Probe, Restart};
 use wharf_os::guard::Command;
 use wharf_os::reserve::Reservation;
 
@@ -42,8 +42,8 @@ pub struct Keeping {
     pub hold: bool,
     /// Launch at the first connection, and end after this long without one. Holds as well.
     pub idle: Option<Duration>,
-    /// Launch again when the command ends with a failure.
-    pub on_crash: bool,
+    /// Whether to launch again when the command ends by itself.
+    pub restart: Restart,
     /// Whether listeners are to outlive servers once they serve, so that a restart refuses nobody.
     pub adopt: bool,
 }

@@ -23,6 +23,27 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// A command that ran for this long starts the pauses anew.
 const STEADY_AFTER: Duration = Duration::from_secs(10);
 
+/// How often in a row a command may end sooner than that before it is given up.
+const SOON_MAX: u32 = 10;
+
+/// Ends that came too soon, one after another.
+#[derive(Clone, Copy, Debug)]
+struct Soon {
+    ends: u32,
+    since: Instant,
+}
+
+impl Soon {
+    /// Counts a launch that has ended by itself.
+    fn count(before: Option<Soon>, begun: Instant) -> Option<Soon> {
+        match before {
+            _ if begun.elapsed() >= STEADY_AFTER => None,
+            Some(soon) => Some(Soon { ends: soon.ends + 1, ..soon }),
+            None => Some(Soon { ends: 1, since: begun }),
+        }
+    }
+}
+
 /// Everything that stays from one launch to the next.
 pub(crate) struct Lives {
     launch: Launch,
@@ -31,6 +52,7 @@ pub(crate) struct Lives {
     /// Our own listener on the leased port, where there is one.
     front: Option<Arc<Held>>,
     pause: Duration,
+    soon: Option<Soon>,
     /// Whether the next launch waits for a connection.
     dormant: bool,
 }
@@ -51,7 +73,7 @@ impl Lives {
         };
         front.iter().for_each(|front| kept.hold(front.clone()));
         let dormant = launch.keeping.idle.is_some();
-        Ok(Lives { launch, lines, kept, front, pause: FIRST_PAUSE, dormant })
+        Ok(Lives { launch, lines, kept, front, pause: FIRST_PAUSE, soon: None, dormant })
     }
 
     /// Until there is no next launch.
@@ -87,14 +109,16 @@ impl Lives {
 
     /// One launch; `None` when it was the last and all is told.
     async fn live(self, guard: Guard) -> Option<Lives> {
-        let Lives { launch, lines, kept, front, pause, .. } = self;
+        let Lives { launch, lines, kept, front, pause, soon, .. } = self;
         let begun = Instant::now();
         // Descriptors are used up: the guard's end is the end of what it guards.
         let task = Task::new(&launch, guard, lines, kept, front.clone()).ok()?;
         let after = task.run().await;
         let pause = if begun.elapsed() >= STEADY_AFTER { FIRST_PAUSE } else { pause };
         // It may be heard only after the end of what it was meant for.
-        let next = if after.interrupted && after.next == Next::Again(Cause::Crashed) {
+        let by_itself = matches!(after.next, Next::Again(Cause::Crashed | Cause::Ended));
+        let soon = if by_itself { Soon::count(soon, begun) } else { None };
+        let next = if after.interrupted && by_itself {
             told_exit(&after.lines, after.exit).await;
             Next::End
         } else {
@@ -103,7 +127,7 @@ impl Lives {
         let exit = after.exit;
         let dormant = next == Next::Again(Cause::Idle);
         let (lines, kept) = (after.lines, after.kept?);
-        let mut lives = Lives { launch, lines, kept, front, pause, dormant };
+        let mut lives = Lives { launch, lines, kept, front, pause, soon, dormant };
         lives.again(next, exit).await.then_some(lives)
     }
 
@@ -111,10 +135,16 @@ impl Lives {
     async fn again(&mut self, next: Next, exit: Option<Exit>) -> bool {
         let (cause, pause) = match next {
             Next::End => return self.end().await,
-            Next::Again(Cause::Crashed) => {
+            Next::Again(cause @ (Cause::Crashed | Cause::Ended)) => {
+                if let Some(soon) = self.soon.filter(|soon| soon.ends >= SOON_MAX) {
+                    let within = soon.since.elapsed();
+                    self.tell(Update::GaveUp { ends: soon.ends, within }).await;
+                    told_exit(&self.lines, exit).await;
+                    return self.end().await;
+                }
                 let pause = self.pause;
                 self.pause = (self.pause * 2).min(LONGEST_PAUSE);
-                (Cause::Crashed, pause)
+                (cause, pause)
             }
             Next::Again(cause) => (cause, Duration::ZERO),
         };

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use tokio::io::unix::AsyncFd;
 use tokio::sync::{mpsc, watch};
-use wharf_model::{Listener, Probe};
+use wharf_model::{Listener, Probe, Restart};
 use wharf_os::guard::{Exit, Guard, Message, Packet};
 use wharf_os::remap::Held;
 use wharf_os::signals::{SIGCONT, SIGINT, SIGKILL, SIGTERM};
@@ -278,14 +278,22 @@ impl Task {
         if !left_behind.is_empty() {
             self.begin_end(SIGTERM);
         }
-        if !ordered && self.keeping.on_crash && self.is_crash(exit) {
-            self.next = Next::Again(Cause::Crashed);
+        if !ordered && self.is_to_go_on(exit) {
+            self.next = Next::Again(if self.is_crash(exit) { Cause::Crashed } else { Cause::Ended });
             self.exit = Some(exit);
         }
         // After an order to stop, members that are still ending are not "left behind".
         let left_behind = if ordered { Vec::new() } else { left_behind };
         if self.next == Next::End {
             self.tell(Update::Exited { exit, left_behind }).await;
+        }
+    }
+
+    fn is_to_go_on(&self, exit: Exit) -> bool {
+        match self.keeping.restart {
+            Restart::No => false,
+            Restart::OnFailure => self.is_crash(exit),
+            Restart::Always => !self.was_interrupted(),
         }
     }
 

@@ -108,6 +108,13 @@ pub enum Update {
         /// Why.
         reason: String,
     },
+    /// It has ended so soon so often that it is not launched again; [`Update::Exited`] follows.
+    GaveUp {
+        /// How often in a row it ended soon after its launch.
+        ends: u32,
+        /// Since the first of these launches.
+        within: Duration,
+    },
     /// Nothing runs: it is launched at the first connection.
     Dormant,
     /// It ends, and is launched again: at once, after a pause, or at the next connection.
@@ -158,6 +165,8 @@ pub enum Cause {
     Asked,
     /// The command ended with a failure.
     Crashed,
+    /// The command ended in good order, and is to run for ever.
+    Ended,
     /// Nobody has been connected for long; it is launched at the next connection.
     Idle,
 }

@@ -4,12 +4,13 @@
 mod names;
 mod summon;
 
+use std::collections::BTreeSet;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use wharf_control::api::{
-    LeaseReply, LeaseRequest, ProxyStatus, ReleaseRequest, Released, Snapshot, Status,
+    LeaseBatch, LeaseReply, LeaseRequest, ProxyStatus, ReleaseRequest, Released, Snapshot, Status,
 };
 use wharf_control::{
     CallError, Client, Code as Refusal, Environment, ErrorBody, EventStream, Paths,
@@ -19,7 +20,7 @@ use wharf_os::{peer, private_dir, process, user};
 
 use crate::report::{Code, Report};
 
-pub(crate) use summon::{ALREADY_RUNS, READY};
+pub(crate) use summon::{ALREADY_RUNS, NOT_FOR_OTHERS, READY};
 use summon::{ProgramStarter, Summoner, is_older, replace};
 
 /// How long a command waits for the daemon in all, its start and its death included.
@@ -83,6 +84,18 @@ impl Link {
             crate::narrate::warning(warning);
         }
         Ok(reply)
+    }
+
+    /// Asks for the ports of a whole project: all of them, or none.
+    pub(crate) async fn lease_all(
+        &self,
+        requests: Vec<LeaseRequest>,
+    ) -> Result<Vec<LeaseReply>, Report> {
+        let batch = LeaseBatch { requests };
+        let replies = self.call(async |client| client.lease_all(&batch).await).await?;
+        let warnings: BTreeSet<&String> = replies.iter().flat_map(|reply| &reply.warnings).collect();
+        warnings.into_iter().for_each(|warning| crate::narrate::warning(warning));
+        Ok(replies)
     }
 
     /// Gives leases back; says which they were.

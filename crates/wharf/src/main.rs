@@ -21,7 +21,10 @@ mod render;
 mod report;
 mod rights;
 mod settings;
+mod time;
+mod up;
 mod version;
+mod ways;
 
 use std::process::ExitCode;
 

@@ -4,12 +4,16 @@
 mod again;
 mod caller;
 mod changes;
+mod declared;
 mod derived;
 mod environment;
+mod gate;
 mod group;
 mod lan;
 mod lend;
 mod reporter;
+mod settle;
+mod ties;
 mod watch;
 
 use std::collections::BTreeSet;
@@ -20,6 +24,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use wharf_control::api::ProxyPorts;
 use wharf_model::plan::{Hint, Values};
+use wharf_model::service::Ready;
 use wharf_model::{Access, EventKind, Instance, LaunchPlan, PathText, Remap, State, name};
 use wharf_os::guard::Command;
 use wharf_os::remap::Mode;
@@ -29,9 +34,11 @@ use wharf_supervisor::{Keeping, Launch};
 
 pub(crate) use caller::{Caller, Orders};
 use changes::Changes;
+pub(crate) use declared::Declared;
 use derived::DerivedFiles;
 pub(crate) use environment::ID_VARIABLE;
 use environment::environment;
+use gate::Gate;
 use reporter::report_changes;
 use watch::Pilot;
 
@@ -65,6 +72,8 @@ pub(crate) enum Kind {
     /// It only needs a port (`wharf port -- CMD`): it may be a test suite, and nothing is told unless
     /// it concerns safety.
     Command,
+    /// A step of a project that ends, such as a migration.
+    Step,
 }
 
 /// One run, ready to begin.
@@ -90,6 +99,8 @@ pub(crate) struct Run {
     pub(crate) mode: Option<Mode>,
     /// When it is launched, and launched again.
     pub(crate) keeping: Keeping,
+    /// What a project says of it, where one has declared it.
+    pub(crate) declared: Option<Declared>,
 }
 
 impl Run {
@@ -102,6 +113,10 @@ impl Run {
         let values =
             Values { host: self.host(), ports: self.place.ports(), files: files.folder.clone() };
         let argv = self.plan.argv(&values);
+        let argv = match &self.declared {
+            Some(declared) => declared.argv(argv),
+            None => argv,
+        };
         instance.command = argv.iter().map(|word| word.to_string_lossy().into_owned()).collect();
         self.events.name(&instance.key.service, instance.key.instance);
         self.events.write(EventKind::Leased {
@@ -109,7 +124,11 @@ impl Run {
             requested_port: instance.requested_port,
             why: self.place.why().clone(),
         });
-        let env = environment(&self.plan, &values, &instance);
+        let mut env = environment(&self.plan, &values, &instance);
+        if let Some(declared) = &self.declared {
+            declared.add_variables(&mut env);
+            instance.definition = Some(declared.order.definition.clone());
+        }
         let link = self.link.take().map(Rc::new);
         let remapping = self.remapping(link.as_deref(), &instance).await;
         let (groups_out, groups) = mpsc::channel(GROUPS_MAX);
@@ -117,7 +136,9 @@ impl Run {
         let story = self.story();
         // Before the launch: a pattern that is none starts nothing.
         let changes = Changes::watch(&self.plan.dir, &self.watch)?;
+        let gate = self.gate()?;
         let modes = Modes::save();
+        let command_env = env.clone();
         let launch = self.launch(argv, env, instance.id.clone(), remapping);
         let handle = wharf_supervisor::start(launch)?;
         instance.state = instance.state.leased();
@@ -152,6 +173,10 @@ impl Run {
             doubtful: Vec::new(),
             rests_at: None,
             verdict: None,
+            gate,
+            env: command_env,
+            declared: self.declared,
+            forgets_its_home: false,
         };
         let outcome = pilot.stay(&self.orders).await;
         modes.restore();
@@ -159,6 +184,20 @@ impl Run {
         // `stay` has dropped the sender: the reporter sends the last state and ends.
         let _ = tokio::time::timeout(LAST_WORD, reporter).await;
         outcome
+    }
+
+    /// What has to happen before it counts as ready.
+    fn gate(&self) -> Result<Gate, Report> {
+        let Some(declared) = &self.declared else { return Ok(Gate::open()) };
+        let service = &declared.order.service;
+        // What the project is mainly about serves; of others nobody knows.
+        let may_settle = service.ready == Ready::Auto
+            && self.plan.framework.is_none()
+            && service.port.is_none()
+            && !declared.order.primary;
+        let mut gate = Gate::of(service.ready.clone(), may_settle);
+        gate.close(Some(&declared.log))?;
+        Ok(gate)
     }
 
     /// The address that servers are handed: loopback, or their own where it shall stay as it is.
@@ -173,7 +212,7 @@ impl Run {
     /// Tells what is to be said of the port: at once, or later where a program that nobody knows may
     /// name another itself.
     fn story(&self) -> Vec<String> {
-        if self.kind == Kind::Command {
+        if self.kind != Kind::Server {
             return Vec::new();
         }
         let lines = self.place.story(&self.plan);
@@ -283,7 +322,7 @@ fn describe(plan: &LaunchPlan, place: &Place, mode: Option<Mode>) -> Instance {
 
 /// The URL by name: through the proxy where there is one and the server speaks what it passes on, else at
 /// the server's own port.
-fn named_url(
+pub(crate) fn named_url(
     plan: &LaunchPlan,
     place: &Place,
     key: &wharf_model::ServiceKey,

@@ -73,6 +73,30 @@ impl Place {
         }
     }
 
+    /// Holds what the daemon has granted; or says which of the ports is busy all the same.
+    ///
+    /// # Errors
+    /// Nothing was granted, or the system forbids the bind.
+    pub(crate) fn of_grant(
+        reply: LeaseReply,
+        keep: Keep,
+    ) -> Result<Result<Place, BusyPort>, Report> {
+        let LeaseReply { leases, label, proxy, .. } = reply;
+        let ports: Vec<Port> = leases.iter().map(|lease| lease.port).collect();
+        let Some(first) = leases.into_iter().next() else {
+            return Err(Report::new(Code::Daemon, "the daemon granted nothing"));
+        };
+        let reservations = match reserve_all(&ports, keep) {
+            Ok(reservations) => reservations,
+            Err((port, occupancy)) => {
+                return Ok(Err(BusyPort { port, holder: Some(blame(port, occupancy)?) }));
+            }
+        };
+        let instance = first.key.map_or(1, |key| key.instance);
+        let (why, outer, address) = (first.why, None, None);
+        Ok(Ok(Place { ports, instance, label, why, reservations, outer, address, proxy }))
+    }
+
     /// The ports of an outer wharf, inside which this one runs.
     pub(crate) fn of_outer(port: Port, instance: u32, id: String, label: Option<String>) -> Place {
         let outer = Some(id);
@@ -221,30 +245,9 @@ async fn leased(link: &Link, wanted: &Wanted) -> Result<Place, Report> {
         if round > 0 {
             request.request_id = crate::link::request_id();
         }
-        let LeaseReply { leases, label, proxy, .. } = link.lease(&request).await?;
-        let ports: Vec<Port> = leases.iter().map(|lease| lease.port).collect();
-        let Some(first) = leases.into_iter().next() else {
-            return Err(Report::new(Code::Daemon, "the daemon granted nothing"));
-        };
-        match reserve_all(&ports, wanted.keep) {
-            Ok(reservations) => {
-                let instance = first.key.map_or(1, |key| key.instance);
-                let why = first.why;
-                return Ok(Place {
-                    ports,
-                    instance,
-                    label,
-                    why,
-                    reservations,
-                    outer: None,
-                    address: None,
-                    proxy,
-                });
-            }
-            Err((port, occupancy)) => {
-                let holder = Some(blame(port, occupancy)?);
-                request.busy.push(BusyPort { port, holder });
-            }
+        match Place::of_grant(link.lease(&request).await?, wanted.keep)? {
+            Ok(place) => return Ok(place),
+            Err(busy) => request.busy.push(busy),
         }
     }
     Err(Report::new(Code::Conflict, "no port could be held")

@@ -39,6 +39,23 @@ impl Code {
             Code::NoCommand => 127,
         }
     }
+
+    /// The kind of a number, as one wharf tells another.
+    pub(crate) fn of_number(number: u8) -> Code {
+        let known = [
+            Code::Failed,
+            Code::Usage,
+            Code::NotFound,
+            Code::Conflict,
+            Code::Permission,
+            Code::TimedOut,
+            Code::Daemon,
+            Code::Bug,
+            Code::CannotExecute,
+            Code::NoCommand,
+        ];
+        known.into_iter().find(|code| code.number() == number).unwrap_or(Code::Failed)
+    }
 }
 
 /// An error for a person: what, why, what next.

@@ -1,6 +1,8 @@
 //! What a user has set for all projects (`settings.toml`), and what a project has set for itself
 //! (`wharf.toml` at its root). Neither is needed.
 
+mod service;
+
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::path::Path;
@@ -8,6 +10,8 @@ use std::path::Path;
 use serde::Deserialize;
 use wharf_control::api::ProxyWish;
 use wharf_model::Access;
+
+pub(crate) use service::Table;
 
 use crate::link;
 use crate::remap::Wish;
@@ -53,27 +57,6 @@ pub(crate) enum Guard {
     Off,
 }
 
-/// What a service of a project may say of its name.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Service {
-    /// Origins of other sites whose pages may call it.
-    origins: Option<Vec<String>>,
-    guard: Option<Guard>,
-    /// Paths of the project's own host that lead to it.
-    #[serde(default)]
-    paths: Vec<String>,
-    /// Whether every name below its own leads to it as well.
-    #[serde(default)]
-    wildcard: bool,
-    /// Whether it takes HTTP/2 in the clear.
-    #[serde(default)]
-    h2c: bool,
-    /// Whether other machines of the local network reach it by name.
-    #[serde(default)]
-    lan: bool,
-}
-
 /// Every setting, where it is set.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -84,7 +67,7 @@ pub(crate) struct Settings {
     origins: Option<Vec<String>>,
     guard: Option<Guard>,
     #[serde(default)]
-    service: BTreeMap<String, Service>,
+    pub(crate) service: BTreeMap<String, Table>,
 }
 
 impl Settings {
@@ -139,7 +122,7 @@ impl Settings {
     /// An origin or a path is none.
     pub(crate) fn access(&self, service: &str) -> Result<Access, Report> {
         let own = self.service.get(service).cloned().unwrap_or_default();
-        let origins = own.origins.or_else(|| self.origins.clone()).unwrap_or_default();
+        let origins = own.origins.clone().or_else(|| self.origins.clone()).unwrap_or_default();
         if let Some(odd) = origins.iter().find(|origin| !is_origin(origin)) {
             return Err(Report::new(Code::Usage, format!("`{odd}` in `origins` is no origin"))
                 .help(
@@ -151,7 +134,8 @@ impl Settings {
                 .help("begin it with a slash, such as `/api`"));
         }
         let guarded = own.guard.or(self.guard) != Some(Guard::Off);
-        let Service { paths, wildcard, h2c, lan, .. } = own;
+        let lan = own.is_on_the_lan();
+        let Table { paths, wildcard, h2c, .. } = own;
         Ok(Access { guarded, origins, paths, wildcard, h2c, lan, ..Access::default() })
     }
 }
@@ -176,10 +160,22 @@ fn read(file: &Path) -> Result<Settings, Report> {
     toml::from_str(&text).map_err(|error| {
         let line = error.span().map_or(1, |span| 1 + text[..span.start].matches('\n').count());
         let what = format!("{} line {line} is not understood", file.display());
-        Report::new(Code::Usage, what)
-            .why(error.message().to_owned())
-            .help("docs/settings.md tells the settings and their values")
+        let report = Report::new(Code::Usage, what).why(error.message().to_owned());
+        match meant(error.message()) {
+            Some(known) => report.help(format!("did you mean `{known}`?")),
+            None => report,
+        }
+        .help("docs/settings.md tells the settings and their values")
     })
+}
+
+/// The known key that is nearest to an unknown one, where the message of the reader tells both.
+fn meant(message: &str) -> Option<&str> {
+    let mut quoted = message.split('`').skip(1).step_by(2);
+    let unknown = message.starts_with("unknown ").then(|| quoted.next()).flatten()?;
+    let distance = |known: &&str| strsim::damerau_levenshtein(unknown, known);
+    let nearest = quoted.min_by_key(distance)?;
+    (distance(&nearest) <= unknown.len().max(nearest.len()) / 3).then_some(nearest)
 }
 
 #[cfg(test)]

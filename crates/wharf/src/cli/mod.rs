@@ -126,7 +126,7 @@ fn usage(error: &clap::Error) -> Outcome {
 }
 
 /// The runtime of a command: one thread, since every command mostly waits, and since a pilot forks.
-fn block_on<T>(work: impl Future<Output = T>) -> Result<T, Report> {
+pub(crate) fn block_on<T>(work: impl Future<Output = T>) -> Result<T, Report> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Report::bug("the event loop does not start", &error))?;
     // A pilot's own tasks share what it has.

@@ -141,6 +141,7 @@ async fn hold_for_command(args: &Args, key: Option<KeyRequest>, dir: PathBuf) ->
         access: Access::default(),
         mode: None,
         keeping: Keeping::default(),
+        declared: None,
     };
     Ok(ExitCode::from(run.until_the_end().await?))
 }

@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use wharf_control::api::{KeyRequest, ProxyWish};
+use wharf_control::api::KeyRequest;
+use wharf_model::{LaunchPlan, Restart};
 use wharf_model::plan::Arg;
 use wharf_model::request::PortArgument;
-use wharf_model::{Access, LaunchPlan};
 use wharf_os::guard::SpawnError;
 use wharf_os::remap::Mode;
 use wharf_supervisor::Keeping;
@@ -17,10 +17,11 @@ use super::Outcome;
 use crate::events::Sink;
 use crate::pilot::{self, Caller, Kind, Orders};
 use crate::place::{Keep, Place, Wanted};
-use crate::remap::{self, Wish};
+use crate::remap::Wish;
 use crate::report::{Code, Report};
-use crate::settings::{Bind, Settings};
-use crate::{link, names, narrate, rights};
+use crate::settings::Settings;
+use crate::ways::{Asked, Ways};
+use crate::{link, narrate, time};
 
 /// How long a tree has between the first signal and SIGKILL, unless `--grace` says otherwise.
 const GRACE: Duration = Duration::from_secs(5);
@@ -62,7 +63,7 @@ pub(crate) struct Args {
     #[arg(long)]
     on_demand: bool,
     /// How long a server on demand may be without a connection: seconds, or `15m`, `2h` [default: 15m]
-    #[arg(long, value_name = "TIME", requires = "on_demand", value_parser = duration)]
+    #[arg(long, value_name = "TIME", requires = "on_demand", value_parser = time::duration)]
     idle: Option<Duration>,
     /// Start the server again when it ends with a failure
     #[arg(long)]
@@ -108,33 +109,17 @@ pub(crate) fn run(args: Args) -> Outcome {
     let plan = plan(&args, &dir)?;
     refuse_blocked(args.port, "--port")?;
     find_program(&plan)?;
-    // Before there is a runtime: the test forks.
     let settings = Settings::load(&plan.root)?;
-    let wish = args.remap.or(settings.remap).unwrap_or_default();
-    let mode = remap::choose(wish)?;
-    if wish == Wish::Address {
-        refuse_without(mode, &args)?;
-    }
-    if mode.is_none() && (args.hold || args.on_demand) {
-        return Err(cannot_hold());
-    }
-    if mode.is_some() {
-        rights::say_of_command(&plan);
-    }
-    let mut access = settings.access(&plan.service)?;
-    access.origin_form = names::origin_form(&plan);
-    access.lan = lan(&args, access.lan, wish, settings.proxy())?;
-    let ways = Ways { mode, wish, bind: settings.bind(), access };
+    let asked = Asked {
+        remap: args.remap,
+        loopback: args.loopback,
+        lan: args.lan,
+        no_daemon: args.no_daemon,
+        holds: args.hold || args.on_demand,
+    };
+    let ways = Ways::choose(&plan, &settings, asked)?;
     let code = super::block_on(go(&args, plan, ways, caller, events, begun))??;
     Ok(ExitCode::from(code))
-}
-
-/// How a server is run, beyond what its plan says.
-struct Ways {
-    mode: Option<Mode>,
-    wish: Wish,
-    bind: Bind,
-    access: Access,
 }
 
 async fn go(
@@ -147,7 +132,7 @@ async fn go(
 ) -> Result<u8, Report> {
     // From here on Ctrl-C is ours to handle: before the launch there is only a lease to lose.
     let orders = Orders::take(&caller)?;
-    let Ways { mode, wish, bind, access } = ways;
+    let Ways { mode, wish, bind, loopback_only, access } = ways;
     let (link, place) = match outer_place(args, &plan) {
         Some(place) => (None, place),
         None => tokio::select! {
@@ -165,7 +150,7 @@ async fn go(
         events,
         begun,
         grace: Duration::from_secs(args.grace),
-        loopback_only: args.loopback || bind == Bind::Loopback,
+        loopback_only,
         bind,
         true_names: args.true_names,
         watch: args.watch.clone(),
@@ -173,6 +158,7 @@ async fn go(
         access,
         mode,
         keeping: keeping(args),
+        declared: None,
     };
     run.until_the_end().await
 }
@@ -182,54 +168,9 @@ fn keeping(args: &Args) -> Keeping {
     Keeping {
         hold: args.hold,
         idle: args.on_demand.then(|| args.idle.unwrap_or(IDLE)),
-        on_crash: args.restart_on_crash,
+        restart: if args.restart_on_crash { Restart::OnFailure } else { Restart::No },
         adopt: args.restart_on_crash || !args.watch.is_empty(),
     }
-}
-
-/// An address of its own needs a mode, and has no listener that could be held.
-fn refuse_without(mode: Option<Mode>, args: &Args) -> Result<(), Report> {
-    if mode.is_none() {
-        return Err(Report::new(Code::Permission, "an address of its own cannot be had here")
-            .why("that needs remapping, which is refused")
-            .help(
-                "`wharf doctor remap` shows what is refused; `--remap auto` takes the best of it",
-            ));
-    }
-    if args.hold || args.on_demand {
-        let what = "`--remap address` goes neither with `--hold` nor with `--on-demand`";
-        return Err(Report::new(Code::Usage, what).help("leave one of them out"));
-    }
-    Ok(())
-}
-
-/// Whether other machines are to reach it. A command line that keeps it to this machine is stronger than the
-/// project's settings.
-fn lan(args: &Args, set: bool, wish: Wish, proxy: ProxyWish) -> Result<bool, Report> {
-    if !args.lan && (!set || args.no_daemon || args.loopback) {
-        return Ok(false);
-    }
-    let cannot = |why: &str, help: &str| {
-        let what = "it cannot be reached from other machines by a name";
-        Err(Report::new(Code::Usage, what).why(why).help(help))
-    };
-    match (wish, proxy) {
-        (Wish::Address, _) => cannot(
-            "with `--remap address` it has an address in the place of a name",
-            "leave out `--remap address`, or `--lan` (`lan = true` in wharf.toml)",
-        ),
-        (_, ProxyWish::Off) => cannot(
-            "the proxy that would serve the name is off",
-            "remove `proxy = \"off\"` from settings.toml, then `wharf daemon stop`",
-        ),
-        _ => Ok(true),
-    }
-}
-
-fn cannot_hold() -> Report {
-    Report::new(Code::Permission, "the port cannot be held for the server here")
-        .why("that needs remapping, which is off or refused")
-        .help("`wharf doctor remap` shows what is refused; without `--hold` and `--on-demand` it runs")
 }
 
 /// `on` or `off`.
@@ -238,20 +179,6 @@ fn on_off(text: &str) -> Result<bool, String> {
         "on" => Ok(true),
         "off" => Ok(false),
         _ => Err("use `on` or `off`".into()),
-    }
-}
-
-/// Seconds, or a number with `s`, `m` or `h`.
-fn duration(text: &str) -> Result<Duration, String> {
-    let (number, unit) = match text.char_indices().last() {
-        Some((at, 's')) => (&text[..at], 1),
-        Some((at, 'm')) => (&text[..at], 60),
-        Some((at, 'h')) => (&text[..at], 3600),
-        _ => (text, 1),
-    };
-    match number.parse::<u64>().ok().and_then(|number| number.checked_mul(unit)) {
-        Some(seconds @ 1..=604_800) => Ok(Duration::from_secs(seconds)),
-        _ => Err("use seconds, or a time such as `90s`, `15m` or `2h`, of a week at most".into()),
     }
 }
 

@@ -23,7 +23,7 @@ pub(crate) const READY: &str = "ready\n";
 pub(crate) const ALREADY_RUNS: &str = "already runs\n";
 
 /// Variables that are about the caller and would be wrong in a process that outlives it.
-const NOT_FOR_THE_DAEMON: [&str; 8] = [
+pub(crate) const NOT_FOR_OTHERS: [&str; 8] = [
     "PORT",
     "HOST",
     "WHARF_ID",
@@ -63,7 +63,7 @@ impl Starter for ProgramStarter {
             Report::new(Code::Daemon, "the daemon cannot be started").because(error)
         };
         let arguments = [OsString::from("daemon"), OsString::from("run")];
-        let said = detached::spawn(&self.program, &arguments, &NOT_FOR_THE_DAEMON)
+        let said = detached::spawn(&self.program, &arguments, &NOT_FOR_OTHERS)
             .and_then(|pipe| pipe.wait(patience))
             .map_err(|error| failed(&error))?;
         let said = String::from_utf8_lossy(&said);

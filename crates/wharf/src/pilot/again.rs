@@ -35,21 +35,36 @@ impl Pilot {
             instance.listeners.clear();
             instance.restarts += 1;
         });
+        self.close_the_gate();
         let exit_code = exit.map(Exit::shell_code);
         let name = match cause {
             Cause::Asked => "asked",
             Cause::Crashed => "crashed",
+            Cause::Ended => "ended",
             Cause::Idle => "idle",
         };
         self.events.write(EventKind::Again { cause: name.to_owned(), exit_code });
         match cause {
             Cause::Asked => narrate::line("starts again"),
             Cause::Idle => narrate::line("nobody was connected for long: the server has ended"),
+            Cause::Ended => narrate::line(&format!(
+                "the server ended by itself; starts again in {} ms",
+                pause.as_millis()
+            )),
             Cause::Crashed => narrate::warning(&format!(
                 "the server ended with {}; starts again in {} ms",
                 exit_code.unwrap_or_default(),
                 pause.as_millis()
             )),
         }
+    }
+
+    /// It ends so soon after each launch that launching it again is of no use.
+    pub(super) fn gave_up(&mut self, ends: u32, within: Duration) {
+        narrate::warning(&format!(
+            "it has ended {ends} times within {} s, each time soon after its start: not started again",
+            within.as_secs()
+        ));
+        narrate::line("  mend what its output tells, then `wharf up` or `wharf run` again");
     }
 }

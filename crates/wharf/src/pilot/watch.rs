@@ -1,6 +1,7 @@
 //! Staying with an instance to its end: every update becomes a line, an event and a report.
 
 use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -18,7 +19,10 @@ use wharf_supervisor::{Answer, Handle, Member, News, Order, Update};
 
 use super::caller::Orders;
 use super::changes::Changes;
+use super::declared::Declared;
+use super::gate::{Gate, HeldBack};
 use super::lan::Opening;
+use super::ties::Ties;
 use super::{Kind, likely_ports, named_url};
 use crate::cli::restart::RESTART;
 use crate::events::Sink;
@@ -71,6 +75,13 @@ pub(super) struct Pilot {
     pub(super) lingers: bool,
     /// Why wharf itself ended the server, where it did.
     pub(super) verdict: Option<Report>,
+    /// What has to happen before it counts as ready.
+    pub(super) gate: Gate,
+    /// The command's environment, for what asks whether it is ready.
+    pub(super) env: Vec<(OsString, OsString)>,
+    pub(super) declared: Option<Declared>,
+    /// Whether its port is not to be remembered: its checkout has gone.
+    pub(super) forgets_its_home: bool,
 }
 
 /// How long a listener beyond loopback is there before it is told of.
@@ -79,7 +90,7 @@ const LASTING: Duration = Duration::from_millis(500);
 /// How long after its server is ready the pilot has told everybody.
 const REST: Duration = Duration::from_secs(1);
 
-async fn at(moment: Option<Instant>) {
+pub(super) async fn at(moment: Option<Instant>) {
     match moment {
         Some(moment) => tokio::time::sleep_until(moment.into()).await,
         None => std::future::pending().await,
@@ -95,6 +106,7 @@ impl Pilot {
     /// Until nothing of the command is left. Gives its exit code.
     pub(super) async fn stay(mut self, orders: &Orders) -> Result<u8, Report> {
         let mut exit = Exit::Code(0);
+        let mut ties = Ties::new(&self.plan.root, self.declared.as_ref());
         loop {
             tokio::select! {
                 news = self.handle.next_news() => match news {
@@ -117,6 +129,8 @@ impl Pilot {
                     wharf_os::own_memory::give_back_code();
                 }
                 Some(opening) = self.openings.recv() => self.opened(&opening),
+                opened = self.gate.opened() => self.gate_opened(opened),
+                () = ties.broken() => self.untied(&mut ties),
                 received = orders.next() => {
                     if self.lingers {
                         break;
@@ -124,6 +138,9 @@ impl Pilot {
                     self.obey(received);
                 }
             }
+        }
+        if self.forgets_its_home {
+            self.forget_its_home().await;
         }
         if let Some(verdict) = self.verdict {
             return Err(verdict);
@@ -137,7 +154,10 @@ impl Pilot {
             SIGINT | SIGQUIT if received.from_kernel => self.interrupted(),
             RESTART => self.handle.order(Order::Restart),
             SIGUSR1 | SIGUSR2 => self.handle.order(Order::Pass { signal: received.signal }),
-            signal => self.stop(signal),
+            signal => {
+                let declared = self.declared.as_ref();
+                self.stop(declared.map_or(signal, |declared| declared.stop_signal(signal)));
+            }
         }
     }
 
@@ -179,6 +199,7 @@ impl Pilot {
                     instance.pid = Some(pid);
                     instance.state = instance.state.launched();
                 });
+                self.gate.launched(&self.env, self.plan.dir.clone());
                 let command = self.reports.borrow().command.join(" ");
                 self.events.write(EventKind::Launched { pid, command: printable(&command) });
             }
@@ -219,8 +240,12 @@ impl Pilot {
             Update::Stranger { listener } => self.stranger(&listener),
             Update::Waiting { since, listens } => self.waiting(since, listens),
             Update::Ready { listener, dialled, answer, after, again } => {
-                self.ready(&listener, dialled, answer, (after, again));
+                let said = HeldBack { listener, dialled, answer, after, again };
+                if let Some(said) = self.gate.holds_back(said) {
+                    self.ready(said);
+                }
             }
+            Update::GaveUp { ends, within } => self.gave_up(ends, within),
             // A server that closes its listener on Ctrl-C is on its way out.
             Update::Unready if self.recently_interrupted() => {}
             Update::Unready => {
@@ -274,6 +299,7 @@ impl Pilot {
             port: listener.port,
             pid: listener.pid.unwrap_or_default(),
         });
+        self.gate.listens();
         self.change(|instance| instance.listeners.push(listener.clone()));
         if listener.exposure() != Exposure::Loopback {
             self.doubtful.push((listener, Instant::now()));
@@ -333,7 +359,7 @@ impl Pilot {
             instance.url = named_url(&self.plan, &self.place, &instance.key, port, "http");
             instance.direct_url = format!("http://{}:{port}", self.place.host());
         });
-        if self.kind == Kind::Command {
+        if self.kind != Kind::Server {
             return;
         }
         if port == leased {
@@ -361,7 +387,7 @@ impl Pilot {
     }
 
     fn waiting(&self, since: Duration, listens: bool) {
-        if self.kind == Kind::Command {
+        if self.kind != Kind::Server {
             return;
         }
         let instance = self.reports.borrow();
@@ -376,13 +402,8 @@ impl Pilot {
     }
 
     /// The first launch began with wharf itself, a later one with the launch.
-    fn ready(
-        &mut self,
-        listener: &Listener,
-        dialled: SocketAddr,
-        answer: Answer,
-        (after, again): (Duration, bool),
-    ) {
+    pub(super) fn ready(&mut self, said: HeldBack) {
+        let HeldBack { listener, dialled, answer, after, again } = said;
         let first = self.launches <= 1 && !self.dormant;
         let after = if first { self.begun.elapsed() } else { after };
         let (scheme, http_status) = match answer {
@@ -413,7 +434,7 @@ impl Pilot {
             Answer::NotHttp => ", does not speak HTTP".to_owned(),
             _ => String::new(),
         };
-        if self.kind == Kind::Command {
+        if self.kind != Kind::Server {
             // It asked for a port, not for an opinion.
         } else if again {
             narrate::ready("ready again", &url, &note);
@@ -435,8 +456,13 @@ impl Pilot {
     fn exited(&mut self, exit: Exit, left_behind: &[Member]) {
         let code = exit.shell_code();
         let before = self.reports.borrow().state;
+        let is_done = self.kind == Kind::Step && exit == Exit::Code(0);
         self.change(|instance| {
-            instance.state = instance.state.ended();
+            // A step that has succeeded has done what it was for.
+            instance.state = match is_done {
+                true => instance.state.served().ended(),
+                false => instance.state.ended(),
+            };
             instance.exit_code = Some(code);
             instance.listeners.clear();
         });
@@ -519,6 +545,6 @@ pub(super) fn names(members: &[Member]) -> String {
 }
 
 /// Milliseconds for people: `412 ms`, `3.2 s`.
-fn duration(ms: u64) -> String {
+pub(super) fn duration(ms: u64) -> String {
     if ms < 1000 { format!("{ms} ms") } else { format!("{}.{} s", ms / 1000, ms % 1000 / 100) }
 }

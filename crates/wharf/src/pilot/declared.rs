@@ -1,0 +1,68 @@
+//! What a project's declaration adds to a run: its variables, its readiness, its log, its siblings.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::rc::Rc;
+
+use wharf_os::signals::{self, SIGTERM};
+use wharf_supervisor::log::LogKeeper;
+
+use crate::up::order::{Order, Sibling, Siblings};
+use crate::up::template;
+
+/// Makes programs say what they say on a terminal although they write to a pipe: in colour, and at once. What
+/// the user or the project has set stays.
+const AS_ON_A_TERMINAL: [(&str, &str); 3] =
+    [("FORCE_COLOR", "1"), ("CLICOLOR_FORCE", "1"), ("PYTHONUNBUFFERED", "1")];
+
+/// A run that a project has declared.
+#[derive(Debug)]
+pub(crate) struct Declared {
+    pub(crate) order: Order,
+    pub(crate) own: Sibling,
+    pub(crate) siblings: Siblings,
+    pub(crate) log: Rc<LogKeeper>,
+}
+
+impl Declared {
+    /// The command, with its placeholders filled in.
+    pub(super) fn argv(&self, argv: Vec<OsString>) -> Vec<OsString> {
+        argv.iter().map(|word| template::fill(word, &self.own, &self.siblings)).collect()
+    }
+
+    /// Adds the project's variables, and what the instance is told of the others.
+    pub(super) fn add_variables(&self, env: &mut Vec<(OsString, OsString)>) {
+        for (name, value) in template::variables(&self.own, &self.siblings) {
+            set(env, name.into(), value.into());
+        }
+        for (name, value) in &self.order.service.env {
+            let value = template::fill(value.as_ref(), &self.own, &self.siblings);
+            set(env, name.into(), value);
+        }
+        let wants_none = env.iter().any(|(name, value)| name == "NO_COLOR" && !value.is_empty());
+        for (name, value) in AS_ON_A_TERMINAL {
+            let is_set = env.iter().any(|(set, _)| set == name);
+            if !is_set && !(wants_none && name != "PYTHONUNBUFFERED") {
+                env.push((name.into(), value.into()));
+            }
+        }
+    }
+
+    /// The signal that asks the server to end, in the place of the usual one.
+    pub(super) fn stop_signal(&self, signal: i32) -> i32 {
+        match signal {
+            SIGTERM => signals::number(&self.order.service.stop_signal).unwrap_or(SIGTERM),
+            other => other,
+        }
+    }
+
+    /// The folder to run in.
+    pub(super) fn dir(&self) -> PathBuf {
+        self.order.service.dir.clone()
+    }
+}
+
+fn set(env: &mut Vec<(OsString, OsString)>, name: OsString, value: OsString) {
+    env.retain(|(known, _)| *known != name);
+    env.push((name, value));
+}

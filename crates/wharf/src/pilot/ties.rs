@@ -1,0 +1,114 @@
+//! What an instance cannot outlive: the checkout that it runs in, and the `wharf up` that it belongs to.
+
+use std::io::ErrorKind;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+use tokio::time::{Interval, MissedTickBehavior};
+use wharf_os::pidfd::Pidfd;
+use wharf_os::signals::SIGTERM;
+
+use super::declared::Declared;
+use super::watch::Pilot;
+use crate::{facts, narrate};
+
+/// How often the checkout is looked for.
+const LOOK_EVERY: Duration = Duration::from_secs(15);
+
+/// How often in a row it has to be missing: tools exchange folders by moving them.
+const MISSING_MAX: u32 = 2;
+
+/// What has gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Broken {
+    Checkout,
+    Up,
+}
+
+/// The ties of one instance.
+pub(super) struct Ties {
+    root: PathBuf,
+    missing: u32,
+    look: Interval,
+    up: Option<AsyncFd<OwnedFd>>,
+    broken: Option<Broken>,
+}
+
+impl Ties {
+    pub(super) fn new(root: &Path, declared: Option<&Declared>) -> Ties {
+        let mut look = tokio::time::interval(LOOK_EVERY);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut ties = Ties { root: root.to_owned(), missing: 0, look, up: None, broken: None };
+        if let Some(up) = declared.and_then(|declared| declared.order.attached.as_ref()) {
+            match Pidfd::open(&facts::identity(up)) {
+                Ok(Some(up)) => ties.up = registered(&up).ok(),
+                // It ended before it could be watched.
+                Ok(None) => ties.broken = Some(Broken::Up),
+                Err(_) => {}
+            }
+        }
+        ties
+    }
+
+    /// Waits until one breaks: once for each.
+    pub(super) async fn broken(&mut self) {
+        loop {
+            if self.broken.is_some() {
+                return;
+            }
+            tokio::select! {
+                () = ended(self.up.as_ref()) => {
+                    self.up = None;
+                    self.broken = Some(Broken::Up);
+                }
+                _ = self.look.tick() => self.look_for_the_checkout(),
+            }
+        }
+    }
+
+    fn look_for_the_checkout(&mut self) {
+        let is_missing =
+            std::fs::metadata(&self.root).is_err_and(|error| error.kind() == ErrorKind::NotFound);
+        self.missing = if is_missing { self.missing + 1 } else { 0 };
+        if self.missing == MISSING_MAX {
+            self.broken = Some(Broken::Checkout);
+        }
+    }
+}
+
+async fn ended(up: Option<&AsyncFd<OwnedFd>>) {
+    match up {
+        Some(up) => drop(up.readable().await),
+        None => std::future::pending().await,
+    }
+}
+
+fn registered(pidfd: &Pidfd) -> std::io::Result<AsyncFd<OwnedFd>> {
+    AsyncFd::with_interest(pidfd.as_fd().try_clone_to_owned()?, Interest::READABLE)
+}
+
+impl Pilot {
+    /// Ends, since what it belonged to has gone.
+    pub(super) fn untied(&mut self, ties: &mut Ties) {
+        match ties.broken.take() {
+            Some(Broken::Checkout) => {
+                narrate::warning(&format!("{} is gone: ends", ties.root.display()));
+                self.forgets_its_home = true;
+            }
+            Some(Broken::Up) => narrate::line("the `wharf up` that it belonged to has ended: ends"),
+            None => return,
+        }
+        let declared = self.declared.as_ref();
+        self.stop(declared.map_or(SIGTERM, |declared| declared.stop_signal(SIGTERM)));
+    }
+
+    pub(super) async fn forget_its_home(&self) {
+        let Some(link) = &self.link else { return };
+        let key = self.reports.borrow().key.clone();
+        // A daemon that is away forgets it after a month.
+        let _ = link.give_up(key, facts::own_process()).await;
+    }
+}
