@@ -5,13 +5,23 @@
 //! that are projects, the root alone. Compose files are read besides, whatever else there is: what they
 //! name is Docker's to start.
 
+mod across;
 mod compose;
 mod dotenv;
+mod filter;
+mod folders;
 mod found;
 mod interpolation;
+mod lasting;
 mod processes;
 mod procfile;
 mod published;
+mod scripts;
+mod tasks;
+mod together;
+mod turbo;
+mod words;
+mod workspaces;
 mod yaml;
 
 use std::path::Path;
@@ -50,9 +60,15 @@ fn stands_alone(dir: &Path) -> bool {
 fn at(project: &Project, dir: &Path) -> Result<ProjectServices, PlanError> {
     let mut found = Found::new(&project.root);
     processes::read(dir, &mut found)?;
+    if found.services.is_empty() {
+        scripts::read(dir, &mut found)?;
+    }
+    if found.services.is_empty() {
+        tasks::read(dir, &mut found)?;
+    }
     let external = compose::external(dir, &mut found)?;
     if found.services.is_empty() {
-        match alone(project, dir, &mut found) {
+        match root_or_folders(project, dir, &mut found) {
             // Docker runs all of it.
             Err(PlanError::NothingToRun { .. }) if !external.is_empty() => {}
             result => result?,
@@ -65,9 +81,16 @@ fn at(project: &Project, dir: &Path) -> Result<ProjectServices, PlanError> {
     Ok(ProjectServices { services, external, trace })
 }
 
-/// What `wharf run` alone would start in a folder.
-fn alone(project: &Project, dir: &Path, found: &mut Found<'_>) -> Result<(), PlanError> {
-    let (name, steps) = plan::alone(dir, project)?;
+/// The folder itself, or the folders below it where it has nothing to run or only starts what lies in them.
+fn root_or_folders(project: &Project, dir: &Path, found: &mut Found<'_>) -> Result<(), PlanError> {
+    let own = plan::alone(dir, project);
+    if matches!(own, Err(PlanError::NothingToRun { .. })) || folders::only_delegates(dir) {
+        folders::read(dir, found)?;
+        if !found.services.is_empty() {
+            return Ok(());
+        }
+    }
+    let (name, steps) = own?;
     let source = steps.last().map_or_else(String::new, |step| step.looked_at.clone());
     found.trace.extend(steps);
     found.add(&name, dir.to_path_buf(), source)?;
