@@ -108,7 +108,7 @@ fn scripts(dir: &Path, looked: &mut Vec<Step>) -> Result<Option<Vec<OsString>>, 
 }
 
 /// A script that runs wharf would run itself for ever.
-fn starts_wharf(text: &str) -> bool {
+pub(crate) fn starts_wharf(text: &str) -> bool {
     text.split_whitespace().any(|word| word == "wharf")
 }
 

@@ -34,6 +34,32 @@ pub enum PlanError {
         /// What the parser said.
         why: String,
     },
+    /// A file that says what a project runs, and in which something is wrong.
+    #[error("{} line {line}: {why}", path.display())]
+    MalformedFile {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+        /// What is wrong.
+        why: String,
+    },
+    /// A file that says what a project runs, and that is too large to be one.
+    #[error("{} is larger than {} KiB", path.display(), limit / 1024)]
+    FileTooLarge {
+        /// The file.
+        path: PathBuf,
+        /// How large it may be, in bytes.
+        limit: u64,
+    },
+    /// A project with more services than any has.
+    #[error("{} has more than {limit} services", dir.display())]
+    TooManyServices {
+        /// The folder.
+        dir: PathBuf,
+        /// How many there may be.
+        limit: usize,
+    },
     /// The command has no words.
     #[error("the command is empty")]
     EmptyCommand,

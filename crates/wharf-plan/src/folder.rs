@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 /// How much of a file is read. An entry file names its port near its top, and a manifest that is
 /// larger is not one that a person wrote.
-const READ_MAX: u64 = 256 * 1024;
+pub(crate) const READ_MAX: u64 = 256 * 1024;
 
 /// How many names of one folder a glob looks at.
 const NAMES_MAX: usize = 2000;
@@ -26,6 +26,11 @@ pub(crate) fn text(path: &Path) -> io::Result<Option<String>> {
     let mut bytes = Vec::new();
     File::open(path)?.take(READ_MAX).read_to_end(&mut bytes)?;
     Ok(Some(String::from_utf8_lossy(&bytes).into_owned()))
+}
+
+/// Whether a file is larger than what is read of it.
+pub(crate) fn is_too_large(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|about| about.len() > READ_MAX)
 }
 
 fn is_absence(why: &io::Error) -> bool {

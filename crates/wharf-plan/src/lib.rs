@@ -10,6 +10,7 @@ pub mod catalog;
 pub mod explain;
 pub mod ports;
 pub mod project;
+pub mod services;
 
 mod bare;
 mod choice;

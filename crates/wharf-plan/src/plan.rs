@@ -154,6 +154,16 @@ fn service(
     }))
 }
 
+/// The name of what `wharf run` alone would start in a folder, and how it was found.
+pub(crate) fn alone(dir: &Path, project: &Project) -> Result<(String, Vec<Step>), PlanError> {
+    let suggestion = bare::suggest(dir)?;
+    let target = choose(unwrap::unwrap(&suggestion.argv, dir)?);
+    let request =
+        Request { dir, command: None, port: None, service: None, env: &|_| None, home: None };
+    let (name, _) = service(&request, dir, project, &target, true)?;
+    Ok((name, suggestion.steps))
+}
+
 /// What `wharf run` alone would run in a folder.
 fn main_target(root: &Path) -> Option<Main> {
     let suggestion = bare::suggest(root).ok()?;

@@ -12,7 +12,7 @@ use crate::folder;
 const LEVELS_MAX: usize = 64;
 
 /// Files that make a folder a project where there is no version control.
-const MANIFESTS: &[&str] = &[
+pub(crate) const MANIFESTS: &[&str] = &[
     "wharf.toml",
     "package.json",
     "deno.json",

@@ -161,6 +161,14 @@ impl From<PlanError> for Report {
             }
             PlanError::BadPackageJson { .. } => Report::new(Code::Failed, what)
                 .help("mend the file; `npm pkg get` reads it in the same way"),
+            PlanError::MalformedFile { .. } => Report::new(Code::Failed, what)
+                .help("mend the file, or say in `wharf.toml` what the project runs"),
+            PlanError::FileTooLarge { .. } => Report::new(Code::Failed, what)
+                .why("no file of this kind is that large, so it is not read at all")
+                .help("say in `wharf.toml` what the project runs"),
+            PlanError::TooManyServices { .. } => Report::new(Code::Failed, what)
+                .why("what was found is likely no list of services")
+                .help("say in `wharf.toml` what the project runs"),
             PlanError::NothingToRun { looked_for, .. } => nothing_to_run(what, &looked_for),
             PlanError::ScriptMissing { known, .. } if known.is_empty() => {
                 Report::new(Code::NotFound, what).why("it has no scripts at all")
@@ -222,6 +230,13 @@ mod tests {
             PlanError::BadFolder { dir: "/srv".into(), source: denied() },
             PlanError::UnreadableFile { path: path.clone(), source: denied() },
             PlanError::BadPackageJson { path: path.clone(), line: 3, why: "a comma".into() },
+            PlanError::MalformedFile {
+                path: "/srv/shop/Procfile".into(),
+                line: 2,
+                why: "it is no `name: command`".into(),
+            },
+            PlanError::FileTooLarge { path: "/srv/shop/compose.yaml".into(), limit: 256 * 1024 },
+            PlanError::TooManyServices { dir: "/srv/shop".into(), limit: 200 },
             PlanError::EmptyCommand,
             PlanError::NothingToRun {
                 dir: "/srv/shop".into(),

@@ -1,0 +1,288 @@
+//! YAML as a flat table of nodes: every value knows its line, and an alias is a second way to the same
+//! node, so that a file of aliases of aliases costs what it weighs and no more.
+
+use std::collections::HashMap;
+
+use saphyr_parser::{Event, Parser, ScalarStyle};
+
+/// How many values a file may have.
+const NODES_MAX: usize = 100_000;
+
+/// How many merged mappings (`<<`) are followed from one to the next.
+const MERGES_MAX: usize = 16;
+
+/// What is wrong with a file, and in which line, from 1.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Wrong {
+    pub(crate) line: usize,
+    pub(crate) why: String,
+}
+
+/// A document.
+#[derive(Debug, Default)]
+pub(crate) struct Yaml {
+    nodes: Vec<Node>,
+    root: Option<usize>,
+}
+
+#[derive(Debug)]
+struct Node {
+    line: usize,
+    tag: String,
+    value: Value,
+}
+
+#[derive(Debug)]
+enum Value {
+    /// Its text, and whether it was written without quotes.
+    Scalar(String, bool),
+    List(Vec<usize>),
+    /// Keys and values by turns.
+    Map(Vec<usize>),
+}
+
+/// A value of a document.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Item<'a> {
+    yaml: &'a Yaml,
+    id: usize,
+}
+
+impl Yaml {
+    /// The first document of a text.
+    pub(crate) fn parse(text: &str) -> Result<Yaml, Wrong> {
+        let mut builder = Builder::default();
+        for event in Parser::new_from_str(text.trim_start_matches('\u{feff}')) {
+            let (event, span) = event
+                .map_err(|why| Wrong { line: why.marker().line(), why: why.info().to_owned() })?;
+            if matches!(event, Event::DocumentEnd) {
+                break;
+            }
+            builder.take(event, span.start.line())?;
+        }
+        Ok(builder.yaml)
+    }
+
+    /// Its outermost value; `None` of an empty document.
+    pub(crate) fn root(&self) -> Option<Item<'_>> {
+        let root = Item { yaml: self, id: self.root? };
+        (!root.is_null()).then_some(root)
+    }
+}
+
+#[derive(Default)]
+struct Builder {
+    yaml: Yaml,
+    /// The lists and mappings that are not closed yet, outermost first.
+    open: Vec<usize>,
+    anchors: HashMap<usize, usize>,
+}
+
+impl Builder {
+    fn take(&mut self, event: Event<'_>, line: usize) -> Result<(), Wrong> {
+        let (value, anchor, tag) = match event {
+            Event::Scalar(text, style, anchor, tag) => {
+                let plain = style == ScalarStyle::Plain;
+                (Value::Scalar(text.into_owned(), plain), anchor, tag)
+            }
+            Event::SequenceStart(anchor, tag) => (Value::List(Vec::new()), anchor, tag),
+            Event::MappingStart(anchor, tag) => (Value::Map(Vec::new()), anchor, tag),
+            Event::SequenceEnd | Event::MappingEnd => {
+                self.open.pop();
+                return Ok(());
+            }
+            Event::Alias(anchor) => {
+                let Some(id) = self.anchors.get(&anchor).copied() else {
+                    return Err(Wrong { line, why: "an alias of nothing".into() });
+                };
+                self.place(id);
+                return Ok(());
+            }
+            _ => return Ok(()),
+        };
+        if self.yaml.nodes.len() >= NODES_MAX {
+            return Err(Wrong { line, why: format!("more than {NODES_MAX} values") });
+        }
+        let id = self.yaml.nodes.len();
+        let opens = !matches!(value, Value::Scalar(..));
+        let tag = tag.map(|tag| tag.suffix.clone()).unwrap_or_default();
+        self.yaml.nodes.push(Node { line, tag, value });
+        if anchor > 0 {
+            self.anchors.insert(anchor, id);
+        }
+        self.place(id);
+        if opens {
+            self.open.push(id);
+        }
+        Ok(())
+    }
+
+    /// Puts a node into the innermost open one.
+    fn place(&mut self, id: usize) {
+        match self.open.last().map(|outer| &mut self.yaml.nodes[*outer].value) {
+            Some(Value::List(items) | Value::Map(items)) => items.push(id),
+            Some(Value::Scalar(..)) => {}
+            None => self.yaml.root = self.yaml.root.or(Some(id)),
+        }
+    }
+}
+
+impl<'a> Item<'a> {
+    fn node(self) -> &'a Node {
+        &self.yaml.nodes[self.id]
+    }
+
+    /// Its line, from 1.
+    pub(crate) fn line(self) -> usize {
+        self.node().line
+    }
+
+    /// Its tag without `!`, such as `reset`.
+    pub(crate) fn tag(self) -> &'a str {
+        &self.node().tag
+    }
+
+    pub(crate) fn is_null(self) -> bool {
+        matches!(&self.node().value, Value::Scalar(text, true)
+            if matches!(text.as_str(), "" | "~" | "null" | "Null" | "NULL"))
+    }
+
+    /// The text of a scalar.
+    pub(crate) fn text(self) -> Option<&'a str> {
+        match &self.node().value {
+            Value::Scalar(text, _) if !self.is_null() => Some(text),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn is_map(self) -> bool {
+        matches!(self.node().value, Value::Map(_))
+    }
+
+    /// The values of a list.
+    pub(crate) fn items(self) -> impl Iterator<Item = Item<'a>> {
+        let ids: &[usize] = match &self.node().value {
+            Value::List(ids) => ids,
+            _ => &[],
+        };
+        ids.iter().map(move |id| Item { yaml: self.yaml, id: *id })
+    }
+
+    /// The keys and values of a mapping, without those that are merged in.
+    pub(crate) fn entries(self) -> impl Iterator<Item = (Item<'a>, Item<'a>)> {
+        let ids: &[usize] = match &self.node().value {
+            Value::Map(ids) => ids,
+            _ => &[],
+        };
+        let item = move |id: &usize| Item { yaml: self.yaml, id: *id };
+        ids.as_chunks::<2>().0.iter().map(move |[key, value]| (item(key), item(value)))
+    }
+
+    /// The value of a key: a mapping's own, else that of the mappings that are merged in.
+    pub(crate) fn get(self, key: &str) -> Option<Item<'a>> {
+        let mut look = vec![self];
+        let mut looked = 0;
+        while let Some(map) = look.pop() {
+            let own = |name: &str| {
+                map.entries().find(|(key, _)| key.text() == Some(name)).map(|(_, value)| value)
+            };
+            if let Some(value) = own(key) {
+                return Some(value);
+            }
+            looked += 1;
+            if looked > MERGES_MAX {
+                return None;
+            }
+            if let Some(merged) = own("<<") {
+                let mut earlier_first: Vec<Item<'a>> = merged.items().take(MERGES_MAX).collect();
+                earlier_first.reverse();
+                look.extend(earlier_first);
+                if merged.is_map() {
+                    look.push(merged);
+                }
+            }
+        }
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn get(text: &str, path: &[&str]) -> Option<(String, usize)> {
+        let yaml = Yaml::parse(text).unwrap();
+        let mut item = yaml.root()?;
+        for key in path {
+            item = item.get(key)?;
+        }
+        Some((item.text()?.to_owned(), item.line()))
+    }
+
+    #[test]
+    fn every_value_knows_its_line() {
+        let text = "# x\na:\n  b: 1\n  'c': \"d\"\ne: [f, g]\n";
+        assert_eq!(get(text, &["a", "b"]), Some(("1".into(), 3)));
+        assert_eq!(get(text, &["a", "c"]), Some(("d".into(), 4)));
+        assert_eq!(get(text, &["a", "x"]), None);
+        assert_eq!(get("", &[]), None);
+    }
+
+    #[test]
+    fn merged_mappings_give_what_a_mapping_does_not_say() {
+        let text = "x: &x {image: a, k: 1}\ny: &y {<<: *x, k: 2}\nz:\n  <<: [*y, *x]\n  own: 3\n";
+        assert_eq!(get(text, &["z", "image"]).unwrap().0, "a");
+        assert_eq!(get(text, &["z", "k"]).unwrap().0, "2");
+        assert_eq!(get(text, &["z", "own"]).unwrap().0, "3");
+    }
+
+    #[test]
+    fn what_is_no_yaml_names_its_line() {
+        assert_eq!(Yaml::parse("a: 1\nb: [1,\nc: }").unwrap_err().line, 3);
+        assert_eq!(Yaml::parse("a: *nothing").unwrap_err().line, 1);
+        assert!(Yaml::parse("a:\n\t- b: 'c").is_err());
+    }
+
+    #[test]
+    fn aliases_of_aliases_cost_what_they_weigh() {
+        let mut text = String::from("a0: &a0 [x, x]\n");
+        for n in 1..200 {
+            let line = format!("a{n}: &a{n} [{}]\n", vec![format!("*a{}", n - 1); 9].join(", "));
+            text.push_str(&line);
+        }
+        assert!(Yaml::parse(&text).unwrap().nodes.len() < 1000);
+        let own = "a: &a\n  <<: *a\n  b: [*a, *a]\n";
+        assert_eq!(get(own, &["a", "missing"]), None);
+    }
+
+    #[test]
+    fn deep_and_long_files_end_soon() {
+        for (part, count) in [
+            ("[", 200_000),
+            ("{a: ", 60_000),
+            ("- ", 120_000),
+            ("? ", 120_000),
+            ("&a ", 80_000),
+            ("a:\n", 80_000),
+            ("'", 200_000),
+            ("!!", 99_999),
+            ("- a\n", 60_000),
+        ] {
+            let _ = Yaml::parse(&part.repeat(count));
+        }
+        let long = "- a\n".repeat(NODES_MAX);
+        assert!(Yaml::parse(&long).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_read_or_refused(text in "[ -~\n\t&*:!{}\\[\\]'\"é-]{0,120}") {
+            if let Ok(yaml) = Yaml::parse(&text)
+                && let Some(root) = yaml.root()
+            {
+                let _ = (root.get("services"), root.items().count(), root.entries().count());
+            }
+        }
+    }
+}
