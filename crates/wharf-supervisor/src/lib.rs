@@ -13,6 +13,7 @@ mod ending;
 pub mod handle;
 pub mod launch;
 mod lives;
+pub mod log;
 pub mod probe;
 mod pulse;
 pub mod readiness;
