@@ -9,6 +9,7 @@
 mod authority;
 mod choice;
 mod cli;
+mod ending;
 mod events;
 mod facts;
 mod link;

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use wharf_control::api::ProxyWish;
 use wharf_model::Access;
 
-pub(crate) use service::Table;
+pub(crate) use service::{INSTANCES_MAX, Table};
 
 use crate::link;
 use crate::remap::Wish;

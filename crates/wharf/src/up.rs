@@ -5,9 +5,38 @@
 //! it learns from the daemon and from the logs. It owns no child: a pilot outlives it, or ends with it where it
 //! was told so.
 
+use wharf_model::PathText;
+use wharf_supervisor::log::{Start, Tail, ansi, place};
+
 pub(crate) mod channel;
+pub(crate) mod crew;
 pub(crate) mod definition;
 pub(crate) mod order;
 pub(crate) mod pilot;
+pub(crate) mod planning;
 pub(crate) mod project;
+pub(crate) mod running;
+pub(crate) mod session;
+pub(crate) mod states;
 pub(crate) mod template;
+pub(crate) mod view;
+
+/// The last lines of an instance's log, without colours. Nothing where there is none.
+pub(crate) fn last_lines(
+    root: &PathText,
+    service: &str,
+    instance: u32,
+    most: usize,
+) -> Vec<String> {
+    let Ok(paths) = crate::link::paths() else { return Vec::new() };
+    let file = place::path(&paths.logs, root, service, instance);
+    let Ok(mut tail) = Tail::new(file, Start::Beginning) else { return Vec::new() };
+    let mut lines = std::collections::VecDeque::new();
+    while let Ok(Some(line)) = tail.next_line() {
+        if lines.len() == most {
+            lines.pop_front();
+        }
+        lines.push_back(String::from_utf8_lossy(&ansi::stripped(&line.bytes)).into_owned());
+    }
+    lines.into()
+}

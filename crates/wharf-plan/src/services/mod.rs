@@ -50,6 +50,16 @@ pub fn detect(project: &Project, dir: &Path) -> Result<ProjectServices, PlanErro
     at(project, &project.root)
 }
 
+/// What other programs run of a project, and nothing else of it.
+///
+/// # Errors
+/// A compose file is not understood.
+pub fn external(project: &Project) -> Result<ProjectServices, PlanError> {
+    let mut found = Found::new(&project.root);
+    let external = compose::external(&project.root, &mut found)?;
+    Ok(ProjectServices { services: Vec::new(), external, trace: found.trace })
+}
+
 /// Whether a folder has a file that may say what it runs.
 fn stands_alone(dir: &Path) -> bool {
     let files = processes::FILES.iter().chain(compose::FILES).chain(project::MANIFESTS);

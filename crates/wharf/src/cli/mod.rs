@@ -4,9 +4,11 @@ mod alias;
 mod completions;
 mod daemon;
 mod doctor;
+mod down;
 mod explain;
 mod ls;
 mod man;
+mod pilot;
 mod port;
 mod proxy;
 mod release;
@@ -17,6 +19,7 @@ mod stop;
 mod tcp;
 mod trust;
 mod untrust;
+mod up;
 mod who;
 
 use std::process::ExitCode;
@@ -48,6 +51,13 @@ struct Cli {
 enum Command {
     /// Run a dev server on its conventional port, or on a leased one
     Run(run::Args),
+    /// Run a whole project: every service, as many instances as wanted
+    Up(up::Args),
+    /// End what a project runs
+    Down(down::Args),
+    /// Run one instance for `wharf up`
+    #[command(hide = true)]
+    Pilot(pilot::Args),
     /// Lease one or more free ports, alone or for a command
     Port(port::Args),
     /// Give leased ports back
@@ -92,6 +102,9 @@ pub(crate) fn main() -> Outcome {
     };
     match cli.command {
         Command::Run(args) => run::run(args),
+        Command::Up(args) => up::run(args),
+        Command::Down(args) => down::run(&args),
+        Command::Pilot(args) => pilot::run(&args),
         Command::Port(args) => port::run(args),
         Command::Release(args) => release::run(args),
         Command::Ls(args) => ls::run(&args),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -185,7 +185,7 @@ impl Pilot {
         self.last_interrupt.is_some_and(|last| last.elapsed() < INSISTENCE_WINDOW)
     }
 
-    fn stop(&mut self, signal: i32) {
+    pub(super) fn stop(&mut self, signal: i32) {
         self.change(|instance| instance.state = instance.state.stop_asked());
         self.handle.order(Order::Stop { signal });
     }

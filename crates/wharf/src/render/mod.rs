@@ -9,9 +9,11 @@ pub(crate) mod port;
 pub(crate) mod proxy;
 pub(crate) mod requests;
 pub(crate) mod stop;
+pub(crate) mod stream;
 pub(crate) mod table;
 pub(crate) mod tcp;
 pub(crate) mod trust;
+pub(crate) mod up;
 pub(crate) mod who;
 
 use std::io::{self, IsTerminal, Write};

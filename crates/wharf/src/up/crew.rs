@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use wharf_control::api::{LeaseReply, LeaseRequest};
 use wharf_model::service::Service;
-use wharf_model::{PortRequest, ProcessId};
+use wharf_model::{LeaseKind, PortRequest, ProcessId};
 use wharf_os::detached;
 
 use super::channel::Channel;
@@ -60,7 +60,8 @@ struct Recruit {
     own: Option<Sibling>,
 }
 
-/// Starts the pilots and gives each its ports: all of them, or none.
+/// Starts the pilots and gives each its ports: all of them, or none. `before_ports` is told of the first pilot
+/// before any port is asked for.
 ///
 /// # Errors
 /// One of them cannot be had. The others end with their lines.
@@ -68,6 +69,7 @@ pub(crate) async fn muster(
     link: &Link,
     units: Vec<Unit>,
     ground: &Ground,
+    before_ports: impl AsyncFn(&ProcessId),
 ) -> Result<Vec<Member>, Report> {
     let program = program()?;
     let mut started = Vec::new();
@@ -85,9 +87,12 @@ pub(crate) async fn muster(
     }
     // Who insists on a port comes first, then those that are known to serve, in the project's order.
     recruits.sort_by_key(|recruit| rank(&recruit.unit, recruit.wants.request));
+    if let Some(LeaseKind::Process(first)) = recruits.first().map(|first| &first.wants.owner) {
+        before_ports(first).await;
+    }
     lease(link, &mut recruits).await?;
     let member = |recruit: Recruit| {
-        let wharf_model::LeaseKind::Process(pilot) = recruit.wants.owner else { return None };
+        let LeaseKind::Process(pilot) = recruit.wants.owner else { return None };
         let Recruit { unit, channel, own, .. } = recruit;
         Some(Member { unit, pilot, own: own?, channel })
     };

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use wharf_control::api::{KeyRequest, LeaseReply, LeaseRequest};
+use wharf_control::api::{KeyRequest, LeaseRequest};
 use wharf_model::service::{Expose, Ready, Run, Service};
 use wharf_model::{LaunchPlan, LeaseKind, PathText, Port, PortRequest, Probe};
 use wharf_os::standard_streams;
@@ -92,8 +92,8 @@ fn open_log(order: &Order) -> Result<(LogKeeper, OwnedFd), Report> {
     };
     let paths = link::paths()?;
     let root = PathText::new(&order.root);
-    let file = log::path(&paths.logs, &root, &order.service.name, order.instance);
-    log::prepare(&paths.logs, &root).map_err(failed)?;
+    let file = log::place::path(&paths.logs, &root, &order.service.name, order.instance);
+    log::place::prepare(&paths.logs, &root).map_err(failed)?;
     let (input, output) = standard_streams::detach().map_err(failed)?;
     let keeper = LogKeeper::start(output, file, log::Limits::default()).map_err(failed)?;
     Ok((keeper, input))

@@ -32,7 +32,7 @@ impl Wanted {
         let project = Project::of(&dir, home.as_deref());
         let settings = Settings::load(&project.root)?;
         let found = match settings.service.values().any(|table| table.runs()) {
-            true => declared(&settings, &project.root)?,
+            true => declared(&settings, &project)?,
             false => detected(&settings, &project, &dir)?,
         };
         check_names(&found.services)?;
@@ -65,6 +65,16 @@ impl Wanted {
         Ok(self.services.iter().filter(|s| wanted.contains(s.name.as_str())).collect())
     }
 
+    /// The service that answers for the project's own name: the one that is called `web`, or the only one.
+    pub(crate) fn primary(&self) -> Option<&str> {
+        let servers: Vec<&str> =
+            self.services.iter().filter(|s| !s.is_step()).map(|s| s.name.as_str()).collect();
+        match servers[..] {
+            [only] => Some(only),
+            _ => servers.into_iter().find(|name| *name == "web"),
+        }
+    }
+
     /// The service of a name.
     ///
     /// # Errors
@@ -92,14 +102,14 @@ fn canonical(dir: &Path) -> Result<PathBuf, Report> {
 }
 
 /// `wharf.toml` says what runs: nothing else is looked at, but for what other programs start.
-fn declared(settings: &Settings, root: &Path) -> Result<ProjectServices, Report> {
-    let mut found = ProjectServices::default();
+fn declared(settings: &Settings, project: &Project) -> Result<ProjectServices, Report> {
+    let root = &project.root;
+    let mut found = wharf_plan::services::external(project).map_err(Report::from)?;
     for (name, table) in settings.service.iter().filter(|(_, table)| table.runs()) {
         let known = Service::new(name, root.to_path_buf(), format!("wharf.toml [service.{name}]"));
         found.services.push(table.lay_over(known, root)?);
     }
     found.trace.push(Step::new("wharf.toml", format!("declares {} services", found.services.len())));
-    found.external = wharf_plan::services::external(root).map_err(Report::from)?;
     Ok(found)
 }
 

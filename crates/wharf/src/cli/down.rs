@@ -1,0 +1,88 @@
+//! `wharf down`: ends what this checkout runs.
+
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use wharf_model::{Instance, PathText};
+use wharf_plan::project::Project;
+
+use super::Outcome;
+use super::run::current_dir;
+use super::stop::TIMEOUT_S;
+use crate::ending::{self, ended, freed};
+use crate::link::Link;
+use crate::report::{Code, Report};
+use crate::up::crew::called;
+use crate::{narrate, render};
+
+/// End what this checkout runs.
+///
+/// Ends the services of the project in the current folder, those first on which no other depends, and
+/// returns when all of their ports are free. Other worktrees and copies keep running.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Services; all of them where none is named
+    #[arg(value_name = "SERVICE")]
+    services: Vec<String>,
+    /// Seconds to wait for the end
+    #[arg(long, value_name = "SECONDS", default_value_t = TIMEOUT_S, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    timeout: u64,
+    /// Print one JSON document
+    #[arg(long)]
+    json: bool,
+}
+
+/// Ends them.
+pub(crate) fn run(args: &Args) -> Outcome {
+    let dir = current_dir()?;
+    let dir = std::fs::canonicalize(&dir).unwrap_or(dir);
+    let project = Project::of(&dir, wharf_os::user::home().as_deref());
+    let root = PathText::new(&project.root);
+    let live = live_of(&root)?;
+    let chosen: Vec<&Instance> = match args.services.is_empty() {
+        true => live.iter().collect(),
+        false => named(&live, &args.services)?,
+    };
+    let deadline = Instant::now() + Duration::from_secs(args.timeout);
+    ending::end_in_order(chosen.clone(), deadline, &mut |instance| {
+        if !args.json {
+            let name = called(&instance.key.service, instance.key.instance);
+            narrate::line(&format!("{name} has ended; {} is free", freed(instance)));
+        }
+    })?;
+    if args.json {
+        render::stop::json(chosen.into_iter().map(ended).collect())?;
+    } else if live.is_empty() {
+        narrate::line(&format!("nothing runs in {}", project.root.display()));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What lives in a checkout.
+fn live_of(root: &PathText) -> Result<Vec<Instance>, Report> {
+    let instances = super::block_on(Link::known())??.instances;
+    Ok(instances.into_iter().filter(|i| i.state.is_live() && i.root == *root).collect())
+}
+
+/// The instances of the services, or single ones (`web.2`).
+fn named<'a>(live: &'a [Instance], names: &[String]) -> Result<Vec<&'a Instance>, Report> {
+    let mut chosen = Vec::new();
+    for name in names {
+        let is_meant = |instance: &&Instance| {
+            let key = &instance.key;
+            key.service == *name || called(&key.service, key.instance) == *name
+        };
+        let before = chosen.len();
+        chosen.extend(live.iter().filter(is_meant));
+        if chosen.len() == before {
+            let all: Vec<String> =
+                live.iter().map(|i| called(&i.key.service, i.key.instance)).collect();
+            let report = Report::new(Code::NotFound, format!("no `{name}` runs in this checkout"));
+            return Err(match all.is_empty() {
+                true => report.why("nothing runs here"),
+                false => report.help(format!("what runs: {}", all.join(", "))),
+            });
+        }
+    }
+    Ok(chosen)
+}

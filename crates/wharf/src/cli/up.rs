@@ -1,0 +1,77 @@
+//! `wharf up`: a whole project.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use super::Outcome;
+use super::run::current_dir;
+use crate::pilot::Caller;
+use crate::report::{Code, Report};
+use crate::settings::INSTANCES_MAX;
+use crate::up::project::Wanted;
+use crate::up::running::{Running, Wishes};
+use crate::up::template;
+use crate::{remap, time};
+
+/// How long `-d` waits until everything is ready, unless `--timeout` says otherwise.
+const TIMEOUT: Duration = Duration::from_secs(300);
+
+/// Run a whole project: every service, as many instances as wanted.
+///
+/// What the project runs is read from `wharf.toml`, else from its Procfile, its package.json and workspaces,
+/// its pyproject.toml, or the folders in it. All ports are leased together, services start when what they
+/// depend on is ready, and one Ctrl-C ends all of them. What runs already and has not changed is left alone.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Services to run, with what they depend on; all of them where none is named
+    #[arg(value_name = "SERVICE")]
+    services: Vec<String>,
+    /// Return once everything is ready, and leave it running
+    #[arg(short, long)]
+    detach: bool,
+    /// How many instances of a service to run, such as `web=3`
+    #[arg(long, value_name = "SERVICE=N", value_parser = scale, value_delimiter = ',')]
+    scale: Vec<(String, u32)>,
+    /// How long to wait until everything is ready: seconds, or `90s`, `5m` [default: 5m]
+    #[arg(long, value_name = "TIME", value_parser = time::duration)]
+    timeout: Option<Duration>,
+    /// Print one JSON document once everything is ready, and no log
+    #[arg(long)]
+    json: bool,
+}
+
+fn scale(text: &str) -> Result<(String, u32), String> {
+    let bad = || format!("use a service and a number from 1 to {INSTANCES_MAX}, such as `web=3`");
+    let (name, number) = text.split_once('=').ok_or_else(bad)?;
+    let number = number.parse().ok().filter(|number| (1..=INSTANCES_MAX).contains(number));
+    Ok((name.to_owned(), number.ok_or_else(bad)?))
+}
+
+/// Brings the project up.
+pub(crate) fn run(args: Args) -> Outcome {
+    let caller = Caller::now();
+    let mut wanted = Wanted::read(&current_dir()?)?;
+    for (name, number) in &args.scale {
+        wanted.named(name)?;
+        let service = wanted.services.iter_mut().find(|service| service.name == *name);
+        if let Some(service) = service {
+            if service.is_step() {
+                let what = format!("`{name}` is a step that ends: it runs once");
+                return Err(Report::new(Code::Usage, what).help("leave it out of `--scale`"));
+            }
+            service.instances = *number;
+        }
+    }
+    template::check(&wanted.services)?;
+    // Once here, so that the pilots find the answer; and before there is a runtime, since it forks.
+    remap::choose(wanted.settings.remap.unwrap_or_default())?;
+    let wishes = Wishes {
+        services: args.services,
+        scaled: args.scale.into_iter().map(|(name, _)| name).collect(),
+        detach: args.detach,
+        json: args.json,
+        timeout: args.timeout.unwrap_or(TIMEOUT),
+    };
+    let code = super::block_on(Running::begin(wanted, wishes, caller))??;
+    Ok(ExitCode::from(code))
+}

@@ -1,0 +1,71 @@
+//! The answer of `wharf up`.
+
+use serde::Serialize;
+use wharf_model::event::SCHEMA;
+use wharf_model::{External, Instance, PathText};
+
+use super::table::{Give, table as lay_out};
+use crate::report::Report;
+use crate::up::crew::called;
+use crate::up::project::Wanted;
+
+#[derive(Debug, Serialize)]
+struct Document<'a> {
+    schema: u32,
+    project: PathText,
+    root: PathText,
+    worktree: &'a str,
+    instances: &'a [&'a Instance],
+    external: Vec<Outside<'a>>,
+    failed: &'a [String],
+}
+
+/// What another program starts.
+#[derive(Debug, Serialize)]
+struct Outside<'a> {
+    name: &'a str,
+    by: &'a str,
+    what: &'a str,
+    ports: &'a [u16],
+}
+
+/// One JSON document: what runs, and what has not come up.
+pub(crate) fn json(
+    wanted: &Wanted,
+    instances: &[&Instance],
+    failed: &[String],
+) -> Result<(), Report> {
+    super::json(&Document {
+        schema: SCHEMA,
+        project: PathText::new(&wanted.project.path),
+        root: wanted.root(),
+        worktree: &wanted.project.worktree,
+        instances,
+        external: wanted.external.iter().map(outside).collect(),
+        failed,
+    })
+}
+
+fn outside(external: &External) -> Outside<'_> {
+    let External { name, by, what, ports, .. } = external;
+    Outside { name, by, what, ports }
+}
+
+/// A row for each instance.
+pub(crate) fn table(instances: &[&Instance]) -> Result<(), Report> {
+    if instances.is_empty() {
+        return Ok(());
+    }
+    let row = |instance: &&Instance| {
+        vec![
+            called(&instance.key.service, instance.key.instance),
+            instance.state.to_string(),
+            instance.port.to_string(),
+            instance.url.clone(),
+            instance.direct_url.clone(),
+        ]
+    };
+    let head = ["SERVICE", "STATE", "PORT", "URL", "DIRECT"];
+    let give = Give { last_below: true, shortened: 0 };
+    super::text(&lay_out(&head, instances.iter().map(row), give))
+}

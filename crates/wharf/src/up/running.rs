@@ -1,0 +1,330 @@
+//! `wharf up` from its first word to its last.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::mpsc;
+use wharf_model::{Instance, LeaseKind, PathText, Port, PortRequest, ProcessId};
+use wharf_control::api::{KeyRequest, LeaseRequest};
+
+use super::crew::{self, Ground, Member, Word, called};
+use super::order::{Sibling, Siblings};
+use super::planning::{self, Planning};
+use super::project::Wanted;
+use super::session::{Change, Session, key};
+use super::states;
+use super::view::View;
+use crate::ending;
+use crate::link::{self, Link};
+use crate::pilot::{Caller, Orders};
+use crate::report::{Code, Report};
+use crate::{facts, narrate, render};
+
+/// How long everything has to end when it is told to.
+const END: Duration = Duration::from_secs(60);
+
+/// How many lines of what has failed are shown.
+const LAST_LINES: usize = 12;
+
+/// What was asked for on the command line.
+#[derive(Clone, Debug)]
+pub(crate) struct Wishes {
+    pub(crate) services: Vec<String>,
+    pub(crate) scaled: Vec<String>,
+    pub(crate) detach: bool,
+    pub(crate) json: bool,
+    pub(crate) timeout: Duration,
+}
+
+/// A project on its way up, or up.
+pub(crate) struct Running {
+    wanted: Wanted,
+    wishes: Wishes,
+    session: Session,
+    view: View,
+    states: mpsc::Receiver<Instance>,
+    words: mpsc::Receiver<Word>,
+    orders: Orders,
+    /// What this very `up` has started: what it ends.
+    started: BTreeSet<ProcessId>,
+    deadline: Instant,
+    told_ready: bool,
+}
+
+impl Running {
+    /// Brings up what is wanted and stays with it, or leaves it. Gives the exit code.
+    ///
+    /// # Errors
+    /// Something cannot be started.
+    pub(crate) async fn begin(
+        wanted: Wanted,
+        wishes: Wishes,
+        caller: Caller,
+    ) -> Result<u8, Report> {
+        let orders = Orders::take(&caller)?;
+        let link = Rc::new(Link::open().await?);
+        let planning = {
+            let services = wanted.chosen(&wishes.services)?;
+            let running = running(&link, &wanted).await?;
+            planning::plan(&services, &running, &|name| wishes.scaled.iter().any(|s| s == name))
+        };
+        end_first(&planning)?;
+        if planning.start.is_empty() {
+            return already_up(&wanted, &wishes, planning.keep);
+        }
+        // Whatever happens is seen: the stream begins before the first pilot does.
+        let states = states::follow(link.clone(), wanted.root());
+        let ground = ground(&wanted, &wishes);
+        let mustered = tokio::select! {
+            biased;
+            code = orders.ended_by() => return Ok(code),
+            mustered = muster(&link, &wanted, planning.start, &ground) => mustered?,
+        };
+        let kept: BTreeMap<_, _> = planning.keep.iter().map(|i| (key(i), sibling(i))).collect();
+        let siblings: Siblings = crew::siblings(&mustered, &kept);
+        let (words_out, words) = crew::words();
+        let names = mustered.iter().map(|member| crew::name(&member.unit)).collect::<Vec<_>>();
+        let view = View::new(&wanted, &wishes, &names)?;
+        let started = mustered.iter().map(|member| member.pilot.clone()).collect();
+        let session = Session::new(mustered, planning.keep, siblings, words_out);
+        let deadline = Instant::now() + wishes.timeout;
+        let running = Running {
+            wanted,
+            wishes,
+            session,
+            view,
+            states,
+            words,
+            orders,
+            started,
+            deadline,
+            told_ready: false,
+        };
+        running.stay().await
+    }
+
+    async fn stay(mut self) -> Result<u8, Report> {
+        loop {
+            let changes = self.session.launch().await?;
+            for change in &changes {
+                self.view.change(change)?;
+            }
+            if self.session.is_settled() && !self.told_ready {
+                self.told_ready = true;
+                if self.wishes.detach {
+                    return self.leave().await;
+                }
+                self.view.settled(&self.session, &self.wanted, self.wishes.json)?;
+            }
+            if self.told_ready && self.session.is_over() {
+                self.view.drain().await?;
+                let failures = self.session.failures();
+                return Ok(u8::from(!failures.is_empty()));
+            }
+            self.view.status(&self.session);
+            tokio::select! {
+                biased;
+                received = self.orders.next() => {
+                    if let Some(code) = ends_by(received.signal) {
+                        return self.end_all(code).await;
+                    }
+                }
+                Some(instance) = self.states.recv() => {
+                    if let Some(change) = self.session.take(instance) {
+                        self.view.change(&change)?;
+                    }
+                }
+                Some((name, report)) = self.words.recv() => {
+                    self.session.failed(&name);
+                    self.view.failed(&name, &report)?;
+                }
+                shown = self.view.next() => shown?,
+                () = tokio::time::sleep_until(self.deadline.into()), if !self.told_ready => {
+                    if self.wishes.detach {
+                        return self.too_late().await;
+                    }
+                    self.deadline += self.wishes.timeout;
+                }
+            }
+        }
+    }
+
+    /// Everything is ready or has failed, and keeps running without us.
+    async fn leave(self) -> Result<u8, Report> {
+        let failures = self.session.failures();
+        self.print(&failures)?;
+        if failures.is_empty() {
+            return Ok(0);
+        }
+        let what = format!("not everything came up: {}", failures.join(", "));
+        Err(self.told(Report::new(Code::Failed, what), &failures))
+    }
+
+    async fn too_late(self) -> Result<u8, Report> {
+        let open = self.session.unsettled();
+        self.print(&open)?;
+        let what = format!(
+            "not ready after {} s: {}",
+            self.wishes.timeout.as_secs(),
+            open.join(", ")
+        );
+        Err(self.told(Report::new(Code::TimedOut, what), &open))
+    }
+
+    fn print(&self, failed: &[String]) -> Result<(), Report> {
+        let instances: Vec<&Instance> = self.session.instances().collect();
+        match self.wishes.json {
+            true => render::up::json(&self.wanted, &instances, failed),
+            false => render::up::table(&instances),
+        }
+    }
+
+    /// Adds the last lines of what has failed.
+    fn told(&self, report: Report, names: &[String]) -> Report {
+        let failed = self.session.keys().filter(|(s, i)| names.contains(&called(s, *i)));
+        for (service, instance) in failed.take(3) {
+            let lines = super::last_lines(&self.wanted.root(), service, *instance, LAST_LINES);
+            if !lines.is_empty() {
+                narrate::line(&format!("the last lines of {}:", called(service, *instance)));
+                lines.iter().for_each(|line| narrate::line(&format!("  {line}")));
+            }
+        }
+        report
+            .help("what came up keeps running; `wharf down` ends it")
+            .help("`wharf logs SERVICE` shows all of its output")
+    }
+
+    /// Ends what this `up` has started, the output still being shown.
+    async fn end_all(mut self, code: u8) -> Result<u8, Report> {
+        self.view.ending()?;
+        let mine = |i: &&Instance| self.started.contains(&i.pilot) && i.state.is_live();
+        let mine: Vec<Instance> = self.session.instances().filter(mine).cloned().collect();
+        let again = mine.clone();
+        let deadline = Instant::now() + END;
+        // Those that only wait for the word end with their lines.
+        drop(self.session);
+        let mut ended = tokio::task::spawn_blocking(move || {
+            ending::end_in_order(mine.iter().collect(), deadline, &mut |_| {})
+        });
+        loop {
+            tokio::select! {
+                biased;
+                received = self.orders.next() => {
+                    if ends_by(received.signal).is_some() {
+                        // Asked again, pilots make haste.
+                        for instance in &again {
+                            let _ = ending::ask(instance);
+                        }
+                    }
+                }
+                shown = self.view.next() => shown?,
+                ended = &mut ended => {
+                    self.view.drain().await?;
+                    return match ended {
+                        Ok(result) => result.map(|()| code),
+                        Err(error) => Err(Report::bug("the end was not awaited", &error)),
+                    };
+                }
+            }
+        }
+    }
+}
+
+/// The exit code of a signal that ends us.
+fn ends_by(signal: i32) -> Option<u8> {
+    use wharf_os::signals::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
+    let ends = [SIGHUP, SIGINT, SIGQUIT, SIGTERM].contains(&signal);
+    ends.then(|| u8::try_from(128 + signal).unwrap_or(1))
+}
+
+/// What lives in the checkout.
+async fn running(link: &Link, wanted: &Wanted) -> Result<Vec<Instance>, Report> {
+    let root = wanted.root();
+    let instances = link.snapshot().await?.instances;
+    Ok(instances.into_iter().filter(|i| i.state.is_live() && i.root == root).collect())
+}
+
+/// What has changed, or is one too many, ends before anything starts.
+fn end_first(planning: &Planning) -> Result<(), Report> {
+    for reason in planning.reasons() {
+        narrate::line(&reason);
+    }
+    let old: Vec<&Instance> = planning.end.iter().map(|(instance, _)| instance).collect();
+    ending::end_in_order(old, Instant::now() + END, &mut |_| {})
+}
+
+fn already_up(wanted: &Wanted, wishes: &Wishes, keep: Vec<Instance>) -> Result<u8, Report> {
+    let instances: Vec<&Instance> = keep.iter().collect();
+    match wishes.json {
+        true => render::up::json(wanted, &instances, &[])?,
+        false => {
+            narrate::line("already up");
+            render::up::table(&instances)?;
+        }
+    }
+    Ok(0)
+}
+
+fn ground(wanted: &Wanted, wishes: &Wishes) -> Ground {
+    Ground {
+        root: wanted.project.root.clone(),
+        worktree: wanted.project.worktree.clone(),
+        primary: wanted.primary().map(str::to_owned),
+        attached: (!wishes.detach).then(facts::own_process),
+    }
+}
+
+/// The pilots, with the ports that other programs need kept from them.
+async fn muster(
+    link: &Link,
+    wanted: &Wanted,
+    units: Vec<crew::Unit>,
+    ground: &Ground,
+) -> Result<Vec<Member>, Report> {
+    let keep = async |pilot: &ProcessId| keep_external(link, wanted, pilot).await;
+    crew::muster(link, units, ground, keep).await
+}
+
+/// Leases the ports that Docker publishes, for as long as the first pilot lives: nobody else is to be given
+/// them. One that is in use is Docker's already, or somebody's who is in its way.
+async fn keep_external(link: &Link, wanted: &Wanted, pilot: &ProcessId) {
+    for external in &wanted.external {
+        for port in external.ports.iter().filter_map(|port| Port::new(*port)) {
+            let request = LeaseRequest {
+                request_id: link::request_id(),
+                key: Some(KeyRequest {
+                    project: PathText::new(&wanted.project.path),
+                    worktree: wanted.project.worktree.clone(),
+                    service: format!("{}/published{port}", external.name),
+                    instance: Some(1),
+                }),
+                request: PortRequest::Exactly(port),
+                slots: 1,
+                owner: LeaseKind::Process(pilot.clone()),
+                busy: Vec::new(),
+            };
+            if let Err(report) = link.lease(&request).await
+                && !facts::is_published_by_docker(port)
+            {
+                narrate::warning(&format!(
+                    "`{}` ({}) publishes port {port}: {}",
+                    external.name, external.by, report.what
+                ));
+            }
+        }
+    }
+}
+
+fn sibling(instance: &Instance) -> Sibling {
+    let host = instance.direct_url.split("://").nth(1).unwrap_or_default();
+    let host = host.rsplit_once(':').map_or(host, |(host, _)| host);
+    Sibling {
+        service: instance.key.service.clone(),
+        instance: instance.key.instance,
+        host: host.to_owned(),
+        port: instance.port,
+        url: instance.url.clone(),
+        direct_url: instance.direct_url.clone(),
+    }
+}
