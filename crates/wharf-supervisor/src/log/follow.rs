@@ -110,6 +110,16 @@ impl<T: Clone> Follow<T> {
         Ok(source.head.take().map(|line| (source.tag.clone(), line)))
     }
 
+    /// The tags of all logs.
+    pub fn tags(&self) -> impl Iterator<Item = &T> {
+        self.sources.iter().map(|source| &source.tag)
+    }
+
+    /// A line that has been read already and needs no waiting for.
+    pub fn ready(&mut self) -> Option<(T, Line)> {
+        self.ready.pop_front()
+    }
+
     /// The next line of any log: waits until there is one. May be dropped and called again, without a
     /// line being lost. To be called within a runtime.
     ///

@@ -11,6 +11,8 @@ use std::time::{Duration, SystemTime};
 use wharf_model::name;
 use wharf_model::path_text::PathText;
 
+use super::file::older;
+
 /// The digits that tell checkouts of one name apart.
 const DIGITS: usize = 8;
 /// What the file of an instance ends with.
@@ -88,6 +90,11 @@ pub fn list(logs: &Path, root: &PathText) -> io::Result<Vec<Entry>> {
     found.sort();
     found.dedup();
     Ok(found)
+}
+
+/// Whether there is a log, the older file counts.
+pub fn is_kept(path: &Path) -> bool {
+    path.exists() || older(path).exists()
 }
 
 /// Removes the logs of checkouts to which nobody has written for `older_than`, and of those that are not
@@ -180,7 +187,7 @@ mod tests {
             assert_eq!(path.parent(), web.parent(), "{service}");
             let wanted = Entry { service: service.into(), instance: 12, path: path.clone() };
             assert_eq!(entry(&path), Some(wanted.clone()), "{service}");
-            assert_eq!(entry(&super::super::file::older(&path)), Some(wanted), "{service}");
+            assert_eq!(entry(&older(&path)), Some(wanted), "{service}");
         }
         for other in ["root", "web.log", "web.x.log", "%z.1.log", "web.1.log.2"] {
             assert_eq!(entry(&logs.join(other)), None, "{other}");

@@ -6,6 +6,7 @@ mod daemon;
 mod doctor;
 mod down;
 mod explain;
+mod logs;
 mod ls;
 mod man;
 mod pilot;
@@ -64,6 +65,8 @@ enum Command {
     Release(release::Args),
     /// List instances and leases
     Ls(ls::Args),
+    /// Show what instances have put out
+    Logs(logs::Args),
     /// Show who holds a port
     Who(who::Args),
     /// Launch an instance again, refusing no connection
@@ -108,6 +111,7 @@ pub(crate) fn main() -> Outcome {
         Command::Port(args) => port::run(args),
         Command::Release(args) => release::run(args),
         Command::Ls(args) => ls::run(&args),
+        Command::Logs(args) => logs::run(&args),
         Command::Who(args) => who::run(&args),
         Command::Restart(args) => restart::run(&args),
         Command::Stop(args) => stop::run(args),

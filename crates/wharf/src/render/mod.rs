@@ -4,6 +4,7 @@ pub(crate) mod alias;
 pub(crate) mod daemon;
 pub(crate) mod doctor;
 pub(crate) mod explain;
+pub(crate) mod logs;
 pub(crate) mod ls;
 pub(crate) mod port;
 pub(crate) mod proxy;
@@ -65,8 +66,16 @@ pub(crate) fn json(document: &impl Serialize) -> Result<(), Report> {
 /// # Errors
 /// Stdout cannot be written.
 pub(crate) fn still_read(text: &str) -> Result<bool, Report> {
+    still_read_bytes(text.as_bytes())
+}
+
+/// The same with any bytes.
+///
+/// # Errors
+/// Stdout cannot be written.
+pub(crate) fn still_read_bytes(bytes: &[u8]) -> Result<bool, Report> {
     let mut out = io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+    match out.write_all(bytes).and_then(|()| out.flush()) {
         Ok(()) => Ok(true),
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
         Err(error) => {
