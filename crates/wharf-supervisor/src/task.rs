@@ -279,7 +279,8 @@ impl Task {
             self.begin_end(SIGTERM);
         }
         if !ordered && self.is_to_go_on(exit) {
-            self.next = Next::Again(if self.is_crash(exit) { Cause::Crashed } else { Cause::Ended });
+            self.next =
+                Next::Again(if self.is_crash(exit) { Cause::Crashed } else { Cause::Ended });
             self.exit = Some(exit);
         }
         // After an order to stop, members that are still ending are not "left behind".

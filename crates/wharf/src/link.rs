@@ -93,7 +93,8 @@ impl Link {
     ) -> Result<Vec<LeaseReply>, Report> {
         let batch = LeaseBatch { requests };
         let replies = self.call(async |client| client.lease_all(&batch).await).await?;
-        let warnings: BTreeSet<&String> = replies.iter().flat_map(|reply| &reply.warnings).collect();
+        let warnings: BTreeSet<&String> =
+            replies.iter().flat_map(|reply| &reply.warnings).collect();
         warnings.into_iter().for_each(|warning| crate::narrate::warning(warning));
         Ok(replies)
     }

@@ -3,7 +3,6 @@
 
 mod service;
 
-use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::path::Path;
 
@@ -11,7 +10,8 @@ use serde::Deserialize;
 use wharf_control::api::ProxyWish;
 use wharf_model::Access;
 
-pub(crate) use service::{INSTANCES_MAX, Table};
+use service::Table;
+pub(crate) use service::{INSTANCES_MAX, Tables};
 
 use crate::link;
 use crate::remap::Wish;
@@ -67,7 +67,7 @@ pub(crate) struct Settings {
     origins: Option<Vec<String>>,
     guard: Option<Guard>,
     #[serde(default)]
-    pub(crate) service: BTreeMap<String, Table>,
+    pub(crate) service: Tables,
 }
 
 impl Settings {

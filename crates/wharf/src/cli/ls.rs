@@ -53,9 +53,11 @@ fn look(instances: &mut [Instance]) -> Result<(), Report> {
             instance.listeners.clear();
             continue;
         }
+        // Some serve nobody: a worker is ready and listens on nothing.
+        let listened = !instance.listeners.is_empty();
         instance.listeners = listeners_of(instance.pilot_pid, &sockets);
         let serves = instance.listeners.iter().any(|listener| listener.port == instance.port);
-        if !serves {
+        if listened && !serves {
             instance.state = instance.state.lost_listener();
         }
     }

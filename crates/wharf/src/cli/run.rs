@@ -6,9 +6,9 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use wharf_control::api::KeyRequest;
-use wharf_model::{LaunchPlan, Restart};
 use wharf_model::plan::Arg;
 use wharf_model::request::PortArgument;
+use wharf_model::{LaunchPlan, Restart};
 use wharf_os::guard::SpawnError;
 use wharf_os::remap::Mode;
 use wharf_supervisor::Keeping;

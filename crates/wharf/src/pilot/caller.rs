@@ -56,7 +56,7 @@ impl Orders {
     }
 
     /// The next one.
-    pub(super) async fn next(&self) -> Received {
+    pub(crate) async fn next(&self) -> Received {
         loop {
             let Ok(mut ready) = self.signals.readable().await else {
                 return std::future::pending().await;

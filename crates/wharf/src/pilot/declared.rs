@@ -1,7 +1,6 @@
 //! What a project's declaration adds to a run: its variables, its readiness, its log, its siblings.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
 use std::rc::Rc;
 
 use wharf_os::signals::{self, SIGTERM};
@@ -54,11 +53,6 @@ impl Declared {
             SIGTERM => signals::number(&self.order.service.stop_signal).unwrap_or(SIGTERM),
             other => other,
         }
-    }
-
-    /// The folder to run in.
-    pub(super) fn dir(&self) -> PathBuf {
-        self.order.service.dir.clone()
     }
 }
 

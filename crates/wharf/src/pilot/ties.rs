@@ -86,6 +86,10 @@ async fn ended(up: Option<&AsyncFd<OwnedFd>>) {
     }
 }
 
+#[expect(
+    deprecated,
+    reason = "its successor is unsafe, and a descriptor of one's own is never replaced"
+)]
 fn registered(pidfd: &Pidfd) -> std::io::Result<AsyncFd<OwnedFd>> {
     AsyncFd::with_interest(pidfd.as_fd().try_clone_to_owned()?, Interest::READABLE)
 }

@@ -404,7 +404,8 @@ impl Pilot {
     /// The first launch began with wharf itself, a later one with the launch.
     pub(super) fn ready(&mut self, said: HeldBack) {
         let HeldBack { listener, dialled, answer, after, again } = said;
-        let first = self.launches <= 1 && !self.dormant;
+        // One that a project has declared may have waited for others.
+        let first = self.launches <= 1 && !self.dormant && self.declared.is_none();
         let after = if first { self.begun.elapsed() } else { after };
         let (scheme, http_status) = match answer {
             Answer::Http(status) => ("http", Some(status)),

@@ -7,6 +7,7 @@ use wharf_model::{External, Instance, PathText};
 use super::table::{Give, table as lay_out};
 use crate::report::Report;
 use crate::up::crew::called;
+use crate::up::definition;
 use crate::up::project::Wanted;
 
 #[derive(Debug, Serialize)]
@@ -57,15 +58,21 @@ pub(crate) fn table(instances: &[&Instance]) -> Result<(), Report> {
         return Ok(());
     }
     let row = |instance: &&Instance| {
-        vec![
-            called(&instance.key.service, instance.key.instance),
-            instance.state.to_string(),
-            instance.port.to_string(),
-            instance.url.clone(),
-            instance.direct_url.clone(),
-        ]
+        let name = called(&instance.key.service, instance.key.instance);
+        let (state, none) = (instance.state.to_string(), || "-".to_owned());
+        match is_step(instance) {
+            true => vec![name, state, none(), none(), none()],
+            false => {
+                let (url, direct) = (instance.url.clone(), instance.direct_url.clone());
+                vec![name, state, instance.port.to_string(), url, direct]
+            }
+        }
     };
     let head = ["SERVICE", "STATE", "PORT", "URL", "DIRECT"];
     let give = Give { last_below: true, shortened: 0 };
     super::text(&lay_out(&head, instances.iter().map(row), give))
+}
+
+fn is_step(instance: &Instance) -> bool {
+    instance.definition.as_ref().is_some_and(definition::is_step)
 }

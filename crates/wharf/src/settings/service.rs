@@ -55,6 +55,44 @@ pub(crate) struct Table {
     lan: bool,
 }
 
+/// Every table, by its name, in the order of the file.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Tables(Vec<(String, Table)>);
+
+impl Tables {
+    /// The table of a name.
+    pub(crate) fn get(&self, name: &str) -> Option<&Table> {
+        self.0.iter().find(|(known, _)| known == name).map(|(_, table)| table)
+    }
+
+    /// All of them.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &Table)> {
+        self.0.iter().map(|(name, table)| (name.as_str(), table))
+    }
+}
+
+impl<'de> Deserialize<'de> for Tables {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Tables, D::Error> {
+        struct Seen;
+        impl<'de> Visitor<'de> for Seen {
+            type Value = Tables;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("tables such as [service.web]")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Tables, A::Error> {
+                let mut tables = Tables::default();
+                while let Some(entry) = map.next_entry()? {
+                    tables.0.push(entry);
+                }
+                Ok(tables)
+            }
+        }
+        from.deserialize_map(Seen)
+    }
+}
+
 impl Table {
     /// Whether other machines of the local network reach it by name.
     pub(super) fn is_on_the_lan(&self) -> bool {
@@ -351,6 +389,14 @@ mod tests {
 
     fn table(text: &str) -> Result<Table, toml::de::Error> {
         toml::from_str(text)
+    }
+
+    #[test]
+    fn services_stay_in_the_order_of_the_file() {
+        let text = "[web]\nrun = \"a\"\n[api]\nrun = \"b\"\n[db]\nrun = \"c\"";
+        let tables: Tables = toml::from_str(text).unwrap();
+        let names: Vec<&str> = tables.iter().map(|(name, _)| name).collect();
+        assert_eq!(names, ["web", "api", "db"]);
     }
 
     fn service(text: &str) -> Result<Service, Report> {

@@ -80,7 +80,9 @@ impl Siblings {
     pub(crate) fn seen_from(&self, service: &str, instance: u32) -> Option<&Sibling> {
         let same = |sibling: &&Sibling| sibling.service == service;
         let of_service = || self.0.iter().filter(same);
-        of_service().find(|s| s.instance == instance).or_else(|| of_service().min_by_key(|s| s.instance))
+        of_service()
+            .find(|s| s.instance == instance)
+            .or_else(|| of_service().min_by_key(|s| s.instance))
     }
 
     /// The names of the services.

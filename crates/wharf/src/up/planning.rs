@@ -47,9 +47,8 @@ pub(crate) fn plan(
                 Some(runs) => planning.compare(runs, &wanted, unit),
             }
         }
-        let is_surplus = |i: &&Instance| {
-            i.key.service == service.name && i.key.instance > service.instances
-        };
+        let is_surplus =
+            |i: &&Instance| i.key.service == service.name && i.key.instance > service.instances;
         if scaled(&service.name) || service.instances > 1 {
             let surplus = running.iter().filter(is_surplus);
             planning.end.extend(surplus.map(|i| (i.clone(), Why::Surplus)));

@@ -31,7 +31,7 @@ impl Wanted {
         let dir = canonical(dir)?;
         let project = Project::of(&dir, home.as_deref());
         let settings = Settings::load(&project.root)?;
-        let found = match settings.service.values().any(|table| table.runs()) {
+        let found = match settings.service.iter().any(|(_, table)| table.runs()) {
             true => declared(&settings, &project)?,
             false => detected(&settings, &project, &dir)?,
         };
@@ -85,8 +85,9 @@ impl Wanted {
             let what = format!("this project has no service `{name}`");
             let report = Report::new(Code::NotFound, what);
             match self.external.iter().find(|external| external.name == name) {
-                Some(external) => report
-                    .why(format!("`{name}` is left to {} ({})", external.by, external.source)),
+                Some(external) => {
+                    report.why(format!("`{name}` is left to {} ({})", external.by, external.source))
+                }
                 None => report,
             }
             .help(format!("it has: {}", known.join(", ")))
@@ -109,7 +110,9 @@ fn declared(settings: &Settings, project: &Project) -> Result<ProjectServices, R
         let known = Service::new(name, root.to_path_buf(), format!("wharf.toml [service.{name}]"));
         found.services.push(table.lay_over(known, root)?);
     }
-    found.trace.push(Step::new("wharf.toml", format!("declares {} services", found.services.len())));
+    found
+        .trace
+        .push(Step::new("wharf.toml", format!("declares {} services", found.services.len())));
     Ok(found)
 }
 

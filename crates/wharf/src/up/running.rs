@@ -1,18 +1,18 @@
 //! `wharf up` from its first word to its last.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, HashSet};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
-use wharf_model::{Instance, LeaseKind, PathText, Port, PortRequest, ProcessId};
 use wharf_control::api::{KeyRequest, LeaseRequest};
+use wharf_model::{Instance, LeaseKind, PathText, Port, PortRequest, ProcessId};
 
 use super::crew::{self, Ground, Member, Word, called};
 use super::order::{Sibling, Siblings};
 use super::planning::{self, Planning};
 use super::project::Wanted;
-use super::session::{Change, Session, key};
+use super::session::{Session, key};
 use super::states;
 use super::view::View;
 use crate::ending;
@@ -47,7 +47,7 @@ pub(crate) struct Running {
     words: mpsc::Receiver<Word>,
     orders: Orders,
     /// What this very `up` has started: what it ends.
-    started: BTreeSet<ProcessId>,
+    started: HashSet<ProcessId>,
     deadline: Instant,
     told_ready: bool,
 }
@@ -164,11 +164,8 @@ impl Running {
     async fn too_late(self) -> Result<u8, Report> {
         let open = self.session.unsettled();
         self.print(&open)?;
-        let what = format!(
-            "not ready after {} s: {}",
-            self.wishes.timeout.as_secs(),
-            open.join(", ")
-        );
+        let what =
+            format!("not ready after {} s: {}", self.wishes.timeout.as_secs(), open.join(", "));
         Err(self.told(Report::new(Code::TimedOut, what), &open))
     }
 
@@ -305,7 +302,7 @@ async fn keep_external(link: &Link, wanted: &Wanted, pilot: &ProcessId) {
                 busy: Vec::new(),
             };
             if let Err(report) = link.lease(&request).await
-                && !facts::is_published_by_docker(port)
+                && !is_docker(port)
             {
                 narrate::warning(&format!(
                     "`{}` ({}) publishes port {port}: {}",
@@ -314,6 +311,13 @@ async fn keep_external(link: &Link, wanted: &Wanted, pilot: &ProcessId) {
             }
         }
     }
+}
+
+/// Whether it is Docker itself that listens there.
+fn is_docker(port: Port) -> bool {
+    let sockets = wharf_os::diag::holding(port.get()).unwrap_or_default();
+    let command = facts::holder(&sockets).command;
+    !sockets.is_empty() && command.is_none_or(|command| command.contains("docker"))
 }
 
 fn sibling(instance: &Instance) -> Sibling {

@@ -27,10 +27,7 @@ pub(crate) enum Standing {
     /// It will not come up.
     Failed,
     /// What it depends on has failed.
-    Blocked {
-        /// That service.
-        by: String,
-    },
+    Blocked,
 }
 
 /// What has changed, for whoever tells it.
@@ -106,7 +103,8 @@ impl Session {
     pub(crate) async fn launch(&mut self) -> Result<Vec<Change>, Report> {
         let mut changes = Vec::new();
         loop {
-            let ready: Vec<Key> = self.waiting.keys().filter(|key| self.may_launch(key)).cloned().collect();
+            let ready: Vec<Key> =
+                self.waiting.keys().filter(|key| self.may_launch(key)).cloned().collect();
             for key in ready {
                 if let Some(member) = self.waiting.remove(&key) {
                     member.launch(&self.siblings, &self.words).await?;
@@ -115,9 +113,9 @@ impl Session {
             }
             let Some((key, by)) = self.next_blocked() else { return Ok(changes) };
             if let Some(member) = self.waiting.remove(&key) {
-                changes.push(Change::Blocked { name: name(&member.unit), by: by.clone() });
+                changes.push(Change::Blocked { name: name(&member.unit), by });
             }
-            self.standings.insert(key, Standing::Blocked { by });
+            self.standings.insert(key, Standing::Blocked);
         }
     }
 
@@ -135,7 +133,7 @@ impl Session {
         self.waiting.keys().find_map(|key| {
             let mut dependencies = self.dependencies(&key.0);
             let (failed, _) = dependencies.find(|(_, standing)| {
-                matches!(standing, Standing::Failed | Standing::Ended | Standing::Blocked { .. })
+                matches!(standing, Standing::Failed | Standing::Ended | Standing::Blocked)
             })?;
             Some((key.clone(), failed.0.clone()))
         })
@@ -196,7 +194,7 @@ impl Session {
     /// The names of those that will not come up, or have ended badly.
     pub(crate) fn failures(&self) -> Vec<String> {
         let bad = |(key, standing): (&Key, &Standing)| match standing {
-            Standing::Failed | Standing::Blocked { .. } => true,
+            Standing::Failed | Standing::Blocked => true,
             Standing::Ended => {
                 self.instances.get(key).is_some_and(|i| i.exit_code.is_some_and(|code| code != 0))
             }

@@ -77,8 +77,11 @@ pub(crate) fn check(services: &[Service]) -> Result<(), Report> {
     let names: Vec<&str> = services.iter().map(|service| service.name.as_str()).collect();
     for service in services {
         for text in texts(service) {
-            if let Some(name) = named(&text).into_iter().find(|name| !names.contains(&name.as_str())) {
-                let what = format!("`{}` names a service `{name}`, which there is not", service.name);
+            if let Some(name) =
+                named(&text).into_iter().find(|name| !names.contains(&name.as_str()))
+            {
+                let what =
+                    format!("`{}` names a service `{name}`, which there is not", service.name);
                 return Err(Report::new(Code::Usage, what)
                     .why(format!("it says {}", text.to_string_lossy()))
                     .help(format!("there are: {}", names.join(", "))));
@@ -140,8 +143,14 @@ mod tests {
     fn placeholders_are_filled_and_other_braces_left() {
         let own = sibling("web", 2, 8001);
         let fill = |text: &str| fill(OsStr::new(text), &own, &siblings());
-        assert_eq!(fill("--port {port} --api={api.url}"), "--port 8001 --api=http://127.0.0.1:9001");
-        assert_eq!(fill("{url} {api.named_url}"), "http://web.shop.localhost http://api.shop.localhost");
+        assert_eq!(
+            fill("--port {port} --api={api.url}"),
+            "--port 8001 --api=http://127.0.0.1:9001"
+        );
+        assert_eq!(
+            fill("{url} {api.named_url}"),
+            "http://web.shop.localhost http://api.shop.localhost"
+        );
         assert_eq!(fill("{api.port}{host}{instance}"), "9001127.0.0.12");
         for same in ["{}", "{x}", "${PORT}", "{db.port}", "{\"port\": 1}", "{port", "a}b{"] {
             assert_eq!(fill(same), same);

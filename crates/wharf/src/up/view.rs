@@ -53,7 +53,8 @@ impl View {
             let (service, instance) = split(name);
             (name.clone(), place::path(&logs, &wanted.root(), service, instance))
         });
-        let follow = Follow::new(files.collect(), Start::End).map_err(|error| unreadable(&error))?;
+        let follow =
+            Follow::new(files.collect(), Start::End).map_err(|error| unreadable(&error))?;
         Ok(View { out: Out::Stream(Box::new(out)), follow: Some(follow) })
     }
 
@@ -108,9 +109,11 @@ impl View {
             Change::Failed(instance) => {
                 self.say(&format!("{} ended{} and never came up", name(instance), code(instance)))
             }
-            Change::Ended(instance) => {
-                self.say(&format!("{} has ended{}; the others go on", name(instance), code(instance)))
-            }
+            Change::Ended(instance) => self.say(&format!(
+                "{} has ended{}; the others go on",
+                name(instance),
+                code(instance)
+            )),
             Change::Blocked { name, by } => {
                 self.say(&format!("{name} is not started: {by}, which it depends on, is not up"))
             }
@@ -142,7 +145,12 @@ impl View {
     ///
     /// # Errors
     /// Stdout cannot be written.
-    pub(crate) fn settled(&mut self, session: &Session, wanted: &Wanted, json: bool) -> Result<(), Report> {
+    pub(crate) fn settled(
+        &mut self,
+        session: &Session,
+        wanted: &Wanted,
+        json: bool,
+    ) -> Result<(), Report> {
         let failures = session.failures();
         if json {
             let instances: Vec<&Instance> = session.instances().collect();
