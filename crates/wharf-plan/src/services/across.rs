@@ -101,6 +101,7 @@ const NX: Spelling = Spelling {
     subs: &["run-many"],
     script: &["-t", "--target", "--targets"],
     commas: true,
+    ..PLAIN
 };
 
 fn spelling(program: &str) -> Option<&'static Spelling> {
