@@ -135,8 +135,13 @@ pub(crate) fn read(words: &[String]) -> Option<Across> {
         if takes(spelling.include) || takes(spelling.exclude) || takes(spelling.script) {
             let value = inline.or(words.get(at).map(String::as_str))?;
             at += usize::from(inline.is_none());
-            let parted: Vec<&str> =
-                if spelling.commas { value.split(',').collect() } else { vec![value] };
+            let mut parted: Vec<&str> = vec![value];
+            if spelling.commas {
+                parted = value.split(',').collect();
+                let more = words[at..].iter().take_while(|word| !word.starts_with('-'));
+                parted.extend(more.map(String::as_str));
+                at += parted.len() - value.split(',').count();
+            }
             for value in parted {
                 if takes(spelling.include) {
                     across.filter.add(value)?;
@@ -201,6 +206,7 @@ mod tests {
             ("yarn workspaces run dev", expected(&["dev"], &[], &[])),
             ("lerna run dev --parallel --scope a --ignore b", expected(&["dev"], &["a"], &["b"])),
             ("nx run-many -t dev -p a,b --parallel 3", expected(&["dev"], &["a", "b"], &[])),
+            ("nx run-many -t dev -p a b", expected(&["dev"], &["a", "b"], &[])),
             ("nx run-many --target=serve --parallel --all", expected(&["serve"], &[], &[])),
             ("bun run --filter * dev", expected(&["dev"], &["*"], &[])),
         ] {

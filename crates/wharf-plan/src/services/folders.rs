@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use wharf_model::Step;
+
 use crate::error::PlanError;
 use crate::{bare, folder};
 
@@ -70,8 +72,7 @@ fn one(path: &Path, must: Lasting, found: &mut Found<'_>) -> Result<(), PlanErro
         Err(PlanError::NothingToRun { .. }) => return Ok(()),
         Err(error) => return Err(error),
     };
-    let file = suggestion.steps.last().map_or("", |step| step.looked_at.as_str());
-    let source = found.shown(&path.join(file));
+    let source = found.shown(&path.join(told_by(&suggestion.steps)));
     let lasting = lasting::of(&suggestion.argv, path);
     if lasting != Lasting::Serves && lasting != must {
         found.step(source, "nothing that is known to serve: left out");
@@ -82,6 +83,12 @@ fn one(path: &Path, must: Lasting, found: &mut Found<'_>) -> Result<(), PlanErro
     let name = path.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
     found.add(&name, path.to_path_buf(), source)?;
     Ok(())
+}
+
+/// The file that a suggestion was taken from: not the lockfile, which names the package manager and comes last.
+pub(crate) fn told_by(steps: &[Step]) -> &str {
+    let manifest = steps.iter().find(|step| step.found.starts_with("has a "));
+    manifest.or(steps.last()).map_or("", |step| step.looked_at.as_str())
 }
 
 /// Whether what a folder starts runs in a folder below it, and nothing in the folder itself.

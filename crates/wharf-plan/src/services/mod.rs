@@ -101,7 +101,7 @@ fn root_or_folders(project: &Project, dir: &Path, found: &mut Found<'_>) -> Resu
         }
     }
     let (name, steps) = own?;
-    let source = steps.last().map_or_else(String::new, |step| step.looked_at.clone());
+    let source = found.shown(&dir.join(folders::told_by(&steps)));
     found.trace.extend(steps);
     found.add(&name, dir.to_path_buf(), source)?;
     Ok(())
