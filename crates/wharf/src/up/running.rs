@@ -269,6 +269,7 @@ fn ground(wanted: &Wanted, wishes: &Wishes) -> Ground {
         worktree: wanted.project.worktree.clone(),
         primary: wanted.primary().map(str::to_owned),
         attached: (!wishes.detach).then(facts::own_process),
+        env: None,
     }
 }
 
