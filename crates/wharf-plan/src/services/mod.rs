@@ -26,7 +26,6 @@ mod yaml;
 
 use std::path::Path;
 
-use wharf_model::plan::Hint;
 use wharf_model::request::PortArgument;
 use wharf_model::{PortRequest, ProjectServices, Run, Service};
 
@@ -117,7 +116,6 @@ fn loosen(service: &mut Service) {
     };
     // What cannot be planned says so when it is launched.
     if let Ok(plan) = plan::plan(&request)
-        && plan.hint == Hint::Typed
         && let PortRequest::Exactly(port) = plan.request
     {
         service.port = Some(PortArgument::AtLeast(port));
