@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use proptest::prelude::*;
 use wharf_model::{ProjectServices, Ready, Run, Service, Step};
 use wharf_plan::project::Project;
-use wharf_plan::{PlanError, services};
+use wharf_plan::{PlanError, Request, services};
 
 fn project(root: &Path) -> Project {
     let root = fs::canonicalize(root).unwrap();
@@ -140,6 +140,7 @@ fn scripts_that_run_several_things() {
             r#"run-p api \"web:dev --port 4000\""#,
             "api: npm run api, web: npm run web:dev -- --port 4000 @4000+",
         ),
+        ("PORT=5000 A=1 run-p api web:*", "api: npm run api @5000+, web: npm run web:dev @5000+"),
         // One service, as far as it can be read.
         (r#"vite"#, "web: -"),
         (r#"npm run migrate && vite"#, "web: -"),
@@ -157,6 +158,35 @@ fn scripts_that_run_several_things() {
         scripts(r#""predev": "tsc", "dev": "run-p a b", "a": "node a.js", "b": "node b.js""#),
         "predev: npm run predev, a: npm run a <predev, b: npm run b <predev"
     );
+}
+
+#[test]
+fn a_port_reaches_the_program_of_a_part() {
+    let json = r#"{"scripts": {"dev": "concurrently -n front,back vite 'node api.js'"},
+        "devDependencies": {"vite": "7"}}"#;
+    let (_guard, project) = made(&[("package.json", json)]);
+    let found = services::detect(&project, &project.root).unwrap();
+    let Some(Run::Shell(text)) = &found.services[0].run else { panic!("{found:?}") };
+    let argv = ["sh", "-c", text].map(Into::into);
+    let plan = wharf_plan::plan(&Request {
+        dir: &project.root,
+        command: Some(&argv),
+        port: None,
+        service: Some("front"),
+        env: &|_| None,
+        home: None,
+    })
+    .unwrap();
+    assert_eq!(plan.framework.map(|framework| framework.id), Some("vite"));
+    assert!(format!("{:?}", plan.argv).contains("vite --port {port}"), "{:?}", plan.argv);
+}
+
+#[test]
+fn scripts_that_run_each_other_many_times_come_to_an_end() {
+    let wide = |next: usize| vec![format!("npm run s{next}"); 20].join(" && ");
+    let nested: Vec<String> = (0..11).map(|n| format!("\"s{n}\": \"{}\"", wide(n + 1))).collect();
+    let json = format!("\"dev\": \"npm run s0\", {}, \"s11\": \"vite\"", nested.join(", "));
+    assert_eq!(scripts(&json), "web: -");
 }
 
 #[test]
@@ -236,7 +266,8 @@ fn what_is_wrong_is_said_and_ends() {
         let (_guard, project) = made(files);
         services::detect(&project, &project.root).unwrap_err()
     };
-    assert!(matches!(error(&[]), PlanError::NothingToRun { .. }));
+    let PlanError::NothingToRun { looked_for, .. } = error(&[]) else { panic!() };
+    assert!(looked_for.iter().any(|step| step.looked_at == "Procfile.dev, Procfile"));
     for (name, text, line) in [
         ("Procfile", "web: x\n\nworker\n", 3),
         ("compose.yml", "services:\n  a: [\n", 3),

@@ -70,6 +70,10 @@ fn at(project: &Project, dir: &Path) -> Result<ProjectServices, PlanError> {
         match root_or_folders(project, dir, &mut found) {
             // Docker runs all of it.
             Err(PlanError::NothingToRun { .. }) if !external.is_empty() => {}
+            Err(PlanError::NothingToRun { dir, mut looked_for }) => {
+                looked_for.splice(..0, found.trace);
+                return Err(PlanError::NothingToRun { dir, looked_for });
+            }
             result => result?,
         }
     }

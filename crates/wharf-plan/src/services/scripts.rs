@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use wharf_model::request::PortArgument;
 use wharf_model::{Ready, Run};
 
 use crate::catalog::Runner;
@@ -88,6 +89,9 @@ fn add(unfolded: Unfolded, found: &mut Found<'_>) -> Result<(), PlanError> {
         let service = found.add(&piece.name, piece.dir, piece.source)?;
         service.run = Some(piece.run);
         service.env = piece.env;
+        // As a variable of all of them it would be the same port for each.
+        let port = service.env.remove("PORT").and_then(|port| port.parse().ok());
+        service.port = port.filter(|_| !is_step).map(PortArgument::AtLeast);
         service.depends_on.extend(last.clone());
         if is_step {
             service.ready = Ready::Exit;
