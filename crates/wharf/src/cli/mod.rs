@@ -12,6 +12,7 @@ mod man;
 mod pilot;
 mod port;
 mod proxy;
+mod prune;
 mod release;
 mod requests;
 pub(crate) mod restart;
@@ -56,6 +57,8 @@ enum Command {
     Up(up::Args),
     /// End what a project runs
     Down(down::Args),
+    /// Forget checkouts that are there no more
+    Prune(prune::Args),
     /// Run one instance for `wharf up`
     #[command(hide = true)]
     Pilot(pilot::Args),
@@ -107,6 +110,7 @@ pub(crate) fn main() -> Outcome {
         Command::Run(args) => run::run(args),
         Command::Up(args) => up::run(args),
         Command::Down(args) => down::run(&args),
+        Command::Prune(args) => prune::run(&args),
         Command::Pilot(args) => pilot::run(&args),
         Command::Port(args) => port::run(args),
         Command::Release(args) => release::run(args),

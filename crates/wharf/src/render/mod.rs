@@ -8,6 +8,7 @@ pub(crate) mod logs;
 pub(crate) mod ls;
 pub(crate) mod port;
 pub(crate) mod proxy;
+pub(crate) mod prune;
 pub(crate) mod requests;
 pub(crate) mod stop;
 pub(crate) mod stream;
