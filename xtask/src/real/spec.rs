@@ -114,10 +114,6 @@ pub struct Run {
     /// What listens beyond loopback whatever the server is handed; wharf must then say it.
     #[serde(default)]
     pub exposed: Exposed,
-    /// How many connections may be refused in a restart: a program that ends its listener for all who
-    /// hold it leaves a moment until wharf listens again.
-    #[serde(default)]
-    pub may_refuse: u32,
     /// What must come of the copies.
     #[serde(default)]
     pub expect: Expect,
