@@ -16,6 +16,7 @@ use wharf_model::{Protocol, Route};
 
 use super::body::{FromHttp1, Out, Pump, Source};
 use super::request::{Asked, Origin};
+use super::up::Up;
 use super::{onward, socket};
 use crate::forward::{self, Rules};
 use crate::head::{Head, all};
@@ -129,7 +130,7 @@ impl Ask<'_> {
         body: Incoming,
     ) -> Result<Response<Out>, Refusal> {
         let name = route.upstream.name.clone();
-        let request = onward::request(self.asked, &self.rules(route), body)?;
+        let request = onward::request(&self.asked.head(), &self.rules(route), Up::Http2(body))?;
         let answer = onward::send(sender, request).await;
         let answer = answer.map_err(|()| Refusal::BadAnswer { name, why: "it broke off" })?;
         let (parts, body) = answer.into_parts();

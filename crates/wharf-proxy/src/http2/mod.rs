@@ -3,10 +3,11 @@
 
 mod body;
 mod exchange;
-mod onward;
+pub(crate) mod onward;
 mod request;
 mod rewind;
 mod socket;
+mod up;
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -20,6 +21,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 
 pub(crate) use onward::Onward;
+pub(crate) use up::{Piece, Up, pieces};
 
 use crate::http1::serve::Io;
 use crate::limits::{
