@@ -159,7 +159,7 @@ mod tests {
         let lasted = lasts(move |stream| async move {
             let (mut sender, connection) = h2::client::handshake(stream).await.unwrap();
             tokio::task::spawn_local(async move {
-                tokio::time::sleep(pause).await;
+                tokio::time::advance(pause).await;
                 let request = hyper::Request::get("http://a.localhost/").body(()).unwrap();
                 let (answer, _) = sender.send_request(request, true).unwrap();
                 assert_eq!(answer.await.unwrap().status(), 421);
