@@ -322,7 +322,8 @@ fn is_docker(port: Port) -> bool {
     !sockets.is_empty() && command.is_none_or(|command| command.contains("docker"))
 }
 
-fn sibling(instance: &Instance) -> Sibling {
+/// Where an instance that lives is found.
+pub(crate) fn sibling(instance: &Instance) -> Sibling {
     let host = instance.direct_url.split("://").nth(1).unwrap_or_default();
     let host = host.rsplit_once(':').map_or(host, |(host, _)| host);
     Sibling {
