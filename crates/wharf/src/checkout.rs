@@ -68,13 +68,15 @@ impl Checkout {
     }
 
     fn primary<'a>(&self, live: &[&'a Instance]) -> Result<&'a Instance, Report> {
-        if let [only] = live {
-            return Ok(only);
-        }
         let wanted = declared(&self.project.root)?;
         let primary = wanted.as_ref().and_then(Wanted::primary);
         if let Some(instance) = primary.and_then(|name| named(live, name)) {
             return Ok(instance);
+        }
+        // Of several services the main one is meant, whether it runs or not.
+        let is_one_of_several = wanted.as_ref().is_some_and(|wanted| wanted.services.len() > 1);
+        if let ([only], false) = (live, primary.is_some() && is_one_of_several) {
+            return Ok(only);
         }
         let names = names(live);
         Err(match (names.is_empty(), primary) {
