@@ -46,8 +46,7 @@ use crate::narrate;
 use crate::place::Place;
 use crate::report::Report;
 use crate::settings::Bind;
-use crate::up::order::Siblings;
-use crate::up::running;
+use crate::up::order::{Sibling, Siblings};
 
 /// The address that wharf hands to servers that take one.
 pub(crate) const HOST: &str = "127.0.0.1";
@@ -106,24 +105,13 @@ pub(crate) struct Run {
 impl Run {
     /// Launches the command and stays with it until nothing of it is left. Gives its exit code.
     pub(crate) async fn until_the_end(mut self) -> Result<u8, Report> {
-        let mut instance = describe(&self.plan, &self.place, self.mode);
-        instance.held = self.keeping.holds();
-        instance.access = self.access.clone();
+        let mut instance = self.described();
         let files = DerivedFiles::write(&self.plan, &self.place, self.host(), &instance.id)?;
         let values =
             Values { host: self.host(), ports: self.place.ports(), files: files.folder.clone() };
-        let argv = self.plan.argv(&values);
-        let argv = match &self.declared {
-            Some(declared) => declared.argv(argv),
-            None => argv,
-        };
+        let argv = self.argv(&values);
         instance.command = argv.iter().map(|word| word.to_string_lossy().into_owned()).collect();
-        self.events.name(&instance.key.service, instance.key.instance);
-        self.events.write(EventKind::Leased {
-            port: instance.port,
-            requested_port: instance.requested_port,
-            why: self.place.why().clone(),
-        });
+        self.tell_lease(&instance);
         let link = self.link.take().map(Rc::new);
         // A daemon that does not answer now costs what is known of the others, not the run.
         let snapshot = match &link {
@@ -131,10 +119,6 @@ impl Run {
             None => None,
         };
         let env = self.environment(&values, &instance, snapshot.as_ref());
-        if let Some(declared) = &self.declared {
-            instance.definition = Some(declared.order.definition.clone());
-            instance.revive = declared.is_revived();
-        }
         let remapping = self.remapping(link.is_some(), snapshot.as_ref(), &instance);
         let (groups_out, groups) = mpsc::channel(GROUPS_MAX);
         let (openings_out, openings) = mpsc::channel(OPENINGS_MAX);
@@ -181,6 +165,7 @@ impl Run {
             gate,
             env: command_env,
             declared: self.declared,
+            is_told_to_end: false,
             forgets_its_home: false,
         };
         let outcome = pilot.stay(&self.orders).await;
@@ -230,6 +215,35 @@ impl Run {
         Vec::new()
     }
 
+    /// The instance, as it is known before anything runs.
+    fn described(&self) -> Instance {
+        let mut instance = describe(&self.plan, &self.place, self.mode);
+        instance.held = self.keeping.holds();
+        instance.access = self.access.clone();
+        if let Some(declared) = &self.declared {
+            instance.definition = Some(declared.order.definition.clone());
+            instance.revive = declared.is_revived();
+        }
+        instance
+    }
+
+    fn argv(&self, values: &Values) -> Vec<OsString> {
+        let argv = self.plan.argv(values);
+        match &self.declared {
+            Some(declared) => declared.argv(argv),
+            None => argv,
+        }
+    }
+
+    fn tell_lease(&mut self, instance: &Instance) {
+        self.events.name(&instance.key.service, instance.key.instance);
+        self.events.write(EventKind::Leased {
+            port: instance.port,
+            requested_port: instance.requested_port,
+            why: self.place.why().clone(),
+        });
+    }
+
     /// What the command finds in its environment.
     fn environment(
         &self,
@@ -242,7 +256,7 @@ impl Run {
             None => {
                 let all = snapshot.map(|snapshot| snapshot.instances.as_slice());
                 let siblings = Siblings::living(all.unwrap_or_default(), &instance.root);
-                (running::sibling(instance), siblings, BTreeMap::new())
+                (Sibling::of(instance), siblings, BTreeMap::new())
             }
         };
         let told = Told {
@@ -349,6 +363,7 @@ fn describe(plan: &LaunchPlan, place: &Place, mode: Option<Mode>) -> Instance {
         pilot,
         started_at: now_ms(),
         definition: None,
+        last_lines: Vec::new(),
         revive: false,
         restarts: 0,
         ready_ms: None,

@@ -16,7 +16,6 @@ use crate::pilot::{HOST, url_of_host};
 use crate::report::{Code, Report};
 use crate::up::order::{Order, Sibling, Siblings};
 use crate::up::project::Wanted;
-use crate::up::running::sibling;
 
 /// The placeholder of files that are a server's alone.
 const FILES: &str = "{files";
@@ -46,7 +45,7 @@ impl Subject {
             Ok(instance) => {
                 let root = instance.root.to_path();
                 let ground = Ground::of(&checkout, root).await?;
-                Ok(ground.subject(instance.key.clone(), sibling(instance), Some(instance)))
+                Ok(ground.subject(instance.key.clone(), Sibling::of(instance), Some(instance)))
             }
             Err(report) if report.code == Code::NotFound => {
                 let ground = Ground::of(&checkout, checkout.project.root.clone()).await?;

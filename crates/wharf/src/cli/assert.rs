@@ -122,9 +122,9 @@ fn by_name(instance: &Instance, proxy: &ProxyListener, all: &[Instance]) -> Opti
 
 /// The last one is the proxy's own, whatever a server says.
 fn signature(head: &str) -> Option<&str> {
-    let fields = head.lines().filter_map(|line| line.split_once(':'));
-    let own = fields.filter(|(name, _)| name.eq_ignore_ascii_case(FIELD));
-    own.last().map(|(_, value)| value.trim())
+    let mut fields = head.lines().rev().filter_map(|line| line.split_once(':'));
+    let own = fields.find(|(name, _)| name.eq_ignore_ascii_case(FIELD));
+    own.map(|(_, value)| value.trim())
 }
 
 /// The head of an answer.

@@ -51,7 +51,8 @@ pub(super) fn add_terminal(env: &mut Variables) {
     let wants_none = env.iter().any(|(name, value)| name == "NO_COLOR" && !value.is_empty());
     for (name, value) in AS_ON_A_TERMINAL {
         let is_set = env.iter().any(|(set, _)| set == name);
-        if !is_set && !(wants_none && name != "PYTHONUNBUFFERED") {
+        let is_unwanted = wants_none && name != "PYTHONUNBUFFERED";
+        if !is_set && !is_unwanted {
             env.push((name.into(), value.into()));
         }
     }

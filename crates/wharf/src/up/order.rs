@@ -20,7 +20,6 @@ use wharf_control::api::{BusyPort, LeaseReply, LeaseRequest};
 use wharf_model::service::Service;
 use wharf_model::{Instance, PathText, ProcessId};
 
-use super::running;
 use crate::report::{Code, Report};
 
 /// What a pilot is to run.
@@ -75,6 +74,22 @@ pub(crate) struct Sibling {
     pub(crate) direct_url: String,
 }
 
+impl Sibling {
+    /// Where an instance is found now.
+    pub(crate) fn of(instance: &Instance) -> Sibling {
+        let host = instance.direct_url.split("://").nth(1).unwrap_or_default();
+        let host = host.rsplit_once(':').map_or(host, |(host, _)| host);
+        Sibling {
+            service: instance.key.service.clone(),
+            instance: instance.key.instance,
+            host: host.to_owned(),
+            port: instance.port,
+            url: instance.url.clone(),
+            direct_url: instance.direct_url.clone(),
+        }
+    }
+}
+
 /// Every instance of the project's checkout.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Siblings(pub(crate) Vec<Sibling>);
@@ -83,7 +98,7 @@ impl Siblings {
     /// Those that live in a checkout.
     pub(crate) fn living(instances: &[Instance], root: &PathText) -> Siblings {
         let here = instances.iter().filter(|i| i.state.is_live() && i.root == *root);
-        Siblings(here.map(running::sibling).collect())
+        Siblings(here.map(Sibling::of).collect())
     }
 
     /// The one that an instance of another service means: that of the same number, else the first.
