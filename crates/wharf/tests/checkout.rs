@@ -236,17 +236,30 @@ fn assert_tells_this_checkout_from_another() {
     let json = in_folder(&sandbox, &other, &["assert", "--json"]).json();
     assert_eq!((json["ok"].as_bool(), json["services"].as_array().unwrap().len()), (Some(true), 2));
     assert_eq!(json["services"][1]["url"], "http://fix.project.localhost", "{json:#}");
-    // Somebody listens on the very port, on an address of which wharf's own server knows nothing.
-    let mut stranger = sandbox.program("python3");
-    stranger.args(["-c", "import socket, time\ns = socket.create_server(('::1', 8000), family=socket.AF_INET6)\nprint('up', flush=True)\ntime.sleep(1000)"]);
-    let mut stranger = stranger.stdout(Stdio::piped()).spawn().unwrap();
+}
+
+#[test]
+fn assert_tells_who_answers_instead() {
+    let sandbox = sandbox();
+    // Without a reservation of the whole port somebody else can have it on another address.
+    let mut run = sandbox.run(&["--name", "web", "--no-reserve", "--", "python3", "server.py"]);
+    let port = run.event("ready")["port"].to_string();
+    assert_eq!(sandbox.output(&["assert", "web"]).code, 0);
+    let stranger = "import socket, sys, time\n\
+        s = socket.create_server(('::1', int(sys.argv[1])), family=socket.AF_INET6)\n\
+        print('up', flush=True)\n\
+        time.sleep(1000)";
+    let mut command = sandbox.program("python3");
+    command.args(["-c", stranger, &port]).stdout(Stdio::piped());
+    let mut stranger = command.spawn().unwrap();
     stranger.stdout.as_mut().unwrap().read_exact(&mut [0; 2]).unwrap();
     let bad = sandbox.output(&["assert", "web"]);
-    assert!(bad.code == 1 && bad.err.contains("python3"), "{bad:?}");
-    assert_eq!(sandbox.output(&["assert", "api"]).code, 0);
-    assert_eq!(sandbox.output(&["assert", "web", "--json"]).code, 1);
-    let _ = stranger.kill();
-    let _ = stranger.wait();
+    assert!(bad.code == 1 && bad.out.is_empty() && bad.err.contains("python3"), "{bad:?}");
+    let json = sandbox.output(&["assert", "web", "--json"]);
+    assert_eq!((json.code, json.json()["services"][0]["direct"]["ok"].as_bool()), (1, Some(false)));
+    stranger.kill().unwrap();
+    stranger.wait().unwrap();
+    assert_eq!(sandbox.output(&["assert", "web"]).code, 0);
 }
 
 #[test]
