@@ -17,6 +17,7 @@ use wharf_os::handover;
 use wharf_proxy::{Ca, CaError, Config, Proxy, Record, Tls, upstream_client_config};
 
 use crate::eyes::Eyes;
+use crate::focus::{self, Focuses};
 use crate::fronts::Fronts;
 use crate::lan::{self, Lan};
 use crate::names;
@@ -44,6 +45,7 @@ pub(crate) struct Gateway {
     records: broadcast::Sender<Arc<Record>>,
     pub(crate) requests: Requests,
     pub(crate) services: Services,
+    pub(crate) focuses: Focuses,
 }
 
 impl Gateway {
@@ -63,11 +65,12 @@ impl Gateway {
         let requests = Requests::new(records.clone());
         let services = Services::new();
         // A daemon that hands over gives what it listened on.
-        let (lan, given): (Vec<_>, Vec<_>) = handover::take(&paths.handover)
-            .into_iter()
-            .partition(|(scheme, _)| scheme == lan::SCHEME);
+        let given = handover::take(&paths.handover);
+        let (lan, given) = of_scheme(given, lan::SCHEME);
+        let (focused, given) = of_scheme(given, focus::SCHEME);
+        let focuses = Focuses::after(focused);
         let fronts = Fronts::after(activated, given);
-        let lan = Lan::after(wish, lan.into_iter().map(|(_, listener)| listener).collect());
+        let lan = Lan::after(wish, lan);
         let ca = paths.ca.clone();
         let mut gateway = Gateway {
             proxy: None,
@@ -80,6 +83,7 @@ impl Gateway {
             records,
             requests,
             services,
+            focuses,
         };
         if wish != ProxyWish::Off
             && let Err(error) = gateway.start(table, files)
@@ -141,6 +145,7 @@ impl Gateway {
     /// Whether the proxy listens on this port itself.
     pub(crate) fn has(&self, port: u16) -> bool {
         self.fronts.open.iter().any(|front| front.port == port) || self.services.have(port)
+            || self.focuses.have(port)
     }
 
     /// The routes of what is known from now on.
@@ -166,13 +171,20 @@ impl Gateway {
         }
     }
 
-    /// Makes the services that do not speak HTTP what the ledger says. Gives what is to be told.
+    /// Makes what has a port of its own what the ledger says. Gives what is to be told.
     pub(crate) fn settle_services(
         &mut self,
         ledger: &mut Ledger,
         eyes: &mut Eyes,
     ) -> Vec<NoticeKind> {
-        self.services.settle(ledger, eyes, self.proxy.as_ref())
+        let mut told = self.services.settle(ledger, eyes, self.proxy.as_ref());
+        told.extend(self.focuses.settle(ledger, eyes, self.proxy.as_ref()));
+        told
+    }
+
+    /// How many leases the daemon holds itself.
+    pub(crate) fn leases(&self) -> usize {
+        self.services.leases() + self.focuses.leases()
     }
 
     /// How many connections of clients are open.
@@ -195,13 +207,18 @@ impl Gateway {
 
     fn listening(&self) -> Vec<ProxyListener> {
         let fronts = self.fronts.open.iter().cloned();
-        fronts.chain(self.lan.told()).chain(self.services.listeners()).collect()
+        fronts
+            .chain(self.lan.told())
+            .chain(self.services.listeners())
+            .chain(self.focuses.listeners())
+            .collect()
     }
 
     /// Ends the proxy: what is under way is answered within the limit.
     pub(crate) async fn close(mut self, limit: Duration) {
         // Whoever connects from here on is refused, or comes to the next daemon.
         drop(self.fronts);
+        drop(self.focuses);
         self.lan.close();
         if let Some(proxy) = self.proxy {
             proxy.drain(limit).await;
@@ -211,13 +228,23 @@ impl Gateway {
     /// What is listened on, each with its scheme.
     pub(crate) fn listeners(&self) -> Vec<(String, TcpListener)> {
         let loopback = self.fronts.listeners.iter().map(|(scheme, one)| (scheme.as_str(), one));
-        let all = loopback.chain(self.lan.listeners());
+        let all = loopback.chain(self.lan.listeners()).chain(self.focuses.sockets());
         all.filter_map(|(scheme, one)| Some((scheme.to_owned(), one.try_clone().ok()?))).collect()
     }
 }
 
 fn routes_of(known: &Table) -> RouteTable {
-    names::table(known.instances(), known.aliases())
+    names::table(known.instances(), known.aliases(), focus::routes(known))
+}
+
+/// Those with this name, and the others.
+fn of_scheme(
+    given: Vec<(String, TcpListener)>,
+    wanted: &str,
+) -> (Vec<TcpListener>, Vec<(String, TcpListener)>) {
+    let (found, others): (Vec<_>, Vec<_>) =
+        given.into_iter().partition(|(scheme, _)| scheme == wanted);
+    (found.into_iter().map(|(_, listener)| listener).collect(), others)
 }
 
 fn report(route: &Route) -> RouteReport {
@@ -234,6 +261,6 @@ fn report(route: &Route) -> RouteReport {
         addresses: route.upstream.addresses.clone(),
         condition: condition.to_owned(),
         lan: route.lan,
-        alias: route.upstream.instance.is_none(),
+        alias: route.upstream.instance.is_none() && route.upstream.condition == Condition::Up,
     }
 }

@@ -41,4 +41,5 @@ pub mod signals;
 pub mod standard_streams;
 pub mod terminal;
 pub mod trust;
+pub mod usage;
 pub mod user;

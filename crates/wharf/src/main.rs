@@ -24,6 +24,7 @@ mod rights;
 mod settings;
 mod time;
 mod up;
+mod usage;
 mod version;
 mod ways;
 

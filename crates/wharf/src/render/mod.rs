@@ -4,6 +4,7 @@ pub(crate) mod alias;
 pub(crate) mod daemon;
 pub(crate) mod doctor;
 pub(crate) mod explain;
+pub(crate) mod focus;
 pub(crate) mod logs;
 pub(crate) mod ls;
 pub(crate) mod port;
