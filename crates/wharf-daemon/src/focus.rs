@@ -10,8 +10,8 @@ use wharf_control::focus::FocusReport;
 use wharf_control::{Code, ErrorBody};
 use wharf_lease::{Kernel, KeyRequest, Ledger, Occupancy, Request, Selection, Table};
 use wharf_model::{
-    Condition, Focus, Holder, Instance, Lease, LeaseKind, Owner, Port, PortRange,
-    PortRequest, ProcessId, Protocol, Route, ServiceKey, Upstream, focus, name,
+    Condition, Focus, Holder, Instance, Lease, LeaseKind, Owner, Port, PortRange, PortRequest,
+    ProcessId, Protocol, Route, ServiceKey, Upstream, focus, name,
 };
 use wharf_os::{front_socket, reserve};
 use wharf_proxy::{Front, Proxy, TcpFront};
@@ -106,9 +106,7 @@ impl Focuses {
             url: instance.map(|instance| instance.url.clone()),
             live: instance.is_some_and(|instance| instance.state.is_live()),
             addresses: upstream(focus, table).addresses,
-            note: state
-                .and_then(|state| state.as_ref().err())
-                .map(why_not),
+            note: state.and_then(|state| state.as_ref().err()).map(why_not),
             since: focus.since,
         }
     }
@@ -184,10 +182,12 @@ impl Focuses {
         let lease = self.lease(focus.port, ledger, &mut Holding { eyes, held })?;
         let begun = match held {
             Some(_) => Ok(()),
-            None => front_socket::loopback_pair(port).map(|pair| listeners = pair).map_err(|error| {
-                let message = format!("port {port} cannot be listened on: {error}");
-                ErrorBody { port: Some(port), ..ErrorBody::new(Code::PortTaken, message) }
-            }),
+            None => {
+                front_socket::loopback_pair(port).map(|pair| listeners = pair).map_err(|error| {
+                    let message = format!("port {port} cannot be listened on: {error}");
+                    ErrorBody { port: Some(port), ..ErrorBody::new(Code::PortTaken, message) }
+                })
+            }
         };
         let begun = begun.and_then(|()| {
             let leads = start(focus, leads_to, &listeners, proxy);
@@ -296,7 +296,8 @@ fn start(
     listeners: &[TcpListener],
     proxy: &Proxy,
 ) -> Option<Leads> {
-    let copies = listeners.iter().map(TcpListener::try_clone).collect::<Result<Vec<_>, _>>().ok()?;
+    let copies =
+        listeners.iter().map(TcpListener::try_clone).collect::<Result<Vec<_>, _>>().ok()?;
     if focus.tcp {
         let (leads, led) = watch::channel(Arc::new(leads_to));
         proxy.open_tcp(TcpFront { listeners: copies, upstream: led }).ok()?;

@@ -144,7 +144,8 @@ impl Gateway {
 
     /// Whether the proxy listens on this port itself.
     pub(crate) fn has(&self, port: u16) -> bool {
-        self.fronts.open.iter().any(|front| front.port == port) || self.services.have(port)
+        self.fronts.open.iter().any(|front| front.port == port)
+            || self.services.have(port)
             || self.focuses.have(port)
     }
 

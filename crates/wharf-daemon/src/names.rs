@@ -38,7 +38,8 @@ pub(crate) fn table<'a>(
     let given = aliases.map(aliases::route);
     let below = by_host.iter().filter(|(_, instance)| instance.access.wildcard);
     let below = below.map(|(host, instance)| route(instance, &format!("*.{host}"), "/"));
-    let all = own(true).chain(lent).chain(lan).chain(given).chain(own(false)).chain(below).chain(focused);
+    let all =
+        own(true).chain(lent).chain(lan).chain(given).chain(own(false)).chain(below).chain(focused);
     RouteTable::new(all.collect::<Vec<Route>>())
 }
 

@@ -129,9 +129,7 @@ mod tests {
     fn a_database_of_the_third_version_keeps_its_names_and_has_room_for_focuses() {
         let mut connection = Connection::open_in_memory().unwrap();
         connection.execute_batch(&STEPS[..3].concat()).unwrap();
-        connection
-            .execute_batch("INSERT INTO tcp_names VALUES ('db', 5432, 7);")
-            .unwrap();
+        connection.execute_batch("INSERT INTO tcp_names VALUES ('db', 5432, 7);").unwrap();
         connection.pragma_update(None, "user_version", 3).unwrap();
         migrate(&mut connection).unwrap();
         let count = |sql| connection.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();

@@ -161,9 +161,9 @@ fn write_name(transaction: &Transaction<'_>, change: &Change) -> rusqlite::Resul
                 focus.tcp,
                 signed(focus.since),
             ])?,
-        Change::Unfocus(port) => {
-            transaction.prepare_cached("DELETE FROM focuses WHERE port = ?1")?.execute([port.get()])?
-        }
+        Change::Unfocus(port) => transaction
+            .prepare_cached("DELETE FROM focuses WHERE port = ?1")?
+            .execute([port.get()])?,
         _ => 0,
     };
     Ok(())

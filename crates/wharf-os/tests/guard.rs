@@ -26,6 +26,7 @@ fn command(words: &[&str], dir: &Path) -> Command {
         limits: CallerLimits::current(),
         orphan_grace: Duration::from_millis(200),
         filter: None,
+        cgroup: None,
     }
 }
 

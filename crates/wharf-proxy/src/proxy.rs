@@ -160,8 +160,7 @@ fn open(front: Front, ended: Option<Ended>, shared: &Rc<Shared>, capacity: &Rc<C
         // A listener that cannot be watched serves nobody; the others go on.
         let _ = front::accept(front, ended, shared.clone(), capacity).await;
         let mut fronts = shared.fronts.borrow_mut();
-        if is_for_names
-            && let Some(at) = fronts.iter().position(|front| *front == known) {
+        if is_for_names && let Some(at) = fronts.iter().position(|front| *front == known) {
             fronts.remove(at);
         }
     });

@@ -230,6 +230,7 @@ impl Task {
                     self.tell(Update::NotFiltered { errno }).await;
                 }
             }
+            Packet::NotGrouped { errno } => self.tell(Update::NotGrouped { errno }).await,
             Packet::NotFiltered { errno } => {
                 self.answers.stand_aside();
                 self.tell(Update::NotFiltered { errno }).await;

@@ -11,6 +11,7 @@ mod gate;
 mod group;
 mod lan;
 mod lend;
+mod memory;
 mod reporter;
 mod settle;
 mod ties;
@@ -39,6 +40,7 @@ use derived::DerivedFiles;
 pub(crate) use environment::ID_VARIABLE;
 use environment::environment;
 use gate::Gate;
+use memory::MemoryLimit;
 use reporter::report_changes;
 use watch::Pilot;
 
@@ -140,7 +142,10 @@ impl Run {
         let gate = self.gate()?;
         let modes = Modes::save();
         let command_env = env.clone();
-        let launch = self.launch(argv, env, instance.id.clone(), remapping);
+        let limit = self.declared.as_ref().and_then(|declared| declared.order.service.memory_max);
+        let limit = limit.and_then(MemoryLimit::set);
+        let mut launch = self.launch(argv, env, instance.id.clone(), remapping);
+        launch.command.cgroup = limit.as_ref().map(MemoryLimit::entrance);
         let handle = wharf_supervisor::start(launch)?;
         instance.state = instance.state.leased();
         let (reports, reports_in) = tokio::sync::watch::channel(instance);
@@ -178,6 +183,7 @@ impl Run {
             env: command_env,
             declared: self.declared,
             forgets_its_home: false,
+            limit,
         };
         let outcome = pilot.stay(&self.orders).await;
         modes.restore();
@@ -264,6 +270,7 @@ impl Run {
                 orphan_grace: self.grace.min(ORPHAN_GRACE),
                 // The supervisor's to say.
                 filter: None,
+                cgroup: None,
             },
             mark: (ID_VARIABLE, id),
             port: ports[0],

@@ -47,7 +47,11 @@ impl Link {
     }
 
     /// Leads such a port there.
-    pub(crate) async fn put_focus(&self, port: Port, to: FocusRequest) -> Result<FocusList, Report> {
+    pub(crate) async fn put_focus(
+        &self,
+        port: Port,
+        to: FocusRequest,
+    ) -> Result<FocusList, Report> {
         self.call(async |client| client.put_focus(port, &to).await).await
     }
 
@@ -58,9 +62,8 @@ impl Link {
 
     /// Where those of these leases lead that are such ports'; nobody is asked where none is.
     pub(crate) async fn focused(leases: &[Lease]) -> Result<Vec<FocusReport>, Report> {
-        let is_one = |lease: &Lease| {
-            lease.key.as_ref().is_some_and(|key| focus::is_focus(&key.project))
-        };
+        let is_one =
+            |lease: &Lease| lease.key.as_ref().is_some_and(|key| focus::is_focus(&key.project));
         match leases.iter().any(is_one) {
             true => Ok(Link::open().await?.focuses().await?.focuses),
             false => Ok(Vec::new()),

@@ -70,7 +70,8 @@ impl Document {
             let usage: &[&str] = if wide { &["CPU", "MEM", "CONN"] } else { &[] };
             let head = [&["NAME", "STATE", "PORT", "OPEN TO", "AGE"], usage, &["URL"]].concat();
             let give = Give { last_below: true, shortened: 0 };
-            let rows = table(&head, self.instances.iter().map(|listed| instance_row(listed, wide)), give);
+            let rows =
+                table(&head, self.instances.iter().map(|listed| instance_row(listed, wide)), give);
             parts.push(match takes_colours(&std::io::stdout()) {
                 // No name, state or URL has such a mark.
                 true => rows.replace(LAN, &format!("{RED}{LAN}{RED:#}")),
@@ -97,11 +98,9 @@ impl Document {
 
     /// Whether the lease's port stands in an instance's row already.
     fn is_shown(&self, lease: &Lease) -> bool {
-        self.instances
-            .iter()
-            .any(|Listed { instance, .. }| {
-                instance.state.is_live() && instance.port == lease.port.get()
-            })
+        self.instances.iter().any(|Listed { instance, .. }| {
+            instance.state.is_live() && instance.port == lease.port.get()
+        })
     }
 }
 

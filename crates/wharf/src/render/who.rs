@@ -75,7 +75,16 @@ impl Document {
         let port = port.get();
         let schema = SCHEMA;
         let focus = None;
-        Document { schema, port, listeners, lease, instance, focus, elsewhere, unreadable_processes }
+        Document {
+            schema,
+            port,
+            listeners,
+            lease,
+            instance,
+            focus,
+            elsewhere,
+            unreadable_processes,
+        }
     }
 
     /// With where it leads, where `wharf focus` holds it.
