@@ -142,10 +142,7 @@ impl Run {
         let gate = self.gate()?;
         let modes = Modes::save();
         let command_env = env.clone();
-        let limit = self.declared.as_ref().and_then(|declared| declared.order.service.memory_max);
-        let limit = limit.and_then(MemoryLimit::set);
-        let mut launch = self.launch(argv, env, instance.id.clone(), remapping);
-        launch.command.cgroup = limit.as_ref().map(MemoryLimit::entrance);
+        let (launch, limit) = self.launch(argv, env, instance.id.clone(), remapping);
         let handle = wharf_supervisor::start(launch)?;
         instance.state = instance.state.leased();
         let (reports, reports_in) = tokio::sync::watch::channel(instance);
@@ -257,9 +254,11 @@ impl Run {
         env: Vec<(OsString, OsString)>,
         id: String,
         remapping: Option<Remapping>,
-    ) -> Launch {
+    ) -> (Launch, Option<MemoryLimit>) {
         let ports = self.place.ports();
-        Launch {
+        let limit = self.declared.as_ref().and_then(|declared| declared.order.service.memory_max);
+        let limit = limit.and_then(MemoryLimit::set);
+        let launch = Launch {
             command: Command {
                 argv,
                 env,
@@ -270,7 +269,7 @@ impl Run {
                 orphan_grace: self.grace.min(ORPHAN_GRACE),
                 // The supervisor's to say.
                 filter: None,
-                cgroup: None,
+                cgroup: limit.as_ref().map(MemoryLimit::entrance),
             },
             mark: (ID_VARIABLE, id),
             port: ports[0],
@@ -281,7 +280,8 @@ impl Run {
             reservations: self.place.take_reservations(),
             remapping,
             keeping: self.keeping.clone(),
-        }
+        };
+        (launch, limit)
     }
 }
 
