@@ -179,6 +179,7 @@ impl Run {
             gate,
             env: command_env,
             declared: self.declared,
+            is_told_to_end: false,
             forgets_its_home: false,
             limit,
         };
@@ -321,6 +322,7 @@ fn describe(plan: &LaunchPlan, place: &Place, mode: Option<Mode>) -> Instance {
         pilot,
         started_at: now_ms(),
         definition: None,
+        last_lines: Vec::new(),
         revive: false,
         restarts: 0,
         ready_ms: None,

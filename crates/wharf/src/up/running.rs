@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use wharf_control::api::{KeyRequest, LeaseRequest};
 use wharf_model::{Instance, LeaseKind, PathText, Port, PortRequest, ProcessId};
+use wharf_supervisor::log::place;
 
 use super::crew::{self, Ground, Member, Word, called};
 use super::order::{Sibling, Siblings};
@@ -73,6 +74,7 @@ impl Running {
         if planning.start.is_empty() {
             return already_up(&wanted, &wishes, planning.keep);
         }
+        prune_logs();
         // Whatever happens is seen: the stream begins before the first pilot does.
         let states = states::follow(link.clone(), wanted.root());
         let ground = ground(&wanted, &wishes);
@@ -81,7 +83,7 @@ impl Running {
             code = orders.ended_by() => return Ok(code),
             mustered = muster(&link, &wanted, planning.start, &ground) => mustered?,
         };
-        let kept: BTreeMap<_, _> = planning.keep.iter().map(|i| (key(i), sibling(i))).collect();
+        let kept: BTreeMap<_, _> = planning.keep.iter().map(|i| (key(i), Sibling::of(i))).collect();
         let siblings: Siblings = crew::siblings(&mustered, &kept);
         let (words_out, words) = crew::words();
         let names = mustered.iter().map(|member| crew::name(&member.unit)).collect::<Vec<_>>();
@@ -252,6 +254,14 @@ fn end_first(planning: &Planning) -> Result<(), Report> {
     ending::end_in_order(old, Instant::now() + END, &mut |_| {})
 }
 
+/// Logs that nobody will ask for any more go.
+fn prune_logs() {
+    if let Ok(paths) = link::paths() {
+        // What cannot be removed now is tried again by the next one.
+        let _ = place::prune(&paths.logs, place::KEPT);
+    }
+}
+
 fn already_up(wanted: &Wanted, wishes: &Wishes, keep: Vec<Instance>) -> Result<u8, Report> {
     let instances: Vec<&Instance> = keep.iter().collect();
     match wishes.json {
@@ -320,17 +330,4 @@ fn is_docker(port: Port) -> bool {
     let sockets = wharf_os::diag::holding(port.get()).unwrap_or_default();
     let command = facts::holder(&sockets).command;
     !sockets.is_empty() && command.is_none_or(|command| command.contains("docker"))
-}
-
-fn sibling(instance: &Instance) -> Sibling {
-    let host = instance.direct_url.split("://").nth(1).unwrap_or_default();
-    let host = host.rsplit_once(':').map_or(host, |(host, _)| host);
-    Sibling {
-        service: instance.key.service.clone(),
-        instance: instance.key.instance,
-        host: host.to_owned(),
-        port: instance.port,
-        url: instance.url.clone(),
-        direct_url: instance.direct_url.clone(),
-    }
 }
