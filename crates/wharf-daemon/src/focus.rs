@@ -1,6 +1,6 @@
 //! Ports that lead to the checkout of the user's choice: leased, listened on, led on.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
@@ -322,9 +322,7 @@ fn route(focus: &Focus, table: &Table) -> Route {
     let access = instance.map(|instance| instance.access.clone()).unwrap_or_default();
     let site = instance.and_then(|instance| name::label_in(&instance.url));
     let host = focus::host(focus.port.get());
-    // Pages of a port that leads to the same project are siblings, as those of its names are.
-    let siblings = table.focuses().filter(|other| other.key.project == focus.key.project);
-    let own = siblings.flat_map(|sibling| focus::origins(sibling.port.get()));
+    let own = siblings(&focus.key, table).into_iter().flat_map(focus::origins);
     Route {
         site: site.map_or_else(|| host.clone(), |label| format!("{label}.{}", name::TLD)),
         host,
@@ -335,6 +333,15 @@ fn route(focus: &Focus, table: &Table) -> Route {
         lan: false,
         upstream: upstream(focus, table),
     }
+}
+
+/// The ports whose pages are of the same project, as those of its names are: those that lead to it, and its
+/// servers' own.
+fn siblings(key: &ServiceKey, table: &Table) -> BTreeSet<u16> {
+    let led = table.focuses().filter(|other| other.key.project == key.project);
+    let live = table.instances().filter(|other| other.state.is_live());
+    let own = live.filter(|other| other.key.project == key.project).map(|other| other.port);
+    led.map(|other| other.port.get()).chain(own).collect()
 }
 
 /// Where one leads now.

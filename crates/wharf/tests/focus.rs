@@ -209,6 +209,8 @@ fn focus_is_for_this_machine_and_its_own_pages() {
     };
     assert_eq!(post("http://localhost:8000"), 200);
     assert_eq!(post("http://one.project.localhost"), 200, "a page of the same project");
+    let own = sandbox.output(&["ls", "--json"]).json()["instances"][0]["port"].to_string();
+    assert_eq!(post(&format!("http://localhost:{own}")), 200, "a page of the server's own port");
     assert_eq!(post("http://evil.example"), 403);
     assert_eq!(post("http://localhost:9999"), 403);
     let back =
