@@ -73,6 +73,7 @@ fn launch(words: &[OsString], dir: &Path) -> Result<Launch, Failure> {
             limits: CallerLimits::current(),
             orphan_grace: Duration::from_millis(200),
             filter: None,
+            cgroup: None,
         },
         mark,
         port,

@@ -134,7 +134,7 @@ fn routes(stage: &Stage<'_>) -> Result<Table, Failure> {
     drop(pinned);
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     let address = listener.local_addr()?;
-    proxy.open(Front { listener, tls: None, lan: false })?;
+    proxy.open(Front { listener, tls: None, lan: false, only: None })?;
     let _pinned = Pinned::to(stage.places.load)?;
     let load = |number: usize, connections| Load {
         address,

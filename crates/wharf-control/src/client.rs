@@ -14,7 +14,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::net::UnixStream;
 use tokio::task::JoinHandle;
-use wharf_model::{Instance, Lease};
+use wharf_model::{Instance, Lease, Port};
 
 use crate::api::{
     Done, EVENTS, HAND_OVER, INSTANCES, LEASE_BATCH, LEASES, LeaseBatch, LeaseBatchReply,
@@ -23,6 +23,7 @@ use crate::api::{
 };
 use crate::error::{Code, ErrorBody, ErrorReply};
 use crate::event_stream::{EventStream, Lines};
+use crate::focus::{FOCUS, FOCUSES, FocusList, FocusRequest};
 use crate::names::{
     ALIAS, ALIASES, AliasList, AliasRequest, TCP_NAME, TCP_NAMES, TcpList, TcpRequest,
 };
@@ -244,6 +245,21 @@ impl Client {
     /// Takes a name for TCP away.
     pub async fn delete_tcp_name(&self, name: &str) -> Result<TcpList, CallError> {
         self.call(Method::DELETE, &format!("{TCP_NAME}{name}"), None::<&()>).await
+    }
+
+    /// Every port that leads to the checkout of the user's choice.
+    pub async fn focuses(&self) -> Result<FocusList, CallError> {
+        self.call(Method::GET, FOCUSES, None::<&()>).await
+    }
+
+    /// Leads a port there.
+    pub async fn put_focus(&self, port: Port, to: &FocusRequest) -> Result<FocusList, CallError> {
+        self.call(Method::PUT, &format!("{FOCUS}{port}"), Some(to)).await
+    }
+
+    /// Gives such a port back.
+    pub async fn delete_focus(&self, port: Port) -> Result<FocusList, CallError> {
+        self.call(Method::DELETE, &format!("{FOCUS}{port}"), None::<&()>).await
     }
 
     async fn follow(&self, path: &str) -> Result<Lines, CallError> {

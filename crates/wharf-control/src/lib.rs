@@ -10,6 +10,7 @@ pub mod api;
 pub mod client;
 pub mod error;
 pub mod event_stream;
+pub mod focus;
 pub mod names;
 pub mod paths;
 pub mod request_stream;

@@ -7,6 +7,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use wharf_control::api::*;
 use wharf_control::error::ErrorReply;
+use wharf_control::focus::*;
 use wharf_control::names::*;
 use wharf_control::requests::*;
 use wharf_control::{Code, ErrorBody};
@@ -296,6 +297,32 @@ fn names_fit() {
     both_ways("tcp_list", &TcpList { schema: SCHEMA, services: vec![listens, waits] });
     both_ways("tcp_request", &TcpRequest { to: Some(port(5432)) });
     schema::Schema::committed().assert_fits("tcp_request", &json!({}));
+}
+
+#[test]
+fn focuses_fit() {
+    let listens = FocusReport {
+        port: port(3000),
+        listeners: vec![([127, 0, 0, 1], 3000).into()],
+        key: key(),
+        tcp: false,
+        url: Some("http://shop.localhost".into()),
+        live: true,
+        addresses: vec![([127, 0, 0, 1], 3001).into()],
+        note: None,
+        since: 1,
+    };
+    let waits = FocusReport {
+        listeners: Vec::new(),
+        tcp: true,
+        url: None,
+        live: false,
+        addresses: Vec::new(),
+        note: Some("a sentence".into()),
+        ..listens.clone()
+    };
+    both_ways("focus_list", &FocusList { schema: SCHEMA, focuses: vec![listens, waits] });
+    both_ways("focus_request", &FocusRequest { key: key(), tcp: true });
 }
 
 #[test]

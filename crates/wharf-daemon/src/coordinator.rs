@@ -156,6 +156,7 @@ impl Coordinator {
     /// database is closed.
     pub(crate) fn end(mut self) -> (Gateway, bool) {
         self.gateway.services.close(&mut self.ledger, &mut self.eyes);
+        self.gateway.focuses.close(&mut self.ledger, &mut self.eyes);
         (self.gateway, self.hands_over)
     }
 
@@ -176,6 +177,7 @@ impl Coordinator {
                 drop(reply.send(Ok(self.gateway.status())));
             }
             Event::Given(asked) => self.given(asked),
+            Event::Focus(asked) => self.focusing(asked),
             Event::Stop(reply) => {
                 self.stop("asked over the control socket");
                 drop(reply.send(Ok(Stopping { schema: SCHEMA, pid: std::process::id() })));
@@ -199,7 +201,7 @@ impl Coordinator {
         }
         self.expire();
         self.ledger.check_store(clock::now());
-        self.rerouted |= self.gateway.services.wait();
+        self.rerouted |= self.gateway.services.wait() || self.gateway.focuses.wait();
         self.reroute();
         self.gateway.tick();
         self.tell_news();
@@ -210,7 +212,7 @@ impl Coordinator {
 
     fn is_idle(&mut self) -> bool {
         let now = clock::now().boot_ms;
-        let needed = self.ledger.table().lease_count() > self.gateway.services.leases()
+        let needed = self.ledger.table().lease_count() > self.gateway.leases()
             || self.live_instances() > 0
             || *self.open.borrow() > 0
             || self.gateway.connections() > 0;

@@ -8,6 +8,7 @@ use wharf_control::api::{
 };
 use wharf_model::{Instance, ProcessId};
 
+use crate::focusing::Focusing;
 use crate::given::Asked;
 
 /// Where an answer goes.
@@ -36,6 +37,8 @@ pub(crate) enum Event {
     Trust(Reply<ProxyStatus>),
     /// Somebody asks about names that the user gives, or changes them.
     Given(Asked),
+    /// Somebody asks about ports that lead to the checkout of choice, or changes them.
+    Focus(Focusing),
     /// The daemon is to end.
     Stop(Reply<Stopping>),
     /// The daemon is to end in favour of the next one.
@@ -63,6 +66,7 @@ impl Event {
             Event::Snapshot(reply) => drop(reply.send(Err(refusal))),
             Event::Proxy(reply) | Event::Trust(reply) => drop(reply.send(Err(refusal))),
             Event::Given(asked) => asked.refuse(refusal),
+            Event::Focus(asked) => asked.refuse(refusal),
             Event::Stop(reply) | Event::HandOver(reply) => drop(reply.send(Err(refusal))),
             Event::OwnerGone(_) | Event::Fault(_) | Event::Superseded => {}
         }

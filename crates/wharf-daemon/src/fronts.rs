@@ -47,7 +47,10 @@ impl Fronts {
             return Vec::new();
         }
         let listeners = self.take("http", &candidates(wish));
-        listeners.into_iter().map(|listener| Front { listener, tls: None, lan: false }).collect()
+        listeners
+            .into_iter()
+            .map(|listener| Front { listener, tls: None, lan: false, only: None })
+            .collect()
     }
 
     /// Takes the port of `https` on both loopbacks.
@@ -59,7 +62,8 @@ impl Fronts {
             ProxyWish::Port(_) => (4443..4443 + TRIES).collect(),
         };
         let listeners = self.take("https", &candidates);
-        let front = |listener| Front { listener, tls: Some(tls.subscribe()), lan: false };
+        let front =
+            |listener| Front { listener, tls: Some(tls.subscribe()), lan: false, only: None };
         listeners.into_iter().map(front).collect()
     }
 

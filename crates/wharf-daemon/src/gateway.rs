@@ -17,6 +17,7 @@ use wharf_os::handover;
 use wharf_proxy::{Ca, CaError, Config, Proxy, Record, Tls, upstream_client_config};
 
 use crate::eyes::Eyes;
+use crate::focus::{self, Focuses};
 use crate::fronts::Fronts;
 use crate::inherited;
 use crate::lan::{self, Lan};
@@ -45,6 +46,7 @@ pub(crate) struct Gateway {
     records: broadcast::Sender<Arc<Record>>,
     pub(crate) requests: Requests,
     pub(crate) services: Services,
+    pub(crate) focuses: Focuses,
 }
 
 impl Gateway {
@@ -66,6 +68,7 @@ impl Gateway {
         let mut given = handover::take(&paths.handover);
         let lan = Lan::after(wish, of_scheme(&mut given, lan::SCHEME));
         let services = Services::after(of_scheme(&mut given, inherited::SCHEME));
+        let focuses = Focuses::after(of_scheme(&mut given, focus::SCHEME));
         let fronts = Fronts::after(activated, given);
         let ca = paths.ca.clone();
         let mut gateway = Gateway {
@@ -79,6 +82,7 @@ impl Gateway {
             records,
             requests,
             services,
+            focuses,
         };
         if wish != ProxyWish::Off
             && let Err(error) = gateway.start(table, files)
@@ -139,7 +143,9 @@ impl Gateway {
 
     /// Whether the proxy listens on this port itself.
     pub(crate) fn has(&self, port: u16) -> bool {
-        self.fronts.open.iter().any(|front| front.port == port) || self.services.have(port)
+        self.fronts.open.iter().any(|front| front.port == port)
+            || self.services.have(port)
+            || self.focuses.have(port)
     }
 
     /// The routes of what is known from now on.
@@ -165,13 +171,20 @@ impl Gateway {
         }
     }
 
-    /// Makes the services that do not speak HTTP what the ledger says. Gives what is to be told.
+    /// Makes what has a port of its own what the ledger says. Gives what is to be told.
     pub(crate) fn settle_services(
         &mut self,
         ledger: &mut Ledger,
         eyes: &mut Eyes,
     ) -> Vec<NoticeKind> {
-        self.services.settle(ledger, eyes, self.proxy.as_ref())
+        let mut told = self.services.settle(ledger, eyes, self.proxy.as_ref());
+        told.extend(self.focuses.settle(ledger, eyes, self.proxy.as_ref()));
+        told
+    }
+
+    /// How many leases the daemon holds itself.
+    pub(crate) fn leases(&self) -> usize {
+        self.services.leases() + self.focuses.leases()
     }
 
     /// How many connections of clients are open.
@@ -194,7 +207,11 @@ impl Gateway {
 
     fn listening(&self) -> Vec<ProxyListener> {
         let fronts = self.fronts.open.iter().cloned();
-        fronts.chain(self.lan.told()).chain(self.services.listeners()).collect()
+        fronts
+            .chain(self.lan.told())
+            .chain(self.services.listeners())
+            .chain(self.focuses.listeners())
+            .collect()
     }
 
     /// Ends the proxy: what is under way is answered within the limit.
@@ -202,6 +219,7 @@ impl Gateway {
         // Whoever connects from here on is refused, or comes to the next daemon.
         drop(self.fronts);
         drop(self.services);
+        drop(self.focuses);
         self.lan.close();
         if let Some(proxy) = self.proxy {
             proxy.drain(limit).await;
@@ -213,6 +231,7 @@ impl Gateway {
         let loopback = self.fronts.listeners.iter().map(|(scheme, one)| (scheme.as_str(), one));
         let services = self.services.left().iter().map(|one| (inherited::SCHEME, one));
         let all = loopback.chain(self.lan.listeners()).chain(services);
+        let all = all.chain(self.focuses.sockets());
         all.filter_map(|(scheme, one)| Some((scheme.to_owned(), one.try_clone().ok()?))).collect()
     }
 }
@@ -223,7 +242,7 @@ fn of_scheme(given: &mut Vec<(String, TcpListener)>, scheme: &str) -> Vec<TcpLis
 }
 
 fn routes_of(known: &Table) -> RouteTable {
-    names::table(known.instances(), known.aliases())
+    names::table(known.instances(), known.aliases(), focus::routes(known))
 }
 
 fn report(route: &Route) -> RouteReport {
@@ -240,6 +259,6 @@ fn report(route: &Route) -> RouteReport {
         addresses: route.upstream.addresses.clone(),
         condition: condition.to_owned(),
         lan: route.lan,
-        alias: route.upstream.instance.is_none(),
+        alias: route.upstream.instance.is_none() && route.upstream.condition == Condition::Up,
     }
 }

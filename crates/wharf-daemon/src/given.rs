@@ -167,7 +167,7 @@ impl Coordinator {
     }
 
     /// What is led to a port of the proxy's own would come back for ever.
-    fn refuse_own(&self, port: u16) -> Result<(), ErrorBody> {
+    pub(crate) fn refuse_own(&self, port: u16) -> Result<(), ErrorBody> {
         if !self.gateway.has(port) {
             return Ok(());
         }

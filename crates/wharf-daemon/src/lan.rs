@@ -160,7 +160,7 @@ impl Lan {
         let (wanted, ended) = watch::channel(());
         let opened = listener.local_addr().and_then(|address| {
             let copy = listener.try_clone()?;
-            proxy.open_until(Front { listener, tls: None, lan: true }, ended)?;
+            proxy.open_until(Front { listener, tls: None, lan: true, only: None }, ended)?;
             Ok(Opened { address, listener: copy, _wanted: wanted })
         });
         match opened {

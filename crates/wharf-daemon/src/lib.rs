@@ -13,6 +13,8 @@ mod connection;
 mod coordinator;
 mod event;
 mod eyes;
+mod focus;
+mod focusing;
 mod fronts;
 mod gateway;
 mod given;

@@ -12,10 +12,11 @@ use crate::aliases;
 
 /// The routes of these instances and aliases. Of several instances with the same host the one that lives
 /// counts, then the one that was started last. An alias counts less than an instance that lives, and more
-/// than the memory of one that has ended.
+/// than the memory of one that has ended. `focused` are those of ports that lead to a checkout of choice.
 pub(crate) fn table<'a>(
     instances: impl Iterator<Item = &'a Instance>,
     aliases: impl Iterator<Item = &'a Alias>,
+    focused: Vec<Route>,
 ) -> RouteTable {
     let mut by_host: HashMap<String, &Instance> = HashMap::new();
     for instance in instances {
@@ -37,7 +38,8 @@ pub(crate) fn table<'a>(
     let given = aliases.map(aliases::route);
     let below = by_host.iter().filter(|(_, instance)| instance.access.wildcard);
     let below = below.map(|(host, instance)| route(instance, &format!("*.{host}"), "/"));
-    let all = own(true).chain(lent).chain(lan).chain(given).chain(own(false)).chain(below);
+    let all =
+        own(true).chain(lent).chain(lan).chain(given).chain(own(false)).chain(below).chain(focused);
     RouteTable::new(all.collect::<Vec<Route>>())
 }
 
@@ -204,7 +206,7 @@ mod tests {
     }
 
     fn of(instances: &[Instance]) -> RouteTable {
-        table(instances.iter(), std::iter::empty())
+        table(instances.iter(), std::iter::empty(), Vec::new())
     }
 
     #[test]
@@ -245,7 +247,7 @@ mod tests {
         let aliases = [alias("shop"), alias("db.shop")];
         let named = |state: State| {
             let web = instance("web", "http://shop.localhost", state);
-            let table = table([web].iter(), aliases.iter());
+            let table = table([web].iter(), aliases.iter(), Vec::new());
             let alone = table.find("db.shop.localhost", "/").unwrap();
             assert_eq!((alone.site.as_str(), &*alone.upstream.name), ("shop.localhost", "db.shop"));
             assert_eq!(alone.upstream.protocol, Protocol::Tls);

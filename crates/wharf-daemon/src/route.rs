@@ -15,6 +15,7 @@ use wharf_control::api::{
     SNAPSHOT, STATUS, STOP, TRUST,
 };
 use wharf_control::error::ErrorReply;
+use wharf_control::focus::FOCUSES;
 use wharf_control::names::{ALIASES, TCP_NAMES};
 use wharf_control::requests::{INSPECT, InspectRequest, KEPT, REQUESTS};
 use wharf_control::{Code, ErrorBody};
@@ -22,6 +23,7 @@ use wharf_model::Instance;
 
 use crate::connection::Caller;
 use crate::event::{Event, Reply};
+use crate::focusing::{self, Focusing};
 use crate::given::{self, Asked};
 use crate::subscriber::{Lines, subscribe};
 
@@ -59,9 +61,12 @@ pub(crate) async fn answer(request: Request<Incoming>, caller: &Caller) -> Answe
 fn methods(path: &str) -> &'static [Method] {
     match path {
         STATUS | SNAPSHOT | EVENTS | PROXY => &[Method::GET],
-        ALIASES | TCP_NAMES | REQUESTS | KEPT => &[Method::GET],
+        ALIASES | TCP_NAMES | FOCUSES | REQUESTS | KEPT => &[Method::GET],
         LEASES | LEASE_BATCH | RELEASE | STOP | HAND_OVER | TRUST | INSPECT => &[Method::POST],
-        path if instance_id(path).is_some() || given::is_name(path) => {
+        path if instance_id(path).is_some()
+            || given::is_name(path)
+            || focusing::port_of(path).is_some() =>
+        {
             &[Method::PUT, Method::DELETE]
         }
         _ => &[],
@@ -76,6 +81,9 @@ fn instance_id(path: &str) -> Option<&str> {
 
 async fn dispatch(request: Request<Incoming>, caller: &Caller) -> Result<Answer, ErrorBody> {
     let path = request.uri().path().to_owned();
+    if let Some(port) = focusing::port_of(&path) {
+        return focusing::answer(request, port, caller).await;
+    }
     match path.as_str() {
         STATUS => ask(caller, Event::Status).await,
         SNAPSHOT => ask(caller, Event::Snapshot).await,
@@ -86,6 +94,7 @@ async fn dispatch(request: Request<Incoming>, caller: &Caller) -> Result<Answer,
         EVENTS => Ok(stream(subscribe(caller.notices.subscribe()))),
         ALIASES => ask(caller, |reply| Event::Given(Asked::Aliases(reply))).await,
         TCP_NAMES => ask(caller, |reply| Event::Given(Asked::Services(reply))).await,
+        FOCUSES => ask(caller, |reply| Event::Focus(Focusing::List(reply))).await,
         REQUESTS => Ok(stream(caller.requests.follow())),
         KEPT => Ok(json(StatusCode::OK, &caller.requests.kept())),
         INSPECT => {

@@ -1,6 +1,6 @@
 //! The one language in which the ledger tells the table and the store what has changed.
 
-use wharf_model::{Alias, Instance, PathText, ServiceKey, TcpName};
+use wharf_model::{Alias, Focus, Instance, PathText, Port, ServiceKey, TcpName};
 
 use crate::home::Home;
 use crate::label::Label;
@@ -33,4 +33,8 @@ pub(crate) enum Change {
     TcpName(TcpName),
     /// This name for TCP is no more.
     ForgetTcpName(String),
+    /// A port leads to this instance, in place of wherever it led.
+    Focus(Focus),
+    /// A port leads nowhere any more.
+    Unfocus(Port),
 }

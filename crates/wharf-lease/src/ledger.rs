@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use wharf_model::{
-    Holder, Instance, Lease, LeaseKind, Port, PortRequest, ProcessId, ServiceKey, Why,
+    Holder, Instance, Lease, LeaseKind, Port, PortRequest, ProcessId, ServiceKey, Why, focus,
 };
 
 use crate::change::Change;
@@ -193,7 +193,8 @@ impl Ledger {
         self.next_id = granted.next_id;
         let project = request.key.as_ref().map(|key| &key.project);
         // A key of wharf's own is no project's: it has no folder, and no host.
-        let project = project.filter(|project| project.as_str() != names::TCP);
+        let project =
+            project.filter(|project| project.as_str() != names::TCP && !focus::is_focus(project));
         let named = project.map(|project| label::claim(&self.table, project, now.wall_s));
         granted.changes.extend(named.into_iter().flatten());
         Ok(granted)

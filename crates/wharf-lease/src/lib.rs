@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod change;
+mod focus;
 mod grant;
 mod home;
 mod kernel;
@@ -24,6 +25,7 @@ mod table;
 mod view;
 mod write;
 
+pub use focus::{MAX_FOCUSES, TooManyFocuses};
 pub use home::{HOME_KEPT_S, Home};
 pub use kernel::{Kernel, Occupancy};
 pub use label::Label;

@@ -2,7 +2,9 @@
 
 use rusqlite::{Connection, Row};
 use wharf_model::alias::parse_name;
-use wharf_model::{Alias, Instance, Lease, LeaseKind, PathText, Port, ServiceKey, Target, TcpName};
+use wharf_model::{
+    Alias, Focus, Instance, Lease, LeaseKind, PathText, Port, ServiceKey, Target, TcpName,
+};
 
 use crate::change::Change;
 use crate::home::Home;
@@ -90,6 +92,10 @@ impl Loaded {
         for named in self.rows(connection, sql, tcp_name) {
             self.table.apply(Change::TcpName(named));
         }
+        let sql = "SELECT project, worktree, service, instance, port, tcp, since FROM focuses";
+        for focus in self.rows(connection, sql, focus) {
+            self.table.apply(Change::Focus(focus));
+        }
     }
 
     fn next_id(&mut self, connection: &Connection) {
@@ -136,13 +142,24 @@ impl Loaded {
     }
 }
 
-fn home(row: &Row<'_>) -> rusqlite::Result<Option<Home>> {
-    let key = ServiceKey {
+/// From the first four columns.
+fn key(row: &Row<'_>) -> rusqlite::Result<ServiceKey> {
+    Ok(ServiceKey {
         project: PathText::from_text(row.get(0)?),
         worktree: row.get(1)?,
         service: row.get(2)?,
         instance: row.get(3)?,
-    };
+    })
+}
+
+fn focus(row: &Row<'_>) -> rusqlite::Result<Option<Focus>> {
+    let key = key(row)?;
+    let Some(port) = Port::new(row.get(4)?) else { return Ok(None) };
+    Ok(Some(Focus { port, key, tcp: row.get(5)?, since: unsigned(row.get(6)?) }))
+}
+
+fn home(row: &Row<'_>) -> rusqlite::Result<Option<Home>> {
+    let key = key(row)?;
     let Some(port) = Port::new(row.get(4)?) else { return Ok(None) };
     Ok(Some(Home { key, port, last_use: unsigned(row.get(5)?) }))
 }

@@ -41,6 +41,15 @@ const STEPS: &[&str] = &[
         since INTEGER NOT NULL
     ) STRICT, WITHOUT ROWID;
 ",
+    "
+    CREATE TABLE focuses (
+        port INTEGER PRIMARY KEY CHECK (port BETWEEN 1 AND 65535),
+        project TEXT NOT NULL, worktree TEXT NOT NULL,
+        service TEXT NOT NULL, instance INTEGER NOT NULL,
+        tcp INTEGER NOT NULL CHECK (tcp IN (0, 1)),
+        since INTEGER NOT NULL
+    ) STRICT;
+",
 ];
 
 /// The version that this program writes.
@@ -113,6 +122,19 @@ mod tests {
         assert_eq!(count("SELECT count(*) FROM labels WHERE label = 'shop'"), 1);
         assert_eq!(count("SELECT count(*) FROM aliases"), 0);
         assert_eq!(count("SELECT count(*) FROM tcp_names"), 0);
+        assert_eq!(version(&connection).unwrap(), VERSION);
+    }
+
+    #[test]
+    fn a_database_of_the_third_version_keeps_its_names_and_has_room_for_focuses() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch(&STEPS[..3].concat()).unwrap();
+        connection.execute_batch("INSERT INTO tcp_names VALUES ('db', 5432, 7);").unwrap();
+        connection.pragma_update(None, "user_version", 3).unwrap();
+        migrate(&mut connection).unwrap();
+        let count = |sql| connection.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
+        assert_eq!(count("SELECT count(*) FROM tcp_names WHERE port = 5432"), 1);
+        assert_eq!(count("SELECT count(*) FROM focuses"), 0);
         assert_eq!(version(&connection).unwrap(), VERSION);
     }
 

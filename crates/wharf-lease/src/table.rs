@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use wharf_model::{
-    Alias, Instance, Lease, LeaseKind, PathText, Port, ProcessId, ServiceKey, TcpName,
+    Alias, Focus, Instance, Lease, LeaseKind, PathText, Port, ProcessId, ServiceKey, TcpName,
 };
 
 use crate::change::Change;
@@ -53,6 +53,7 @@ pub struct Table {
     instances: BTreeMap<String, Instance>,
     aliases: BTreeMap<String, Alias>,
     tcp_names: BTreeMap<String, TcpName>,
+    focuses: BTreeMap<Port, Focus>,
     /// Ports with a lease or a home, for the search of a free one.
     spoken_for: PortSet,
 }
@@ -182,6 +183,16 @@ impl Table {
         self.tcp_names.values()
     }
 
+    /// Every port that leads to the checkout of the user's choice, by number.
+    pub fn focuses(&self) -> impl Iterator<Item = &Focus> {
+        self.focuses.values()
+    }
+
+    /// Where such a port leads.
+    pub fn focus_on(&self, port: Port) -> Option<&Focus> {
+        self.focuses.get(&port)
+    }
+
     /// Every process that a lease or a live instance depends on.
     pub fn owners(&self) -> HashSet<ProcessId> {
         let leases = self.leases.values().filter_map(Held::owner).cloned();
@@ -225,6 +236,12 @@ impl Table {
             }
             Change::ForgetTcpName(name) => {
                 self.tcp_names.remove(&name);
+            }
+            Change::Focus(focus) => {
+                self.focuses.insert(focus.port, focus);
+            }
+            Change::Unfocus(port) => {
+                self.focuses.remove(&port);
             }
         }
     }

@@ -115,6 +115,10 @@ impl<'a> View<'a> {
         let Some(held) = self.lease_on(port) else {
             return Holder { note: Some("this request".to_owned()), ..Holder::default() };
         };
+        if let Some(focus) = self.table.focus_on(port) {
+            let note = format!("`wharf focus`, which leads to {}", focus.key);
+            return Holder { note: Some(note), ..Holder::default() };
+        }
         let (mut holder, note) = match &held.lease.kind {
             LeaseKind::Process(owner) => (kernel.process(owner.pid), None),
             LeaseKind::Ttl(_) => (Holder::default(), Some("a lease of `wharf port`".to_owned())),

@@ -29,7 +29,7 @@ pub(crate) fn write_all(
     let transaction = connection.transaction()?;
     transaction.execute_batch(
         "DELETE FROM leases; DELETE FROM homes; DELETE FROM labels; DELETE FROM instances;
-         DELETE FROM aliases; DELETE FROM tcp_names;",
+         DELETE FROM aliases; DELETE FROM tcp_names; DELETE FROM focuses;",
     )?;
     for home in table.all_homes() {
         write_change(&transaction, &Change::Settle(home.clone()))?;
@@ -48,6 +48,9 @@ pub(crate) fn write_all(
     }
     for named in table.tcp_names() {
         write_change(&transaction, &Change::TcpName(named.clone()))?;
+    }
+    for focus in table.focuses() {
+        write_change(&transaction, &Change::Focus(focus.clone()))?;
     }
     write_next_id(&transaction, next_id)?;
     transaction.commit()
@@ -147,6 +150,20 @@ fn write_name(transaction: &Transaction<'_>, change: &Change) -> rusqlite::Resul
         Change::ForgetTcpName(name) => {
             transaction.prepare_cached("DELETE FROM tcp_names WHERE name = ?1")?.execute([name])?
         }
+        Change::Focus(focus) => transaction
+            .prepare_cached("INSERT OR REPLACE INTO focuses VALUES (?1,?2,?3,?4,?5,?6,?7)")?
+            .execute(params![
+                focus.port.get(),
+                focus.key.project.as_str(),
+                focus.key.worktree,
+                focus.key.service,
+                focus.key.instance,
+                focus.tcp,
+                signed(focus.since),
+            ])?,
+        Change::Unfocus(port) => transaction
+            .prepare_cached("DELETE FROM focuses WHERE port = ?1")?
+            .execute([port.get()])?,
         _ => 0,
     };
     Ok(())

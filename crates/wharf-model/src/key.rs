@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::focus;
 use crate::path_text::PathText;
 
 /// The owner of a remembered port: one instance of one service in one worktree of one project.
@@ -37,6 +38,9 @@ impl ServiceKey {
 
 impl fmt::Display for ServiceKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if focus::is_focus(&self.project) {
+            return f.write_str("`wharf focus`");
+        }
         write!(f, "{}", self.service)?;
         if self.instance != 1 {
             write!(f, "#{}", self.instance)?;

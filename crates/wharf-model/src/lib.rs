@@ -7,6 +7,7 @@
 
 pub mod alias;
 pub mod event;
+pub mod focus;
 pub mod holder;
 pub mod instance;
 pub mod key;
@@ -24,6 +25,7 @@ pub mod service;
 
 pub use alias::{Alias, Target, TcpName};
 pub use event::{Event, EventKind};
+pub use focus::Focus;
 pub use holder::Holder;
 pub use instance::{Instance, Remap, Remapped, State};
 pub use key::ServiceKey;

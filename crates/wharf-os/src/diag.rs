@@ -35,6 +35,15 @@ pub struct Socket {
     pub state: SocketState,
 }
 
+/// One end of a connection that is established, that of this machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Connected {
+    /// Its local address.
+    pub address: IpAddr,
+    /// Its local port.
+    pub port: u16,
+}
+
 /// How a socket holds its port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum SocketState {
@@ -77,6 +86,9 @@ const NEW_SYN_RECV: u8 = 12;
 const CONNECTED: u32 =
     0x1ffe & !(1 << LISTEN) & !(1 << CLOSE) & !(1 << BOUND_INACTIVE) & !(1 << NEW_SYN_RECV);
 
+/// `TCP_ESTABLISHED`.
+const ESTABLISHED: u8 = 1;
+
 /// The states of a connection over which something may still come: ESTABLISHED, SYN_RECV, CLOSE_WAIT.
 const LIVE: u32 = 1 << 1 | 1 << 3 | 1 << 8;
 
@@ -98,6 +110,15 @@ impl Row {
 /// Neither netlink nor `/proc/net` could be read: the netlink error.
 pub fn listeners() -> io::Result<Vec<Socket>> {
     Watch::open()?.sockets(Query { states: 1 << LISTEN, port: None })
+}
+
+/// Every established connection, IPv4 and IPv6, in no order.
+///
+/// # Errors
+/// As [`listeners`].
+pub fn connected() -> io::Result<Vec<Connected>> {
+    let rows = Watch::open()?.rows(Query { states: 1 << ESTABLISHED, port: None })?;
+    Ok(rows.into_iter().map(|row| Connected { address: row.address, port: row.port }).collect())
 }
 
 /// Every TCP listener in the network namespace that a process is in, which may be another than

@@ -48,6 +48,8 @@ pub struct Command {
     pub orphan_grace: Duration,
     /// Which of the tree's calls the caller answers, if any: see [`crate::remap`].
     pub filter: Option<Calls>,
+    /// The file by which it enters a control group, if it shall be in one: see [`crate::cgroup`].
+    pub cgroup: Option<PathBuf>,
 }
 
 /// Why a command did not start.
@@ -206,6 +208,11 @@ pub enum Packet {
         /// The `errno`.
         errno: i32,
     },
+    /// The control group could not be entered; the command runs outside of it.
+    NotGrouped {
+        /// The `errno`.
+        errno: i32,
+    },
 }
 
 impl Packet {
@@ -219,6 +226,7 @@ impl Packet {
                 None => Packet::NotFiltered { errno: libc::EMFILE },
             },
             Word::NotFiltered { errno } => Packet::NotFiltered { errno },
+            Word::NotGrouped { errno } => Packet::NotGrouped { errno },
         }
     }
 }
@@ -230,6 +238,7 @@ pub(crate) enum Word {
     Refused { folder: bool, errno: i32 },
     Filtered,
     NotFiltered { errno: i32 },
+    NotGrouped { errno: i32 },
 }
 
 impl Word {
@@ -245,6 +254,7 @@ impl Word {
             Word::Refused { folder: false, errno } => (6, errno),
             Word::Filtered => (7, 0),
             Word::NotFiltered { errno } => (8, errno),
+            Word::NotGrouped { errno } => (9, errno),
         };
         let mut bytes = [0u8; Word::SIZE];
         bytes[0] = tag;
@@ -264,6 +274,7 @@ impl Word {
             6 => Word::Refused { folder: false, errno: value },
             7 => Word::Filtered,
             8 => Word::NotFiltered { errno: value },
+            9 => Word::NotGrouped { errno: value },
             _ => return None,
         })
     }
@@ -282,6 +293,7 @@ pub(crate) struct Image {
     pub(crate) limits: CallerLimits,
     pub(crate) orphan_grace: Duration,
     pub(crate) filter: Option<Program>,
+    pub(crate) cgroup: Option<CString>,
 }
 
 impl Image {
@@ -305,6 +317,10 @@ impl Image {
             limits: command.limits,
             orphan_grace: command.orphan_grace,
             filter: command.filter.map(Program::new),
+            cgroup: match &command.cgroup {
+                Some(file) => Some(program::c_word(file.as_os_str())?),
+                None => None,
+            },
         })
     }
 }

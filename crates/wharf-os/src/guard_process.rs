@@ -198,6 +198,12 @@ fn become_the_command(image: &Image, guard: Pid, channel: &OwnedFd) -> Word {
         // SAFETY: as in `main`.
         unsafe { libc::_exit(127) }
     }
+    // Before anything of its own: no memory of its is outside.
+    if let Some(entrance) = &image.cgroup
+        && let Err(errno) = enter(entrance)
+    {
+        tell(channel, Word::NotGrouped { errno: errno.raw_os_error() });
+    }
     if let Err(error) = rustix::process::chdir(image.dir.as_c_str()) {
         return Word::Refused { folder: true, errno: error.raw_os_error() };
     }
@@ -212,6 +218,13 @@ fn become_the_command(image: &Image, guard: Pid, channel: &OwnedFd) -> Word {
         error = execute(c"/bin/sh", &image.script_argv, &image.env);
     }
     Word::Refused { folder: false, errno: error }
+}
+
+/// Makes this process one of a control group's, and with it all that come from it.
+fn enter(entrance: &std::ffi::CStr) -> rustix::io::Result<()> {
+    let flags = rustix::fs::OFlags::WRONLY | rustix::fs::OFlags::CLOEXEC;
+    let file = rustix::fs::open(entrance, flags, rustix::fs::Mode::empty())?;
+    rustix::io::write(&file, b"0").map(drop)
 }
 
 /// Last of all before exec: what comes before is never stopped by the filter. A command whose filter is

@@ -12,6 +12,7 @@
 compile_error!("wharf runs on Linux: it is built on sock_diag, pidfd and /proc");
 
 pub mod activation;
+pub mod cgroup;
 pub mod descendants;
 pub mod detached;
 pub mod diag;
@@ -41,4 +42,5 @@ pub mod signals;
 pub mod standard_streams;
 pub mod terminal;
 pub mod trust;
+pub mod usage;
 pub mod user;

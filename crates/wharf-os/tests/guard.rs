@@ -26,6 +26,7 @@ fn command(words: &[&str], dir: &Path) -> Command {
         limits: CallerLimits::current(),
         orphan_grace: Duration::from_millis(200),
         filter: None,
+        cgroup: None,
     }
 }
 
@@ -187,4 +188,51 @@ fn a_stopped_command_is_told_and_ends_with_its_owner() {
     assert_eq!(signal, Some(19));
     drop(guard);
     wait_until_gone(command);
+}
+
+#[test]
+fn a_command_is_in_its_control_group_before_it_runs() {
+    let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap();
+    let mounted = mounts.lines().find(|line| line.contains(" - cgroup2 "));
+    let root = mounted.and_then(|line| line.split(' ').nth(4)).map(PathBuf::from);
+    let own = std::fs::read_to_string("/proc/self/cgroup").unwrap();
+    let own = own.lines().find_map(|line| line.strip_prefix("0::/")).unwrap_or_default().to_owned();
+    let dir = tempfile::tempdir().unwrap();
+    let name = format!("guard-test-{}", std::process::id());
+    let group = root.map(|root| root.join(own).join(&name));
+    let group = group.filter(|group| std::fs::create_dir(group).is_ok());
+    // Where none can be made: one that is not there is told.
+    let entrance = match &group {
+        Some(group) => group.join("cgroup.procs"),
+        None => dir.path().join("none"),
+    };
+    let words = ["sh", "-c", "cat /proc/self/cgroup > group; echo >> group"];
+    let guard = Guard::spawn(&Command { cgroup: Some(entrance), ..command(&words, dir.path()) });
+    let guard = guard.unwrap();
+    let mut refused = None;
+    let exit = wait_for(&guard, |packet| match packet {
+        Packet::NotGrouped { errno } => {
+            refused = Some(errno);
+            None
+        }
+        Packet::Message(Message::Exited(exit)) => Some(exit),
+        _ => None,
+    });
+    assert_eq!(exit, Some(Exit::Code(0)));
+    let seen = read_when_there(&dir.path().join("group"));
+    match group {
+        Some(group) => {
+            println!("in a group of its own");
+            assert!(seen.lines().any(|line| line.ends_with(&format!("/{name}"))), "{seen}");
+            let deadline = Instant::now() + LIMIT;
+            while std::fs::remove_dir(&group).is_err() {
+                assert!(Instant::now() < deadline, "somebody is still in it");
+                std::thread::yield_now();
+            }
+        }
+        None => {
+            println!("no group can be made here: that is told");
+            assert_eq!(refused, Some(2));
+        }
+    }
 }

@@ -51,7 +51,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let listener = TcpListener::bind(("127.0.0.1", port.parse()?))?;
     let runtime = tokio::runtime::Builder::new_current_thread().build()?;
     runtime.block_on(async {
-        proxy.open(Front { listener, tls: None, lan: false })?;
+        proxy.open(Front { listener, tls: None, lan: false, only: None })?;
         std::future::pending::<io::Result<()>>().await
     })?;
     Ok(())

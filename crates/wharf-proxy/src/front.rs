@@ -19,6 +19,7 @@ use crate::http2;
 use crate::limits::{ACCEPT_PAUSE, FIRST_BUFFER, HANDSHAKE_TIMEOUT};
 use crate::reach::Door;
 use crate::shared::Shared;
+use crate::tcp::Listed;
 use crate::tls;
 
 /// The first bytes of HTTP/2 (RFC 9113, section 3.4).
@@ -41,6 +42,9 @@ pub struct Front {
     pub tls: Option<TlsConfig>,
     /// Whether it can be reached from beyond this machine: only routes that say so are served then.
     pub lan: bool,
+    /// The host of the one route that is served there, to whoever asks for `localhost` or for a loopback
+    /// address at this port. Without one every route is served by its own host.
+    pub only: Option<Arc<str>>,
 }
 
 /// How many connections are open, and how many may be.
@@ -102,6 +106,8 @@ pub(crate) async fn accept(
 ) -> io::Result<()> {
     front.listener.set_nonblocking(true)?;
     let address = front.listener.local_addr()?;
+    // Pages of names come from the other fronts, never from this one.
+    let _listed = front.only.as_ref().map(|_| Listed::add(&shared.services, address));
     let (port, everywhere) = (address.port(), address.ip().is_unspecified());
     let listener = TcpListener::from_std(front.listener)?;
     let mut tls = front.tls;
@@ -124,6 +130,7 @@ pub(crate) async fn accept(
                 let near = !everywhere
                     || stream.local_addr().is_ok_and(|own| own.ip().to_canonical().is_loopback());
                 let door = door(client, tls.is_some(), port, front.lan || !near);
+                let door = Door { only: front.only.clone(), ..door };
                 let acceptor = tls.as_ref().and_then(|tls| tls.borrow().clone());
                 let (shared, tls) = (shared.clone(), acceptor.map(TlsAcceptor::from));
                 by_itself(place, welcome(stream, tls, door, shared));
@@ -162,7 +169,7 @@ async fn gone(over: &mut Option<Ended>) {
 }
 
 fn door(client: SocketAddr, https: bool, port: u16, lan: bool) -> Door {
-    Door { arrival: Arrival { client: client.ip(), https, port }, shown: None, lan }
+    Door { arrival: Arrival { client: client.ip(), https, port }, shown: None, lan, only: None }
 }
 
 async fn welcome(
@@ -268,7 +275,7 @@ pub(crate) mod tests {
             let capacity = Rc::new(Capacity::new(1));
             by_itself(capacity.take(), async { panic!("on purpose") });
             // The only place is given back, or nobody is accepted.
-            let front = Front { listener, tls: None, lan: false };
+            let front = Front { listener, tls: None, lan: false, only: None };
             tokio::task::spawn_local(accept(front, None, shared, capacity));
             let mut client = TcpStream::connect(address).await.unwrap();
             let request = b"GET / HTTP/1.1\r\nHost: a.localhost\r\nConnection: close\r\n\r\n";

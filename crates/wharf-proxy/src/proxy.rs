@@ -151,13 +151,16 @@ async fn closed(fronts: &mut mpsc::Receiver<Opening>) {
 fn open(front: Front, ended: Option<Ended>, shared: &Rc<Shared>, capacity: &Rc<Capacity>) {
     let Ok(address) = front.listener.local_addr() else { return };
     let known = (address.port(), front.tls.is_some());
-    shared.fronts.borrow_mut().push(known);
+    let is_for_names = front.only.is_none();
+    if is_for_names {
+        shared.fronts.borrow_mut().push(known);
+    }
     let (shared, capacity) = (shared.clone(), capacity.clone());
     tokio::task::spawn_local(async move {
         // A listener that cannot be watched serves nobody; the others go on.
         let _ = front::accept(front, ended, shared.clone(), capacity).await;
         let mut fronts = shared.fronts.borrow_mut();
-        if let Some(at) = fronts.iter().position(|front| *front == known) {
+        if is_for_names && let Some(at) = fronts.iter().position(|front| *front == known) {
             fronts.remove(at);
         }
     });

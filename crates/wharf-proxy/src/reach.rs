@@ -27,6 +27,8 @@ pub(crate) struct Door {
     pub(crate) shown: Option<Rc<str>>,
     /// Whether the front can be reached from beyond this machine.
     pub(crate) lan: bool,
+    /// The host of the one route that the front is for.
+    pub(crate) only: Option<Arc<str>>,
 }
 
 /// A request that wants to go somewhere.
@@ -51,6 +53,11 @@ impl Visit<'_> {
         if self.door.shown.as_ref().is_some_and(|shown| **shown != **host) {
             return Err(Refusal::Unknown);
         }
+        let host = match &self.door.only {
+            Some(only) if is_loopback(host) => only,
+            Some(_) => return Err(Refusal::Unknown),
+            None => host.as_str(),
+        };
         let found = table.find(host, self.head.target);
         let route = found.filter(|route| route.lan || !self.door.lan).ok_or(Refusal::Unknown)?;
         if hops(self.head.fields) >= MAX_HOPS {
@@ -144,6 +151,12 @@ impl Visit<'_> {
             false => Ok(()),
         }
     }
+}
+
+/// Whether a host means this machine whatever a name server says: a page of a site whose name was made to
+/// lead here (DNS rebinding) names that site.
+fn is_loopback(host: &str) -> bool {
+    matches!(host, "localhost" | "127.0.0.1" | "[::1]")
 }
 
 /// Whether a request that may be repeated is sent again after its connection ended without a word: the server

@@ -18,7 +18,7 @@ pub(crate) struct Shared {
     pub(crate) routes: watch::Receiver<Arc<RouteTable>>,
     /// The ports of the fronts, and whether each speaks TLS.
     pub(crate) fronts: RefCell<Vec<(u16, bool)>>,
-    /// The listeners of services that do not speak HTTP.
+    /// The listeners that lead to one server each.
     pub(crate) services: RefCell<Vec<SocketAddr>>,
     /// What their bytes go through.
     pub(crate) pipes: Pipes,

@@ -85,13 +85,13 @@ async fn ended(leads: &mut Leads) {
 }
 
 /// One listener among those that nobody may be led to.
-struct Listed<'a> {
+pub(crate) struct Listed<'a> {
     all: &'a RefCell<Vec<SocketAddr>>,
     own: SocketAddr,
 }
 
 impl Listed<'_> {
-    fn add(all: &RefCell<Vec<SocketAddr>>, own: SocketAddr) -> Listed<'_> {
+    pub(crate) fn add(all: &RefCell<Vec<SocketAddr>>, own: SocketAddr) -> Listed<'_> {
         all.borrow_mut().push(own);
         Listed { all, own }
     }

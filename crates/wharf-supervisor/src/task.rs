@@ -230,12 +230,12 @@ impl Task {
             Packet::Message(Message::Exited(exit)) => self.exited(exit).await,
             Packet::Refused { folder, errno } => self.tell(Update::Refused { folder, errno }).await,
             Packet::Filtered(notifier) => {
-                let asks = self.lines.asks.clone();
-                if let Err(error) = self.answers.start(notifier, asks) {
+                if let Err(error) = self.answers.start(notifier, self.lines.asks.clone()) {
                     let errno = error.raw_os_error().unwrap_or_default();
                     self.tell(Update::NotFiltered { errno }).await;
                 }
             }
+            Packet::NotGrouped { errno } => self.tell(Update::NotGrouped { errno }).await,
             Packet::NotFiltered { errno } => {
                 self.answers.stand_aside();
                 self.tell(Update::NotFiltered { errno }).await;

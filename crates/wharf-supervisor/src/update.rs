@@ -65,6 +65,11 @@ pub enum Update {
         /// The system's `errno`.
         errno: i32,
     },
+    /// The control group could not be entered: the program runs outside of it.
+    NotGrouped {
+        /// The system's `errno`.
+        errno: i32,
+    },
     /// The tree has ended, but for processes that cannot be ended, and may need this one to answer their
     /// calls.
     Lingering {

@@ -42,6 +42,7 @@ fn python(program: &str, probe: Probe, grace: Duration, likely: Vec<Port>) -> In
         limits: CallerLimits::current(),
         orphan_grace: Duration::from_millis(200),
         filter: None,
+        cgroup: None,
     };
     let reservations = vec![reservation];
     let launch = Launch {

@@ -27,6 +27,7 @@ mod settings;
 mod subject;
 mod time;
 mod up;
+mod usage;
 mod version;
 mod ways;
 

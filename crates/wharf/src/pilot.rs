@@ -10,6 +10,7 @@ mod gate;
 mod group;
 mod lan;
 mod lend;
+mod memory;
 mod reporter;
 mod settle;
 mod ties;
@@ -36,6 +37,7 @@ use changes::Changes;
 pub(crate) use declared::Declared;
 use derived::DerivedFiles;
 use gate::Gate;
+use memory::MemoryLimit;
 use reporter::report_changes;
 use watch::Pilot;
 
@@ -128,7 +130,7 @@ impl Run {
         let gate = self.gate()?;
         let modes = Modes::save();
         let command_env = env.clone();
-        let launch = self.launch(argv, env, instance.id.clone(), remapping);
+        let (launch, limit) = self.launch(argv, env, instance.id.clone(), remapping);
         let handle = wharf_supervisor::start(launch)?;
         instance.state = instance.state.leased();
         let (reports, reports_in) = tokio::sync::watch::channel(instance);
@@ -167,6 +169,7 @@ impl Run {
             declared: self.declared,
             is_told_to_end: false,
             forgets_its_home: false,
+            limit,
         };
         let outcome = pilot.stay(&self.orders).await;
         modes.restore();
@@ -300,9 +303,11 @@ impl Run {
         env: Vec<(OsString, OsString)>,
         id: String,
         remapping: Option<Remapping>,
-    ) -> Launch {
+    ) -> (Launch, Option<MemoryLimit>) {
         let ports = self.place.ports();
-        Launch {
+        let limit = self.declared.as_ref().and_then(|declared| declared.order.service.memory_max);
+        let limit = limit.and_then(MemoryLimit::set);
+        let launch = Launch {
             command: Command {
                 argv,
                 env,
@@ -313,6 +318,7 @@ impl Run {
                 orphan_grace: self.grace.min(ORPHAN_GRACE),
                 // The supervisor's to say.
                 filter: None,
+                cgroup: limit.as_ref().map(MemoryLimit::entrance),
             },
             mark: (ID_VARIABLE, id),
             port: ports[0],
@@ -323,7 +329,8 @@ impl Run {
             reservations: self.place.take_reservations(),
             remapping,
             keeping: self.keeping.clone(),
-        }
+        };
+        (launch, limit)
     }
 }
 

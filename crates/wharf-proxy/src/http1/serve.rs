@@ -301,7 +301,7 @@ mod tests {
             let upstreams = Upstreams::new(Arc::new(Anybody), None);
             let shared = Rc::new(Shared::new(routes, upstreams, log, draining));
             let arrival = Arrival { client: [127, 0, 0, 1].into(), https: false, port: 80 };
-            let door = Door { arrival, shown: None, lan: false };
+            let door = Door { arrival, shown: None, lan: false, only: None };
             let (ours, theirs) = duplex(BUFFER);
             let begun = Instant::now();
             let serving = async {

@@ -88,7 +88,7 @@ impl House {
     }
 
     fn front(&self, listener: TcpListener, lan: bool) {
-        self.proxy.open(Front { listener, tls: None, lan }).expect("a proxy that runs");
+        self.proxy.open(Front { listener, tls: None, lan, only: None }).expect("a proxy that runs");
     }
 
     /// Another front, by TLS: its port.
@@ -105,7 +105,7 @@ impl House {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let tls = Some(tls::shown().config.subscribe());
-        self.proxy.open(Front { listener, tls, lan }).expect("a proxy that runs");
+        self.proxy.open(Front { listener, tls, lan, only: None }).expect("a proxy that runs");
         port
     }
 

@@ -9,6 +9,7 @@ mod down;
 mod env;
 mod exec;
 mod explain;
+mod focus;
 mod logs;
 mod ls;
 mod man;
@@ -102,6 +103,8 @@ enum Command {
     Proxy(proxy::Args),
     /// Give a name to a server that wharf did not start
     Alias(alias::Args),
+    /// Have a port such as localhost:3000 lead to this checkout
+    Focus(focus::Args),
     /// Give a service that does not speak HTTP a port that stays the same
     Tcp(tcp::Args),
     /// Show the requests that go through the proxy
@@ -147,6 +150,7 @@ pub(crate) fn main() -> Outcome {
         Command::Doctor(args) => doctor::run(&args),
         Command::Proxy(args) => proxy::run(&args),
         Command::Alias(args) => alias::run(&args),
+        Command::Focus(args) => focus::run(&args),
         Command::Tcp(args) => tcp::run(&args),
         Command::Requests(args) => requests::run(&args),
         Command::Trust(args) => trust::run(&args),

@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use wharf_control::focus::FocusReport;
 use wharf_model::{Exposure, Instance, Lease, Port, PortError};
 use wharf_os::diag::{self, Socket, SocketState};
 use wharf_os::process::Belongs;
@@ -48,13 +49,17 @@ pub(crate) fn run(args: &Args) -> Outcome {
 struct Known {
     instances: Vec<Instance>,
     leases: Vec<Lease>,
+    focuses: Vec<FocusReport>,
 }
 
 impl Known {
     /// Starts the daemon if need be: what it knows is in its database.
     fn ask() -> Result<Known, Report> {
-        let asked = super::block_on(Link::known())?;
-        asked.map(|snapshot| Known { instances: snapshot.instances, leases: snapshot.leases })
+        super::block_on(async {
+            let snapshot = Link::known().await?;
+            let focuses = Link::focused(&snapshot.leases).await?;
+            Ok(Known { instances: snapshot.instances, leases: snapshot.leases, focuses })
+        })?
     }
 
     /// For a port the kernel's answer is enough, if the rest is said to be missing.
@@ -124,7 +129,9 @@ impl Sight {
         let lease = known.leases.iter().find(|lease| lease.port == port).cloned();
         let instance = known.instances.iter().find(|i| i.state.is_live() && i.port == port.get());
         let instance = instance.map(choice::short_name);
-        Document::new(port, self.listeners, lease, instance, self.elsewhere, self.unreadable)
+        let focus = known.focuses.iter().find(|focus| focus.port == port).cloned();
+        let (elsewhere, unreadable) = (self.elsewhere, self.unreadable);
+        Document::new(port, self.listeners, lease, instance, elsewhere, unreadable).with(focus)
     }
 }
 

@@ -1,8 +1,10 @@
 //! What the daemon is asked of names that a user gives, and of requests.
 
+use wharf_control::focus::{FocusList, FocusReport, FocusRequest};
 use wharf_control::names::{AliasList, AliasRequest, TcpList, TcpRequest};
 use wharf_control::requests::{InspectRequest, Inspecting, RequestList};
 use wharf_control::{Client, RequestStream};
+use wharf_model::{Lease, Port, focus};
 
 use super::{Link, report};
 use crate::report::Report;
@@ -37,6 +39,35 @@ impl Link {
     /// Takes a name for TCP away.
     pub(crate) async fn delete_tcp_name(&self, name: &str) -> Result<TcpList, Report> {
         self.call(async |client| client.delete_tcp_name(name).await).await
+    }
+
+    /// Every port that leads to the checkout of the user's choice.
+    pub(crate) async fn focuses(&self) -> Result<FocusList, Report> {
+        self.call(Client::focuses).await
+    }
+
+    /// Leads such a port there.
+    pub(crate) async fn put_focus(
+        &self,
+        port: Port,
+        to: FocusRequest,
+    ) -> Result<FocusList, Report> {
+        self.call(async |client| client.put_focus(port, &to).await).await
+    }
+
+    /// Gives such a port back.
+    pub(crate) async fn delete_focus(&self, port: Port) -> Result<FocusList, Report> {
+        self.call(async |client| client.delete_focus(port).await).await
+    }
+
+    /// Where those of these leases lead that are such ports'; nobody is asked where none is.
+    pub(crate) async fn focused(leases: &[Lease]) -> Result<Vec<FocusReport>, Report> {
+        let is_one =
+            |lease: &Lease| lease.key.as_ref().is_some_and(|key| focus::is_focus(&key.project));
+        match leases.iter().any(is_one) {
+            true => Ok(Link::open().await?.focuses().await?.focuses),
+            false => Ok(Vec::new()),
+        }
     }
 
     /// The requests that are kept.

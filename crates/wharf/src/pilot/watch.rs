@@ -22,6 +22,7 @@ use super::changes::Changes;
 use super::declared::Declared;
 use super::gate::{Gate, HeldBack};
 use super::lan::Opening;
+use super::memory::{self, MemoryLimit};
 use super::ties::Ties;
 use super::{Kind, likely_ports, named_url};
 use crate::cli::restart::RESTART;
@@ -84,6 +85,7 @@ pub(super) struct Pilot {
     pub(super) is_told_to_end: bool,
     /// Whether its port is not to be remembered: its checkout has gone.
     pub(super) forgets_its_home: bool,
+    pub(super) limit: Option<MemoryLimit>,
 }
 
 /// How long a listener beyond loopback is there before it is told of.
@@ -232,13 +234,17 @@ impl Pilot {
             Update::Bound { named, address, pid } => self.bound(named, address, pid),
             Update::Unmapped { named, pid, why } => self.unmapped(named, pid, why),
             Update::NotFiltered { errno } => self.not_filtered(errno),
+            Update::NotGrouped { errno } => memory::not_limited(errno),
             Update::Lingering { members } => self.lingering(&members),
             Update::Accepted { address } => {
                 self.events
                     .write(EventKind::Accepted { address: address.ip(), port: address.port() });
             }
             Update::Dormant => self.dormant(),
-            Update::Again { cause, exit, pause } => self.again(cause, exit, pause),
+            Update::Again { cause, exit, pause } => {
+                self.limit.iter_mut().for_each(MemoryLimit::ended);
+                self.again(cause, exit, pause);
+            }
             Update::Unlaunched { reason } => {
                 let what = "the command could not be launched again";
                 self.verdict = Some(Report::new(Code::Failed, what).why(reason));
@@ -462,6 +468,7 @@ impl Pilot {
     }
 
     fn exited(&mut self, exit: Exit, left_behind: &[Member]) {
+        self.limit.iter_mut().for_each(MemoryLimit::ended);
         let code = exit.shell_code();
         let before = self.reports.borrow().state;
         let is_done = self.kind == Kind::Step && exit == Exit::Code(0);

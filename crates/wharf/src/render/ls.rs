@@ -1,7 +1,10 @@
 //! The answer of `wharf ls`.
 
+use std::collections::HashMap;
+
 use serde::Serialize;
 use wharf_control::api::HomeReport;
+use wharf_control::focus::FocusReport;
 use wharf_model::event::SCHEMA;
 use wharf_model::holder::Age;
 use wharf_model::{Exposure, Instance, Lease, LeaseKind};
@@ -14,12 +17,32 @@ use crate::events::now_ms;
 /// The mark of what other machines reach.
 const LAN: &str = "LAN!";
 
+/// What one instance uses.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(crate) struct Usage {
+    /// Of one processor.
+    pub(crate) cpu_percent: f64,
+    pub(crate) memory_bytes: u64,
+    pub(crate) processes: usize,
+    pub(crate) connections: usize,
+}
+
+#[derive(Debug, Serialize)]
+struct Listed {
+    #[serde(flatten)]
+    instance: Instance,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    usage: Option<Usage>,
+}
+
 /// Instances and leases; with `--all` the remembered homes too.
 #[derive(Debug, Serialize)]
 pub(crate) struct Document {
     schema: u32,
-    instances: Vec<Instance>,
+    instances: Vec<Listed>,
     leases: Vec<Lease>,
+    #[serde(skip)]
+    focuses: Vec<FocusReport>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     homes: Vec<HomeReport>,
 }
@@ -27,19 +50,28 @@ pub(crate) struct Document {
 impl Document {
     pub(crate) fn new(
         instances: Vec<Instance>,
+        usages: HashMap<String, Usage>,
         leases: Vec<Lease>,
+        focuses: Vec<FocusReport>,
         homes: Vec<HomeReport>,
     ) -> Document {
-        Document { schema: SCHEMA, instances, leases, homes }
+        let instances = instances.into_iter().map(|instance| {
+            let usage = usages.get(&instance.id).copied();
+            Listed { instance, usage }
+        });
+        Document { schema: SCHEMA, instances: instances.collect(), leases, focuses, homes }
     }
 
     /// Tables for people: instances, then the leases that are no instance's, then homes.
     pub(crate) fn text(&self) -> String {
         let mut parts = Vec::new();
         if !self.instances.is_empty() {
-            let head = ["NAME", "STATE", "PORT", "OPEN TO", "AGE", "URL"];
+            let wide = self.instances.iter().any(|listed| listed.usage.is_some());
+            let usage: &[&str] = if wide { &["CPU", "MEM", "CONN"] } else { &[] };
+            let head = [&["NAME", "STATE", "PORT", "OPEN TO", "AGE"], usage, &["URL"]].concat();
             let give = Give { last_below: true, shortened: 0 };
-            let rows = table(&head, self.instances.iter().map(instance_row), give);
+            let rows =
+                table(&head, self.instances.iter().map(|listed| instance_row(listed, wide)), give);
             parts.push(match takes_colours(&std::io::stdout()) {
                 // No name, state or URL has such a mark.
                 true => rows.replace(LAN, &format!("{RED}{LAN}{RED:#}")),
@@ -51,7 +83,8 @@ impl Document {
         if !others.is_empty() {
             let head = ["LEASED", "FOR", "UNTIL"];
             let give = Give { last_below: false, shortened: 1 };
-            parts.push(table(&head, others.into_iter().map(lease_row), give));
+            let rows = others.into_iter().map(|lease| lease_row(lease, &self.focuses));
+            parts.push(table(&head, rows, give));
         }
         if !self.homes.is_empty() {
             let give = Give { last_below: false, shortened: 1 };
@@ -65,13 +98,14 @@ impl Document {
 
     /// Whether the lease's port stands in an instance's row already.
     fn is_shown(&self, lease: &Lease) -> bool {
-        self.instances
-            .iter()
-            .any(|instance| instance.state.is_live() && instance.port == lease.port.get())
+        self.instances.iter().any(|Listed { instance, .. }| {
+            instance.state.is_live() && instance.port == lease.port.get()
+        })
     }
 }
 
-fn instance_row(instance: &Instance) -> Vec<String> {
+fn instance_row(listed: &Listed, wide: bool) -> Vec<String> {
+    let Listed { instance, usage } = listed;
     let by_name = (instance.access.lan && instance.state.is_live()).then_some(Exposure::Lan);
     let exposures = instance.listeners.iter().map(|listener| listener.exposure());
     let exposure = exposures.chain(by_name).max();
@@ -80,14 +114,35 @@ fn instance_row(instance: &Instance) -> Vec<String> {
         Some(code) => format!("{} {code}", instance.state),
         None => instance.state.to_string(),
     };
-    vec![
+    let mut row = vec![
         short_name(instance),
         state,
         instance.port.to_string(),
         exposure.map_or_else(|| "-".to_owned(), open_to),
         Age(age_s).to_string(),
-        instance.url.clone(),
-    ]
+    ];
+    if wide {
+        row.extend(match usage {
+            Some(usage) => [
+                format!("{:.0}%", usage.cpu_percent),
+                bytes(usage.memory_bytes),
+                usage.connections.to_string(),
+            ],
+            None => ["-", "-", "-"].map(str::to_owned),
+        });
+    }
+    row.push(instance.url.clone());
+    row
+}
+
+/// Short, for people: `512K`, `48M`, `1.2G`.
+fn bytes(number: u64) -> String {
+    const MEGABYTE: u64 = 1 << 20;
+    match number {
+        0..MEGABYTE => format!("{}K", number >> 10),
+        MEGABYTE..0x4000_0000 => format!("{}M", number >> 20),
+        _ => format!("{}.{}G", number >> 30, ((number >> 20) & 1023) * 10 / 1024),
+    }
 }
 
 fn open_to(exposure: Exposure) -> String {
@@ -97,12 +152,14 @@ fn open_to(exposure: Exposure) -> String {
     }
 }
 
-fn lease_row(lease: &Lease) -> Vec<String> {
+fn lease_row(lease: &Lease, focuses: &[FocusReport]) -> Vec<String> {
     let until = match &lease.kind {
         LeaseKind::Process(process) => format!("{process} ends"),
         LeaseKind::Ttl(seconds) => format!("{seconds} s after the grant"),
     };
-    let whose = lease.key.as_ref().map_or_else(|| "-".to_owned(), ToString::to_string);
+    let led_to = super::focus::led_to(focuses, lease.port.get());
+    let whose = led_to.or_else(|| lease.key.as_ref().map(ToString::to_string));
+    let whose = whose.unwrap_or_else(|| "-".to_owned());
     vec![lease.port.to_string(), whose, until]
 }
 

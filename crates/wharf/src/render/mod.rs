@@ -6,6 +6,7 @@ pub(crate) mod daemon;
 pub(crate) mod doctor;
 pub(crate) mod env;
 pub(crate) mod explain;
+pub(crate) mod focus;
 pub(crate) mod logs;
 pub(crate) mod ls;
 pub(crate) mod port;

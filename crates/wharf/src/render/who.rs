@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use serde::Serialize;
+use wharf_control::focus::FocusReport;
 use wharf_model::event::SCHEMA;
 use wharf_model::holder::Age;
 use wharf_model::{Exposure, Lease, LeaseKind, Port};
@@ -19,6 +20,8 @@ pub(crate) struct Document {
     lease: Option<Lease>,
     /// The name of the instance whose port it is.
     instance: Option<String>,
+    /// Where it leads, where `wharf focus` holds it.
+    focus: Option<FocusReport>,
     /// The same port in other network namespaces.
     elsewhere: Vec<Elsewhere>,
     /// How many processes do not let us see their sockets.
@@ -71,7 +74,22 @@ impl Document {
     ) -> Document {
         let port = port.get();
         let schema = SCHEMA;
-        Document { schema, port, listeners, lease, instance, elsewhere, unreadable_processes }
+        let focus = None;
+        Document {
+            schema,
+            port,
+            listeners,
+            lease,
+            instance,
+            focus,
+            elsewhere,
+            unreadable_processes,
+        }
+    }
+
+    /// With where it leads, where `wharf focus` holds it.
+    pub(crate) fn with(self, focus: Option<FocusReport>) -> Document {
+        Document { focus, ..self }
     }
 
     /// Whether anybody holds the port, by a socket or by a lease.
@@ -93,6 +111,9 @@ impl Document {
         }
         if let Some(lease) = &self.lease {
             text.push_str(&lease_text(lease, self.instance.as_deref()));
+        }
+        if let Some(focus) = &self.focus {
+            text.push_str(&focus_text(focus));
         }
         for elsewhere in &self.elsewhere {
             text.push_str(&format!(
@@ -158,6 +179,14 @@ fn process_text(process: &Process) -> String {
         text.push_str(&format!("    started by: {}\n", printable(&process.ancestry.join(" ← "))));
     }
     text
+}
+
+fn focus_text(focus: &FocusReport) -> String {
+    let place = match (focus.live, &focus.url) {
+        (true, Some(url)) => format!(", {url}"),
+        _ => ", which does not run".to_owned(),
+    };
+    format!("`wharf focus` forwards it to {}{place}\n", focus.key)
 }
 
 fn lease_text(lease: &Lease, instance: Option<&str>) -> String {
