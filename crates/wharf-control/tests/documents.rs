@@ -95,6 +95,7 @@ fn instance(state: State) -> Instance {
         pilot_pid: 7,
         pilot: process(),
         started_at: 1,
+        revive: true,
         definition: Some([("run".to_owned(), "npm run dev".to_owned())].into()),
         restarts: 0,
         ready_ms: Some(5),

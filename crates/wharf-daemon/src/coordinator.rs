@@ -40,6 +40,8 @@ pub(crate) struct Identity {
     pub(crate) idle: Duration,
     /// How many processes it may watch.
     pub(crate) watches: usize,
+    /// Has the pilot of an instance made again.
+    pub(crate) revive: fn(&Instance),
 }
 
 /// How the coordinator is connected to the rest.
@@ -365,6 +367,9 @@ impl Coordinator {
         self.tell_released(&ended.leases);
         self.rerouted |= !ended.instances.is_empty();
         for instance in ended.instances {
+            if instance.revive {
+                (self.identity.revive)(&instance);
+            }
             self.tell(NoticeKind::Instance { instance: Box::new(instance) });
         }
     }

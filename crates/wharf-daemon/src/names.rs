@@ -194,6 +194,7 @@ mod tests {
             pilot: ProcessId { pid: 7, start_ticks: 1, boot_id: "b".into() },
             started_at: 1,
             definition: None,
+            revive: false,
             restarts: 0,
             ready_ms: None,
             exit_code: None,

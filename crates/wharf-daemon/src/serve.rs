@@ -11,6 +11,7 @@ use tokio::sync::{broadcast, mpsc, watch};
 use wharf_control::Paths;
 use wharf_control::api::ProxyWish;
 use wharf_lease::{Ledger, StoreError};
+use wharf_model::Instance;
 use wharf_os::handover::Offer;
 use wharf_os::{limits, process};
 
@@ -44,6 +45,8 @@ pub struct Config<R: FnOnce()> {
     pub proxy: ProxyWish,
     /// Listeners that were opened for it, each with a name: `https` in it says that TLS is spoken there.
     pub activated: Vec<(String, TcpListener)>,
+    /// Has the pilot of an instance made again. The daemon itself starts nothing.
+    pub revive: fn(&Instance),
     /// Called once, when the socket accepts connections.
     pub ready: R,
 }
@@ -109,6 +112,7 @@ async fn run<R: FnOnce()>(
         socket: config.paths.socket.display().to_string(),
         idle: config.idle,
         watches: files / 3,
+        revive: config.revive,
     };
     let known = ledger.table();
     let gateway = Gateway::open(config.proxy, &config.paths, config.activated, files, known);

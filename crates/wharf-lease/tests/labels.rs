@@ -94,6 +94,7 @@ fn running(project: &str, url: &str) -> Instance {
         held: false,
         access: wharf_model::Access::default(),
         definition: None,
+        revive: false,
         restarts: 0,
         url: url.into(),
         direct_url: "http://127.0.0.1:8001".into(),

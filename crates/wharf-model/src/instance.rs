@@ -162,6 +162,9 @@ pub struct Instance {
     /// secret stand here as a fingerprint. Absent for what was started otherwise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub definition: Option<BTreeMap<String, String>>,
+    /// Whether its pilot is made again should it be killed.
+    #[serde(default)]
+    pub revive: bool,
     /// The URL by name.
     pub url: String,
     /// The URL by address.

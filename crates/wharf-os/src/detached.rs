@@ -38,33 +38,38 @@ pub struct ReadyPipe {
 /// or `execve` refused: it is known on return that the program was executed.
 pub fn spawn(program: &Path, args: &[OsString], env_remove: &[&str]) -> io::Result<ReadyPipe> {
     let (pipe, theirs) = pipe_with(PipeFlags::CLOEXEC)?;
-    start(program, args, env_remove, [Stdio::null(), theirs.into()])?;
+    start(Command::new(program), args, env_remove, [Stdio::null(), theirs.into()])?;
     Ok(ReadyPipe { pipe })
 }
 
-/// As [`spawn`], with one end of a channel as its standard input, and nothing as its standard output.
+/// As [`spawn`], with one end of a channel as its standard input, nothing as its standard output, and this
+/// environment where it is not to have ours.
 ///
 /// # Errors
 /// As [`spawn`].
 pub fn spawn_on_channel(
     program: &Path,
     args: &[OsString],
+    env: Option<&[(OsString, OsString)]>,
     env_remove: &[&str],
     channel: OwnedFd,
 ) -> io::Result<()> {
-    start(program, args, env_remove, [channel.into(), Stdio::null()])
+    let mut command = Command::new(program);
+    if let Some(env) = env {
+        command.env_clear().envs(env.iter().map(|(name, value)| (name, value)));
+    }
+    start(command, args, env_remove, [channel.into(), Stdio::null()])
 }
 
 fn start(
-    program: &Path,
+    mut command: Command,
     args: &[OsString],
     env_remove: &[&str],
     [input, output]: [Stdio; 2],
 ) -> io::Result<()> {
-    if !program.is_absolute() {
+    if !Path::new(command.get_program()).is_absolute() {
         return Err(io::ErrorKind::InvalidInput.into());
     }
-    let mut command = Command::new(program);
     command.args(args).current_dir("/").stdin(input).stderr(Stdio::null()).stdout(output);
     for name in env_remove {
         command.env_remove(name);

@@ -12,6 +12,11 @@ pub(crate) const READ_MAX: u64 = 256 * 1024;
 /// How many names of one folder a glob looks at.
 const NAMES_MAX: usize = 2000;
 
+/// How long a glob with alternatives may be, and how many it may come down to. What goes beyond is no
+/// pattern that a person wrote.
+const GLOB_MAX: usize = 500;
+const ALTERNATIVES_MAX: usize = 200;
+
 /// The text of a regular file; what is not UTF-8 in it is replaced. `None` if there is no such file.
 pub(crate) fn text(path: &Path) -> io::Result<Option<String>> {
     let about = match fs::metadata(path) {
@@ -75,7 +80,7 @@ fn step(dir: &Path, part: &str) -> Vec<PathBuf> {
 }
 
 fn alternatives(glob: &str) -> Vec<String> {
-    let Some((head, rest)) = glob.split_once('{') else {
+    let Some((head, rest)) = glob.split_once('{').filter(|_| glob.len() <= GLOB_MAX) else {
         return vec![glob.to_owned()];
     };
     let Some((inner, tail)) = rest.split_once('}') else {
@@ -86,6 +91,7 @@ fn alternatives(glob: &str) -> Vec<String> {
     for choice in inner.split(',') {
         all.extend(tails.iter().map(|tail| format!("{head}{choice}{tail}")));
     }
+    all.truncate(ALTERNATIVES_MAX);
     all
 }
 
@@ -126,6 +132,8 @@ mod tests {
         assert!(!matches("ab", "ab*b"), "a letter is not used twice");
         assert_eq!(alternatives("a.{js,ts}.{x,y}"), ["a.js.x", "a.js.y", "a.ts.x", "a.ts.y"]);
         assert_eq!(alternatives("a{b"), ["a{b"]);
+        assert_eq!(alternatives(&"{a,b}".repeat(60)).len(), ALTERNATIVES_MAX);
+        assert_eq!(alternatives(&"{a,b}".repeat(50_000)).len(), 1);
     }
 
     #[cfg(unix)]

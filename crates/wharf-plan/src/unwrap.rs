@@ -1,7 +1,9 @@
 //! From the typed words to the program that serves, through everything that only starts it.
 
+use std::cell::Cell;
 use std::ffi::OsString;
 use std::path::Path;
+use std::rc::Rc;
 
 use wharf_model::Step;
 
@@ -18,6 +20,10 @@ use crate::shell::{self, Operator, ShellText};
 /// How deep scripts may call scripts.
 const DEPTH_MAX: usize = 12;
 
+/// How many scripts and shell texts one command may enter: scripts that run each other twice and more would
+/// otherwise be without end long before they are too deep.
+const TEXTS_MAX: usize = 500;
+
 /// What is known on the way inwards.
 #[derive(Clone)]
 pub(crate) struct Way {
@@ -25,6 +31,8 @@ pub(crate) struct Way {
     pub(crate) command: Command,
     /// How many scripts and shell texts have been entered.
     pub(crate) depth: usize,
+    /// How many of them may still be entered, all branches together.
+    texts_left: Rc<Cell<usize>>,
 }
 
 /// The simple commands that a typed command comes down to, in their order; never empty.
@@ -50,7 +58,7 @@ pub(crate) fn unwrap(argv: &[OsString], dir: &Path) -> Result<Vec<Command>, Plan
         script: None,
         kept: None,
     };
-    descend(Way { command, depth: 0 }, 0)
+    descend(Way { command, depth: 0, texts_left: Rc::new(Cell::new(TEXTS_MAX)) }, 0)
 }
 
 /// Unwraps the words of a level from an index on.
@@ -180,9 +188,13 @@ pub(crate) fn enter_text(
     argv: Option<usize>,
     rest: Vec<Word>,
 ) -> Result<Vec<Command>, PlanError> {
-    if way.depth >= DEPTH_MAX {
+    let texts_left = way.texts_left.get();
+    way.texts_left.set(texts_left.saturating_sub(1));
+    if way.depth >= DEPTH_MAX || texts_left == 0 {
         let mut command = way.command;
-        command.steps.push(Step::new(text, "scripts call scripts too deeply to follow"));
+        command
+            .steps
+            .push(Step::new(text, "scripts call scripts too deeply or too often to follow"));
         command.tail.end = End::Nowhere("its scripts call each other".into());
         if command.layers.is_empty() {
             command.layers.push(Layer { start: 0, kind: LayerKind::Program });

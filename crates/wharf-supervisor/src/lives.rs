@@ -24,7 +24,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 const STEADY_AFTER: Duration = Duration::from_secs(10);
 
 /// How often in a row a command may end sooner than that before it is given up.
-const SOON_MAX: u32 = 10;
+const SOON_MAX: u32 = 7;
 
 /// Ends that came too soon, one after another.
 #[derive(Clone, Copy, Debug)]

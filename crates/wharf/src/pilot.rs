@@ -128,6 +128,7 @@ impl Run {
         if let Some(declared) = &self.declared {
             declared.add_variables(&mut env);
             instance.definition = Some(declared.order.definition.clone());
+            instance.revive = declared.is_revived();
         }
         let link = self.link.take().map(Rc::new);
         let remapping = self.remapping(link.as_deref(), &instance).await;
@@ -313,6 +314,7 @@ fn describe(plan: &LaunchPlan, place: &Place, mode: Option<Mode>) -> Instance {
         pilot,
         started_at: now_ms(),
         definition: None,
+        revive: false,
         restarts: 0,
         ready_ms: None,
         exit_code: None,

@@ -6,6 +6,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use sandbox::{Sandbox, until};
 use wharf_model::path_text::PathText;
 use wharf_supervisor::log::{Limits, LogKeeper, now_ms, place};
@@ -129,6 +130,40 @@ fn a_reader_that_has_had_enough_is_no_failure() {
     let mut said = String::new();
     logs.stderr.take().unwrap().read_to_string(&mut said).unwrap();
     assert_eq!((status.code(), said.as_str()), (Some(0), ""));
+}
+
+/// What `wharf logs …` shows on a terminal.
+fn on_a_terminal(sandbox: &Sandbox, args: &[&str], no_color: &str) -> String {
+    let mut screen = std::fs::File::from(openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap());
+    grantpt(&screen).and_then(|()| unlockpt(&screen)).unwrap();
+    let name = ptsname(&screen, Vec::new()).unwrap();
+    let terminal = std::fs::File::options().read(true).write(true).open(name.to_str().unwrap());
+    let mut command = sandbox.wharf(&[&["logs"], args].concat());
+    command.env("TERM", "xterm").env("NO_COLOR", no_color).stdout(terminal.unwrap());
+    let status = command.status().unwrap();
+    assert!(status.success());
+    // The last to have it open for writing are gone, so that this ends.
+    drop(command);
+    let mut shown = Vec::new();
+    let _ = screen.read_to_end(&mut shown);
+    String::from_utf8(shown).unwrap().replace("\r\n", "\n")
+}
+
+#[test]
+fn a_terminal_gets_colours_and_keeps_its_screen() {
+    let sandbox = sandbox();
+    let kept = Kept { sandbox: &sandbox };
+    kept.log("web", 1, "1 o \x1b[2J\x1b[3J\x1b[H\x1b[32mVITE\x1b[39m ready\n");
+    let colours = on_a_terminal(&sandbox, &[], "");
+    assert_eq!(colours, "\x1b[32mVITE\x1b[39m ready\x1b[0m\n");
+    for (args, no_color) in [(&[][..], "1"), (&["--no-colour"], ""), (&["--ansi", "never"], "")] {
+        assert_eq!(on_a_terminal(&sandbox, args, no_color), "VITE ready\n", "{args:?}");
+    }
+    let raw = on_a_terminal(&sandbox, &["--raw"], "");
+    assert_eq!(raw, "\x1b[2J\x1b[3J\x1b[H\x1b[32mVITE\x1b[39m ready\n");
+    kept.log("api", 2, "2 o x\n");
+    let named = on_a_terminal(&sandbox, &["--grep", "x"], "");
+    assert!(named.starts_with("\x1b[") && named.contains("mapi.2 | \x1b[0mx\n"), "{named:?}");
 }
 
 /// `wharf logs -f …` whose output goes to a file.

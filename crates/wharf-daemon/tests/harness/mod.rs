@@ -35,6 +35,7 @@ pub(crate) fn be_daemon_if_asked() {
     let Some(root) = std::env::var_os(ROOT) else { return };
     let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
     let config = Config {
+        revive: |_| {},
         paths: paths(Path::new(&root)),
         version: std::env::var(VERSION).unwrap_or_else(|_| "0.1.0".into()),
         proxy: wharf_control::api::ProxyWish::Off,
@@ -267,6 +268,7 @@ pub(crate) fn instance(id: &str, port: u16, pilot: ProcessId, state: State) -> I
         pilot,
         started_at: 1,
         definition: None,
+        revive: false,
         restarts: 0,
         ready_ms: None,
         exit_code: None,

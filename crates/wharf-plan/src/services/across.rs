@@ -157,9 +157,7 @@ pub(crate) fn read(words: &[String]) -> Option<Across> {
         } else if flag == "--" {
             // What follows would have to go to each of them.
             return None;
-        } else if flag.starts_with('-') {
-        } else if subs && spelling.subs.contains(&flag) {
-        } else {
+        } else if !(flag.starts_with('-') || subs && spelling.subs.contains(&flag)) {
             subs = false;
             across.scripts.push(word.clone());
         }

@@ -55,7 +55,7 @@ pub(crate) fn external(dir: &Path, found: &mut Found<'_>) -> Result<Vec<External
         let Some(text) = found::read(&path)? else { continue };
         let shown = found.shown(&path);
         containers.read(&text, &shown).map_err(|wrong| found::malformed(&path, wrong))?;
-        found.step(shown, format!("{} services for Docker", containers.all.len()));
+        found.step(shown, format!("services for Docker so far: {}", containers.all.len()));
     }
     let active = variables.get("COMPOSE_PROFILES").map_or("", String::as_str);
     let active: Vec<&str> = active.split(',').map(str::trim).collect();

@@ -14,6 +14,9 @@ use super::yaml::Wrong;
 /// How many services a project may have. A project that seems to have more has been misread.
 pub(crate) const SERVICES_MAX: usize = 200;
 
+/// How many parts of scripts are looked at: scripts that run each other many times over would never end.
+const PARTS_MAX: usize = 1000;
+
 /// How long a name may be so that a number still fits behind it in a label.
 const NAME_MAX: usize = 58;
 
@@ -24,11 +27,18 @@ pub(crate) struct Found<'a> {
     pub(crate) services: Vec<Service>,
     pub(crate) trace: Vec<Step>,
     names: BTreeSet<String>,
+    parts_left: usize,
 }
 
 impl<'a> Found<'a> {
     pub(crate) fn new(root: &'a Path) -> Found<'a> {
-        Found { root, services: Vec::new(), trace: Vec::new(), names: BTreeSet::new() }
+        Found {
+            root,
+            services: Vec::new(),
+            trace: Vec::new(),
+            names: BTreeSet::new(),
+            parts_left: PARTS_MAX,
+        }
     }
 
     /// Adds a service under a name that is a label and nobody else's.
@@ -45,6 +55,14 @@ impl<'a> Found<'a> {
         let name = self.unique(name);
         self.services.push(Service::new(name, dir, source));
         Ok(&mut self.services[count])
+    }
+
+    /// Notes that a part of a script is looked at.
+    pub(crate) fn part(&mut self) -> Result<(), PlanError> {
+        let dir = self.root.to_path_buf();
+        let left = self.parts_left.checked_sub(1);
+        self.parts_left = left.ok_or(PlanError::TooManyServices { dir, limit: SERVICES_MAX })?;
+        Ok(())
     }
 
     fn unique(&mut self, name: &str) -> String {

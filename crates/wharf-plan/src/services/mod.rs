@@ -26,7 +26,6 @@ mod yaml;
 
 use std::path::Path;
 
-use wharf_model::plan::Hint;
 use wharf_model::request::PortArgument;
 use wharf_model::{PortRequest, ProjectServices, Run, Service};
 
@@ -81,6 +80,10 @@ fn at(project: &Project, dir: &Path) -> Result<ProjectServices, PlanError> {
         match root_or_folders(project, dir, &mut found) {
             // Docker runs all of it.
             Err(PlanError::NothingToRun { .. }) if !external.is_empty() => {}
+            Err(PlanError::NothingToRun { dir, mut looked_for }) => {
+                looked_for.splice(..0, found.trace);
+                return Err(PlanError::NothingToRun { dir, looked_for });
+            }
             result => result?,
         }
     }
@@ -127,7 +130,6 @@ fn loosen(service: &mut Service) {
     };
     // What cannot be planned says so when it is launched.
     if let Ok(plan) = plan::plan(&request)
-        && plan.hint == Hint::Typed
         && let PortRequest::Exactly(port) = plan.request
     {
         service.port = Some(PortArgument::AtLeast(port));

@@ -34,7 +34,7 @@ pub(crate) fn read(dir: &Path, found: &mut Found<'_>) -> Result<(), PlanError> {
         found.step(shown, "names no process");
         return Ok(());
     }
-    found.step(shown.clone(), format!("{} processes", processes.len()));
+    found.step(shown.clone(), format!("processes: {}", processes.len()));
     let (env, port) = environment(dir, found)?;
     let is_first = |name: &str| match processes.iter().any(|process| process.name == WEB) {
         true => name == WEB,
@@ -68,7 +68,7 @@ fn environment(
     let Some(text) = found::read(&path)? else { return Ok(Default::default()) };
     let mut env = dotenv::parse(&text);
     let port = env.remove("PORT").and_then(|port| port.parse().ok()).map(PortArgument::AtLeast);
-    found.step(found.shown(&path), format!("{} variables", env.len()));
+    found.step(found.shown(&path), format!("variables: {}", env.len()));
     Ok((env, port))
 }
 

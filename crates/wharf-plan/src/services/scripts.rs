@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use wharf_model::request::PortArgument;
 use wharf_model::{Ready, Run};
 
 use crate::catalog::Runner;
@@ -52,7 +53,8 @@ pub(crate) fn read(dir: &Path, found: &mut Found<'_>) -> Result<(), PlanError> {
     let Some(package) = Package::in_folder(dir)? else { return Ok(()) };
     let packages = workspaces::packages(&package)?;
     let (runner, _) = runner::of_project(&package);
-    let mut unfolder = Unfolder { package: &package, packages: &packages, runner, found };
+    let entered = Vec::new();
+    let mut unfolder = Unfolder { package: &package, packages: &packages, runner, found, entered };
     let main = MAIN_SCRIPTS
         .iter()
         .find(|name| package.script(name).is_some_and(|text| !bare::starts_wharf(text)));
@@ -60,10 +62,15 @@ pub(crate) fn read(dir: &Path, found: &mut Found<'_>) -> Result<(), PlanError> {
         Some(name) => unfolder.script(name, 0)?,
         None => unfolder.serving_packages()?,
     };
+    let shown = found.shown(&dir.join("package.json"));
+    let count = unfolded.as_ref().map_or(0, |unfolded| unfolded.pieces.len());
     match (unfolded, main) {
-        (Some(unfolded), _) => add(unfolded, found),
+        (Some(unfolded), _) => {
+            let what = main.map_or("the workspace".to_owned(), |name| format!("script `{name}`"));
+            found.step(shown, format!("{what} runs together: {count}"));
+            add(unfolded, found)
+        }
         (None, Some(name)) => {
-            let shown = found.shown(&dir.join("package.json"));
             found.step(shown, format!("script `{name}` is one service, as far as it can be read"));
             Ok(())
         }
@@ -82,6 +89,9 @@ fn add(unfolded: Unfolded, found: &mut Found<'_>) -> Result<(), PlanError> {
         let service = found.add(&piece.name, piece.dir, piece.source)?;
         service.run = Some(piece.run);
         service.env = piece.env;
+        // As a variable of all of them it would be the same port for each.
+        let port = service.env.remove("PORT").and_then(|port| port.parse().ok());
+        service.port = port.filter(|_| !is_step).map(PortArgument::AtLeast);
         service.depends_on.extend(last.clone());
         if is_step {
             service.ready = Ready::Exit;
@@ -97,6 +107,8 @@ struct Unfolder<'a, 'f> {
     packages: &'a [Package],
     runner: &'static Runner,
     found: &'a mut Found<'f>,
+    /// The scripts that are being taken apart, outermost first.
+    entered: Vec<String>,
 }
 
 impl Unfolder<'_, '_> {
@@ -104,7 +116,14 @@ impl Unfolder<'_, '_> {
     fn script(&mut self, name: &str, depth: usize) -> Result<Option<Unfolded>, PlanError> {
         let package = self.package;
         let Some(text) = package.script(name) else { return Ok(None) };
-        let Some(mut unfolded) = self.text(text, name, depth)? else { return Ok(None) };
+        // A script that runs itself is nothing that can be taken apart.
+        if self.entered.iter().any(|entered| entered == name) {
+            return Ok(None);
+        }
+        self.entered.push(name.to_owned());
+        let unfolded = self.text(text, name, depth);
+        self.entered.pop();
+        let Some(mut unfolded) = unfolded? else { return Ok(None) };
         // Package managers run `predev` before `dev`; the later yarn does not.
         let earlier = format!("pre{name}");
         if package.script(&earlier).is_some() && self.runner.id != "runner-yarn-berry" {
@@ -210,6 +229,7 @@ impl Unfolder<'_, '_> {
 
     /// What a part becomes: nothing if it ends by itself, several services if it runs several things.
     fn part(&mut self, part: &Part, from: &str, depth: usize) -> Result<Vec<Piece>, PlanError> {
+        self.found.part()?;
         let called = called(part, self.package);
         let inner = match (&called, &part.what) {
             (Some(script), _) => self.script(script, depth + 1)?,
@@ -326,9 +346,15 @@ impl Unfolder<'_, '_> {
         if package.script(script).is_none() {
             return Ok(Vec::new());
         }
+        self.found.part()?;
         let own = workspaces::short_name(package);
-        let mut inner =
-            Unfolder { package, packages: &[], runner: self.runner, found: &mut *self.found };
+        let mut inner = Unfolder {
+            package,
+            packages: &[],
+            runner: self.runner,
+            found: &mut *self.found,
+            entered: Vec::new(),
+        };
         if let Some(Unfolded { before, mut pieces }) = inner.script(script, 1)?
             && before.is_empty()
         {

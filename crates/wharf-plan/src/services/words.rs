@@ -139,7 +139,7 @@ pub(crate) fn script<'a>(words: &'a [String], package: &Package) -> Option<&'a s
 }
 
 /// A text that finds the programs of `node_modules/.bin`, as it would when a package manager ran it. `levels` is
-/// how far up the workspace's root lies.
+/// how far up the project's root lies.
 pub(crate) fn with_programs(text: &str, levels: usize) -> String {
     let is_packages = |simple: &shell::Simple| {
         let program = simple.words.iter().find(|word| assignment(&word.text).is_none());
@@ -151,10 +151,8 @@ pub(crate) fn with_programs(text: &str, levels: usize) -> String {
     if parsed.opaque.is_none() && !parsed.commands.iter().any(is_packages) {
         return text.to_owned();
     }
-    let mut path = String::from("$PWD/node_modules/.bin:");
-    if levels > 0 {
-        path.push_str(&format!("$PWD/{}node_modules/.bin:", "../".repeat(levels)));
-    }
+    let folder = |level: usize| format!("$PWD/{}node_modules/.bin:", "../".repeat(level));
+    let path: String = (0..=levels).map(folder).collect();
     format!("export PATH=\"{path}$PATH\" && {text}")
 }
 

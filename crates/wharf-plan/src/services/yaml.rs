@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use saphyr_parser::{Event, Parser, ScalarStyle};
 
 /// How many values a file may have.
-const NODES_MAX: usize = 100_000;
+const NODES_MAX: usize = 20_000;
 
 /// How many merged mappings (`<<`) are followed from one to the next.
 const MERGES_MAX: usize = 16;

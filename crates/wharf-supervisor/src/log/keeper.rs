@@ -26,6 +26,10 @@ const BATCH_BYTES: usize = 64 * 1024;
 const SILENCE: Duration = Duration::from_millis(250);
 /// How long a disk that took nothing is left alone.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
+/// How long nothing comes before the memory is given back that a flood has needed.
+const QUIET_AFTER: Duration = Duration::from_secs(1);
+/// What one who writes a few lines at a time needs of it, in bytes.
+const KEPT_ROOM: usize = 64 * 1024;
 /// The stacks of the two threads, which keep their buffers elsewhere, in bytes.
 const STACK: usize = 128 * 1024;
 
@@ -226,10 +230,19 @@ struct Writer {
 
 impl Writer {
     fn run(mut self) {
-        let mut lines = Vec::new();
+        let (mut lines, mut has_grown) = (Vec::new(), false);
         loop {
-            let within = self.unwritten.as_ref().map(|_| RETRY_AFTER);
+            has_grown |= lines.capacity() > KEPT_ROOM;
+            let within = match self.unwritten {
+                Some(_) => Some(RETRY_AFTER),
+                None => has_grown.then_some(QUIET_AFTER),
+            };
             let taken = self.shared.queue.take(&mut lines, within);
+            if has_grown && lines.is_empty() && !taken.lost.is_any() {
+                (lines, has_grown) = (Vec::new(), false);
+                self.shared.queue.give_back();
+                wharf_os::own_memory::give_back_freed();
+            }
             self.admit();
             self.write(&lines);
             if taken.lost.is_any() {
@@ -243,6 +256,7 @@ impl Writer {
                 break;
             }
         }
+        self.admit();
         self.shared.queue.finish();
     }
 

@@ -14,7 +14,8 @@ pub struct Matcher {
 enum Kind {
     /// A pattern that means itself: most do, and are found at many times the speed.
     Text(String),
-    Pattern(Regex),
+    /// A line without this text has not the pattern either. It may be empty.
+    Pattern { regex: Regex, needed: String },
 }
 
 /// A text that is no regular expression.
@@ -38,7 +39,7 @@ impl Matcher {
             return Ok(Matcher { kind: Kind::Text(pattern.to_owned()) });
         }
         match Regex::new(pattern) {
-            Ok(regex) => Ok(Matcher { kind: Kind::Pattern(regex) }),
+            Ok(regex) => Ok(Matcher { kind: Kind::Pattern { regex, needed: needed(pattern) } }),
             Err(source) => Err(BadPattern { pattern: pattern.to_owned(), source }),
         }
     }
@@ -49,9 +50,56 @@ impl Matcher {
         let line = String::from_utf8_lossy(&line);
         match &self.kind {
             Kind::Text(text) => line.contains(text.as_str()),
-            Kind::Pattern(regex) => regex.is_match(&line),
+            Kind::Pattern { regex, needed } => line.contains(needed) && regex.is_match(&line),
         }
     }
+}
+
+/// The longest text that every match of the pattern has in it, as far as that is plain to see. Lines that
+/// cannot match are told by it at many times the speed of the pattern, and most cannot.
+fn needed(pattern: &str) -> String {
+    let (mut best, mut run) = (String::new(), String::new());
+    let mut rest = pattern.chars();
+    while let Some(character) = rest.next() {
+        let is_over = match character {
+            // Either side may match, and what is in a group may be left out.
+            '|' | '(' => return String::new(),
+            '\\' => match rest.next() {
+                Some('x' | 'u' | 'U' | 'p' | 'P') | None => return String::new(),
+                Some(_) => true,
+            },
+            '[' => {
+                let class: String = rest.by_ref().take_while(|inner| *inner != ']').collect();
+                // A bracket may stand first in a class.
+                if matches!(class.as_str(), "" | "^") || class.contains(['[', '\\']) {
+                    return String::new();
+                }
+                true
+            }
+            '?' | '*' => {
+                run.pop();
+                true
+            }
+            '{' => {
+                rest.by_ref().take_while(|inner| *inner != '}').for_each(drop);
+                run.pop();
+                true
+            }
+            '+' | '.' | '^' | '$' => true,
+            plain => {
+                run.push(plain);
+                false
+            }
+        };
+        if is_over {
+            best = longer(best, std::mem::take(&mut run));
+        }
+    }
+    longer(best, run)
+}
+
+fn longer(one: String, other: String) -> String {
+    if other.len() > one.len() { other } else { one }
 }
 
 #[cfg(test)]
@@ -66,6 +114,33 @@ mod tests {
         }
         assert!(!Matcher::new("32m").unwrap().is_match(line));
         assert!(!Matcher::new("^ready").unwrap().is_match(line));
+    }
+
+    #[test]
+    fn what_a_match_needs_is_the_longest_plain_text() {
+        for (pattern, text) in [
+            (r"ready in \d+ ms", "ready in "),
+            (r"^Listening on http://[^:]+:\d+$", "Listening on http://"),
+            ("abcd?e{2}f*gh+i", "abc"),
+            ("ready|done", ""),
+            ("(?i)ready", ""),
+            (r"\x41bcd", ""),
+            ("[]a]bc", ""),
+        ] {
+            assert_eq!(needed(pattern), text, "{pattern}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn it_makes_no_difference_but_in_speed(
+            pattern in r"([ab01é.?*+^$]|\\d|\\.|\[ab\]|\[\^a\]|\{[02]\}|\(|\)|\|){0,8}",
+            line in "[ab01é.]{0,12}",
+        ) {
+            if let (Ok(regex), Ok(matcher)) = (Regex::new(&pattern), Matcher::new(&pattern)) {
+                proptest::prop_assert_eq!(matcher.is_match(line.as_bytes()), regex.is_match(&line));
+            }
+        }
     }
 
     #[test]

@@ -6,9 +6,6 @@ use std::time::{Duration, Instant};
 
 /// The room that is kept for wharf's own lines when a server has used up the rest, in bytes.
 const OWN_ROOM: usize = 16 * 1024;
-/// A buffer that has grown beyond this is given back once it is empty, in bytes.
-const KEPT_ROOM: usize = 64 * 1024;
-
 /// Lines that are not kept.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Loss {
@@ -105,13 +102,6 @@ impl Queue {
         let mut state = self.state();
         let is_idle =
             |state: &mut State| state.lines.is_empty() && !state.lost.is_any() && !state.ended;
-        if is_idle(&mut state) {
-            for room in
-                [&mut state.lines, into].into_iter().filter(|room| room.capacity() > KEPT_ROOM)
-            {
-                *room = Vec::new();
-            }
-        }
         state = match within {
             None => self.filled.wait_while(state, is_idle).unwrap_or_else(PoisonError::into_inner),
             Some(within) => {
@@ -121,6 +111,14 @@ impl Queue {
         };
         std::mem::swap(&mut state.lines, into);
         Taken { lost: std::mem::take(&mut state.lost), ended: state.ended }
+    }
+
+    /// Gives the room back that a flood has needed.
+    pub(super) fn give_back(&self) {
+        let mut state = self.state();
+        if state.lines.is_empty() {
+            state.lines = Vec::new();
+        }
     }
 
     /// Everything is written.

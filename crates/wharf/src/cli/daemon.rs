@@ -81,6 +81,7 @@ fn be(idle: Duration) -> Outcome {
         version: version::own().to_owned(),
         idle,
         proxy: wish(),
+        revive: crate::up::revival::order,
         ready: || {
             // Whoever started us has the other end, and may have gone.
             let _ = render::text(link::READY);

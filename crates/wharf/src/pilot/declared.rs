@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::rc::Rc;
 
+use wharf_model::Restart;
 use wharf_os::signals::{self, SIGTERM};
 use wharf_supervisor::log::LogKeeper;
 
@@ -45,6 +46,12 @@ impl Declared {
                 env.push((name.into(), value.into()));
             }
         }
+    }
+
+    /// Whether its pilot is made again should it be killed: whoever wants the server launched again when it
+    /// fails means that too.
+    pub(super) fn is_revived(&self) -> bool {
+        self.order.service.restart != Restart::No
     }
 
     /// The signal that asks the server to end, in the place of the usual one.

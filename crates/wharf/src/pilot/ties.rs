@@ -16,7 +16,7 @@ use super::watch::Pilot;
 use crate::{facts, narrate};
 
 /// How often the checkout is looked for.
-const LOOK_EVERY: Duration = Duration::from_secs(15);
+const LOOK_EVERY: Duration = Duration::from_secs(10);
 
 /// How often in a row it has to be missing: tools exchange folders by moving them.
 const MISSING_MAX: u32 = 2;

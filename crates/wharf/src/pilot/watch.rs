@@ -186,7 +186,10 @@ impl Pilot {
     }
 
     pub(super) fn stop(&mut self, signal: i32) {
-        self.change(|instance| instance.state = instance.state.stop_asked());
+        self.change(|instance| {
+            instance.state = instance.state.stop_asked();
+            instance.revive = false;
+        });
         self.handle.order(Order::Stop { signal });
     }
 

@@ -30,6 +30,8 @@ const WORDS_MAX: usize = 64;
 pub(crate) struct Unit {
     pub(crate) service: Service,
     pub(crate) instance: u32,
+    /// How often in a row its pilot has been killed soon after its launch.
+    pub(crate) deaths: u32,
 }
 
 /// What all orders of one project have in common.
@@ -41,6 +43,8 @@ pub(crate) struct Ground {
     pub(crate) primary: Option<String>,
     /// With whose end the pilots end too.
     pub(crate) attached: Option<ProcessId>,
+    /// The environment of the pilots, where it is not ours.
+    pub(crate) env: Option<Vec<(OsString, OsString)>>,
 }
 
 /// A pilot that holds its ports and waits for the word to launch.
@@ -109,7 +113,7 @@ fn rank(unit: &Unit, request: PortRequest) -> (u8, u32) {
     (rank, unit.instance)
 }
 
-fn program() -> Result<PathBuf, Report> {
+pub(crate) fn program() -> Result<PathBuf, Report> {
     let program = std::env::current_exe()
         .map_err(|error| Report::bug("this program does not know its own path", &error))?;
     // While wharf is being replaced its old path leads nowhere, but the kernel keeps the file.
@@ -121,8 +125,8 @@ async fn start(program: &PathBuf, unit: &Unit, ground: &Ground) -> Result<Channe
         Report::new(Code::Failed, format!("{} cannot be started", name(unit))).because(&error)
     };
     let (mut channel, theirs) = Channel::pair().map_err(failed)?;
-    detached::spawn_on_channel(program, &[OsString::from("pilot")], &NOT_FOR_OTHERS, theirs)
-        .map_err(failed)?;
+    let (words, env) = ([OsString::from("pilot")], ground.env.as_deref());
+    detached::spawn_on_channel(program, &words, env, &NOT_FOR_OTHERS, theirs).map_err(failed)?;
     let order = Order {
         service: unit.service.clone(),
         instance: unit.instance,
@@ -131,6 +135,7 @@ async fn start(program: &PathBuf, unit: &Unit, ground: &Ground) -> Result<Channe
         primary: ground.primary.as_ref() == Some(&unit.service.name),
         definition: super::definition::of(&unit.service),
         attached: ground.attached.clone(),
+        deaths: unit.deaths,
     };
     channel.say(&ToPilot::Order(Box::new(order))).await.map_err(failed)?;
     Ok(channel)

@@ -37,6 +37,9 @@ pub(crate) struct Order {
     pub(crate) definition: BTreeMap<String, String>,
     /// With whose end the pilot ends too.
     pub(crate) attached: Option<ProcessId>,
+    /// How often in a row its pilot has been killed soon after its launch.
+    #[serde(default)]
+    pub(crate) deaths: u32,
 }
 
 /// To a pilot.

@@ -17,6 +17,7 @@ use wharf_supervisor::log::{self, LogKeeper};
 
 use super::channel::Channel;
 use super::order::{FromPilot, Order, Sibling, Siblings, ToPilot};
+use super::revival::Kept;
 use crate::events::Sink;
 use crate::link::{self, Link};
 use crate::pilot::{self, Caller, Declared, Kind, Orders};
@@ -224,6 +225,7 @@ async fn go(
         restart: order.service.restart,
         adopt: true,
     };
+    let _kept = Kept::keep(&order, &siblings);
     let kind = if order.service.is_step() { Kind::Step } else { Kind::Server };
     let run = pilot::Run {
         grace: order.service.stop_grace,

@@ -41,7 +41,7 @@ pub(crate) fn plan(
     for service in services.iter().filter(|service| !service.is_step()) {
         let wanted = definition::of(service);
         for instance in 1..=service.instances {
-            let unit = Unit { service: (*service).clone(), instance };
+            let unit = Unit { service: (*service).clone(), instance, deaths: 0 };
             match by_key.get(&(service.name.clone(), instance)) {
                 None => planning.start.push(unit),
                 Some(runs) => planning.compare(runs, &wanted, unit),
@@ -93,7 +93,7 @@ impl Planning {
                 || only_steps
                 || (something_starts && serves_nobody(step));
             if is_taken {
-                self.start.push(Unit { service: (*step).clone(), instance: 1 });
+                self.start.push(Unit { service: (*step).clone(), instance: 1, deaths: 0 });
             }
         }
     }

@@ -1,6 +1,6 @@
 //! `wharf up` from its first word to its last.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -12,7 +12,7 @@ use super::crew::{self, Ground, Member, Word, called};
 use super::order::{Sibling, Siblings};
 use super::planning::{self, Planning};
 use super::project::Wanted;
-use super::session::{Session, key};
+use super::session::{Key, Session, key};
 use super::states;
 use super::view::View;
 use crate::ending;
@@ -47,7 +47,7 @@ pub(crate) struct Running {
     words: mpsc::Receiver<Word>,
     orders: Orders,
     /// What this very `up` has started: what it ends.
-    started: HashSet<ProcessId>,
+    started: BTreeSet<Key>,
     deadline: Instant,
     told_ready: bool,
 }
@@ -86,7 +86,8 @@ impl Running {
         let (words_out, words) = crew::words();
         let names = mustered.iter().map(|member| crew::name(&member.unit)).collect::<Vec<_>>();
         let view = View::new(&wanted, &wishes, &names)?;
-        let started = mustered.iter().map(|member| member.pilot.clone()).collect();
+        let of = |member: &Member| (member.unit.service.name.clone(), member.unit.instance);
+        let started = mustered.iter().map(of).collect();
         let session = Session::new(mustered, planning.keep, siblings, words_out);
         let deadline = Instant::now() + wishes.timeout;
         let running = Running {
@@ -195,7 +196,7 @@ impl Running {
     /// Ends what this `up` has started, the output still being shown.
     async fn end_all(mut self, code: u8) -> Result<u8, Report> {
         self.view.ending()?;
-        let mine = |i: &&Instance| self.started.contains(&i.pilot) && i.state.is_live();
+        let mine = |i: &&Instance| self.started.contains(&key(i)) && i.state.is_live();
         let mine: Vec<Instance> = self.session.instances().filter(mine).cloned().collect();
         let again = mine.clone();
         let deadline = Instant::now() + END;
@@ -269,6 +270,7 @@ fn ground(wanted: &Wanted, wishes: &Wishes) -> Ground {
         worktree: wanted.project.worktree.clone(),
         primary: wanted.primary().map(str::to_owned),
         attached: (!wishes.detach).then(facts::own_process),
+        env: None,
     }
 }
 

@@ -143,10 +143,17 @@ impl Session {
     pub(crate) fn take(&mut self, instance: Instance) -> Option<Change> {
         let key = key(&instance);
         let standing = self.standings.get(&key)?;
-        // An earlier execution may still be told of.
         if self.pilots.get(&key).is_some_and(|pilot| *pilot != instance.pilot) {
-            return None;
+            // An earlier execution may still be told of; a later one is that of a pilot that was made again.
+            let known = self.instances.get(&key).map_or(0, |known| known.started_at);
+            let is_revived = matches!(standing, Standing::Ended | Standing::Failed | Standing::Up);
+            if !is_revived || !instance.state.is_live() || instance.started_at < known {
+                return None;
+            }
+            self.pilots.insert(key.clone(), instance.pilot.clone());
+            self.standings.insert(key.clone(), Standing::Up);
         }
+        let standing = self.standings.get(&key)?;
         let before = self.instances.insert(key.clone(), instance.clone());
         let restarts = before.as_ref().is_some_and(|before| before.restarts < instance.restarts);
         let told = Box::new(instance);
@@ -247,5 +254,7 @@ pub(crate) fn is_up(instance: &Instance) -> bool {
 
 /// Whether it did not serve when it was last heard of.
 fn was_away(before: Option<&Instance>) -> bool {
-    before.is_some_and(|before| matches!(before.state, State::Starting | State::Unready))
+    before.is_some_and(|before| {
+        matches!(before.state, State::Leased | State::Starting | State::Unready)
+    })
 }
