@@ -293,7 +293,7 @@ fn worktrees_run_side_by_side_and_a_deleted_one_ends_its_servers() {
     let sandbox = sandbox();
     sandbox.file(
         "wharf.toml",
-        "[service.web]\nrun = \"python3 server.py 8000\"\nport = 8000\n\
+        "[service.web]\nrun = \"python3 server.py 8000\"\nport = 8000\ndepends_on = [\"api\"]\n\
          [service.api]\nrun = \"python3 server.py 9000\"\n",
     );
     let folders = worktrees(&sandbox, &["one", "two"]);

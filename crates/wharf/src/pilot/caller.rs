@@ -35,14 +35,18 @@ pub(crate) struct Orders {
 }
 
 impl Orders {
+    /// Keeps signals waiting until they are taken. To be called before there is a second thread, which would
+    /// otherwise end the process by the first of them.
+    pub(crate) fn hold_back(caller: &Caller) -> Result<(), Report> {
+        // They stay blocked although the descriptor goes.
+        SignalFd::new(&wanted(caller)).map(drop).map_err(unreceived)
+    }
+
     /// Takes the signals from their ordinary delivery. One that our caller ignored (`nohup`) stays
     /// ignored.
     pub(crate) fn take(caller: &Caller) -> Result<Orders, Report> {
-        let all = [RESTART, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2];
-        let wanted: Vec<i32> = all.into_iter().filter(|s| !caller.ignored.contains(s)).collect();
-        let failed = |error| Report::bug("signals cannot be received", &error);
-        let signals = SignalFd::new(&wanted).map_err(failed)?;
-        Ok(Orders { signals: registered(signals).map_err(failed)? })
+        let signals = SignalFd::new(&wanted(caller)).map_err(unreceived)?;
+        Ok(Orders { signals: registered(signals).map_err(unreceived)? })
     }
 
     /// The exit code by which a signal ends wharf before there is anything to end.
@@ -67,6 +71,15 @@ impl Orders {
             }
         }
     }
+}
+
+fn wanted(caller: &Caller) -> Vec<i32> {
+    let all = [RESTART, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2];
+    all.into_iter().filter(|signal| !caller.ignored.contains(signal)).collect()
+}
+
+fn unreceived(error: std::io::Error) -> Report {
+    Report::bug("signals cannot be received", &error)
 }
 
 #[expect(

@@ -17,8 +17,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 use wharf_control::api::{BusyPort, LeaseReply, LeaseRequest};
-use wharf_model::ProcessId;
 use wharf_model::service::Service;
+use wharf_model::{Instance, ProcessId};
 
 use crate::report::{Code, Report};
 
@@ -72,6 +72,22 @@ pub(crate) struct Sibling {
     pub(crate) url: String,
     /// By address: for programs, many of which do not resolve names below `localhost`.
     pub(crate) direct_url: String,
+}
+
+impl Sibling {
+    /// Where an instance is found now.
+    pub(crate) fn of(instance: &Instance) -> Sibling {
+        let host = instance.direct_url.split("://").nth(1).unwrap_or_default();
+        let host = host.rsplit_once(':').map_or(host, |(host, _)| host);
+        Sibling {
+            service: instance.key.service.clone(),
+            instance: instance.key.instance,
+            host: host.to_owned(),
+            port: instance.port,
+            url: instance.url.clone(),
+            direct_url: instance.direct_url.clone(),
+        }
+    }
 }
 
 /// Every instance of the project's checkout.

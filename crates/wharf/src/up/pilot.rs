@@ -44,6 +44,7 @@ pub(crate) fn run() -> Result<ExitCode, Report> {
     let begun = Instant::now();
     let caller = Caller::now();
     let (channel, order) = listen()?;
+    Orders::hold_back(&caller)?;
     let (log, input) = match open_log(&order) {
         Ok(opened) => opened,
         Err(report) => {

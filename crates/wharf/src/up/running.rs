@@ -81,7 +81,7 @@ impl Running {
             code = orders.ended_by() => return Ok(code),
             mustered = muster(&link, &wanted, planning.start, &ground) => mustered?,
         };
-        let kept: BTreeMap<_, _> = planning.keep.iter().map(|i| (key(i), sibling(i))).collect();
+        let kept: BTreeMap<_, _> = planning.keep.iter().map(|i| (key(i), Sibling::of(i))).collect();
         let siblings: Siblings = crew::siblings(&mustered, &kept);
         let (words_out, words) = crew::words();
         let names = mustered.iter().map(|member| crew::name(&member.unit)).collect::<Vec<_>>();
@@ -320,17 +320,4 @@ fn is_docker(port: Port) -> bool {
     let sockets = wharf_os::diag::holding(port.get()).unwrap_or_default();
     let command = facts::holder(&sockets).command;
     !sockets.is_empty() && command.is_none_or(|command| command.contains("docker"))
-}
-
-fn sibling(instance: &Instance) -> Sibling {
-    let host = instance.direct_url.split("://").nth(1).unwrap_or_default();
-    let host = host.rsplit_once(':').map_or(host, |(host, _)| host);
-    Sibling {
-        service: instance.key.service.clone(),
-        instance: instance.key.instance,
-        host: host.to_owned(),
-        port: instance.port,
-        url: instance.url.clone(),
-        direct_url: instance.direct_url.clone(),
-    }
 }

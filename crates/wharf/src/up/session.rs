@@ -7,7 +7,7 @@ use wharf_model::{Instance, ProcessId, State};
 
 use super::crew::{Member, Word, called, name};
 use super::definition;
-use super::order::Siblings;
+use super::order::{Sibling, Siblings};
 use crate::report::Report;
 
 /// A service and the number of an instance.
@@ -107,7 +107,7 @@ impl Session {
                 self.waiting.keys().filter(|key| self.may_launch(key)).cloned().collect();
             for key in ready {
                 if let Some(member) = self.waiting.remove(&key) {
-                    member.launch(&self.siblings, &self.words).await?;
+                    member.launch(&self.siblings(), &self.words).await?;
                     self.standings.insert(key, Standing::Launched);
                 }
             }
@@ -117,6 +117,19 @@ impl Session {
             }
             self.standings.insert(key, Standing::Blocked);
         }
+    }
+
+    /// Where everybody is found: of those that are up already, as they turned out to be. One that names a port
+    /// itself may be elsewhere than was expected.
+    fn siblings(&self) -> Siblings {
+        let now = |sibling: &Sibling| {
+            let key = (sibling.service.clone(), sibling.instance);
+            match self.instances.get(&key) {
+                Some(instance) if instance.state.is_live() => Sibling::of(instance),
+                _ => sibling.clone(),
+            }
+        };
+        Siblings(self.siblings.0.iter().map(now).collect())
     }
 
     /// Whether every instance of every dependency is up. One that is not part of this `up` does not count.
