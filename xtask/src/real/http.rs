@@ -40,9 +40,8 @@ pub fn get_of(
     let deadline = Instant::now() + within;
     let mut stream = TcpStream::connect_timeout(&address, within)
         .map_err(|error| format!("cannot connect to {address}: {error}"))?;
-    let request = format!(
-        "GET {path} HTTP/1.1\r\nHost: {host}\r\nAccept: */*\r\nConnection: close\r\n\r\n"
-    );
+    let request =
+        format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nAccept: */*\r\nConnection: close\r\n\r\n");
     stream
         .write_all(request.as_bytes())
         .map_err(|error| format!("cannot send to {address}: {error}"))?;

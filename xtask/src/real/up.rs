@@ -43,7 +43,8 @@ pub fn prove(book: &Book, run: &Run, place: &Place) -> Result<String, String> {
 /// What helps to see why it went wrong.
 fn evidence(checkouts: &[Checkout<'_>]) -> Vec<String> {
     let listening = sockets::listening().unwrap_or_default();
-    let running = processes::others().into_iter().map(|one| format!("running: {one}"));
+    let running =
+        processes::others().into_iter().map(|one| format!("running: {:.200}", one.to_string()));
     let mut text = vec![format!("listening: {listening:?}")];
     text.extend(running);
     for checkout in checkouts {

@@ -2,23 +2,20 @@
 
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::super::copies::is_free;
 use super::super::copy::Copy;
 use super::super::environment::{self, Variables};
 use super::super::http::{self, Answer};
 use super::super::place::Place;
+use super::super::processes;
 use super::super::spec::{Book, Run};
 use super::super::started::{Started, Surroundings};
-use super::super::{processes, wait};
 use super::document::{Document, Instance};
 
 /// How long any command but `up` and `down` may take.
 const ANSWER_WITHIN: Duration = Duration::from_secs(60);
-
-/// How long the kernel may take to take down what was killed.
-const SETTLED_WITHIN: Duration = Duration::from_secs(2);
 
 /// A checkout of the project.
 pub struct Checkout<'a> {
@@ -103,16 +100,17 @@ impl<'a> Checkout<'a> {
 
     /// Checks that no process of the checkout is alive.
     pub fn nothing_left(&self) -> Result<(), String> {
+        let left = self.processes();
+        if left.is_empty() { Ok(()) } else { Err(format!("left over: {}", left.join(", "))) }
+    }
+
+    /// What lives of the checkout.
+    pub fn processes(&self) -> Vec<String> {
         let (mark, folder) = (&self.copy.mark, &self.copy.folder);
-        let left = || -> Vec<String> {
-            let all = processes::others().into_iter();
-            // The daemon carries the mark of whoever was first.
-            let own = all.filter(|one| one.belongs_to(mark, folder) && !one.is_called("daemon run"));
-            own.map(|one| one.to_string()).collect()
-        };
-        wait::until(Instant::now() + SETTLED_WITHIN, || left().is_empty().then_some(())).ok_or_else(
-            || format!("left over of {}: {}", self.copy.folder_text(), left().join(", ")),
-        )
+        let all = processes::others().into_iter();
+        // The daemon carries the mark of whoever was first.
+        let own = all.filter(|one| one.belongs_to(mark, folder) && !one.is_called("daemon run"));
+        own.map(|one| one.to_string()).collect()
     }
 }
 
