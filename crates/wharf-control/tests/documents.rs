@@ -96,6 +96,7 @@ fn instance(state: State) -> Instance {
         pilot: process(),
         started_at: 1,
         revive: true,
+        last_lines: vec!["no such table".into()],
         definition: Some([("run".to_owned(), "npm run dev".to_owned())].into()),
         restarts: 0,
         ready_ms: Some(5),

@@ -157,7 +157,7 @@ fn condition(instance: &Instance) -> Condition {
         State::Stopping | State::Exited | State::Failed => Condition::Ended {
             exit_code: instance.exit_code,
             failed: instance.state == State::Failed,
-            last_lines: Vec::new(),
+            last_lines: instance.last_lines.clone(),
         },
     }
 }
@@ -194,6 +194,7 @@ mod tests {
             pilot: ProcessId { pid: 7, start_ticks: 1, boot_id: "b".into() },
             started_at: 1,
             definition: None,
+            last_lines: Vec::new(),
             revive: false,
             restarts: 0,
             ready_ms: None,

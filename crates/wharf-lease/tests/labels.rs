@@ -94,6 +94,7 @@ fn running(project: &str, url: &str) -> Instance {
         held: false,
         access: wharf_model::Access::default(),
         definition: None,
+        last_lines: Vec::new(),
         revive: false,
         restarts: 0,
         url: url.into(),

@@ -162,6 +162,10 @@ pub struct Instance {
     /// secret stand here as a fingerprint. Absent for what was started otherwise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub definition: Option<BTreeMap<String, String>>,
+    /// The last lines that it put out before it ended badly, where its output is kept: for the page that its
+    /// name then shows.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub last_lines: Vec<String>,
     /// Whether its pilot is made again should it be killed.
     #[serde(default)]
     pub revive: bool,

@@ -193,8 +193,13 @@ impl Task {
         match self.serving {
             Serving::Yes => Duration::from_millis(500),
             Serving::Missing(_) | Serving::Lost => Duration::from_millis(50),
-            // A call to `listen` is told as it happens; this is for what comes after it.
-            Serving::NotYet if self.answers.are_exact() => Duration::from_millis(20),
+            // A call to `listen` is told as it happens; this is for what comes after it. What listens on
+            // nothing may never do so (a worker), and costs nothing.
+            Serving::NotYet if self.answers.are_exact() => match self.seen.is_empty() {
+                true if age >= Duration::from_secs(30) => Duration::from_secs(5),
+                true if age >= Duration::from_secs(1) => Duration::from_millis(500),
+                _ => Duration::from_millis(20),
+            },
             Serving::NotYet if age < Duration::from_secs(30) => Duration::from_millis(2),
             Serving::NotYet if age < Duration::from_secs(300) => Duration::from_millis(20),
             Serving::NotYet => Duration::from_millis(100),
@@ -207,6 +212,7 @@ impl Task {
         match self.serving {
             Serving::Yes if age < Duration::from_secs(30) => Duration::from_secs(1),
             Serving::Yes => Duration::from_secs(5),
+            Serving::NotYet if self.answers.are_exact() && self.seen.is_empty() => self.pace(),
             _ if age < Duration::from_secs(30) => Duration::from_millis(100),
             _ => Duration::from_secs(1),
         }

@@ -177,6 +177,7 @@ impl Run {
             gate,
             env: command_env,
             declared: self.declared,
+            is_told_to_end: false,
             forgets_its_home: false,
         };
         let outcome = pilot.stay(&self.orders).await;
@@ -314,6 +315,7 @@ fn describe(plan: &LaunchPlan, place: &Place, mode: Option<Mode>) -> Instance {
         pilot,
         started_at: now_ms(),
         definition: None,
+        last_lines: Vec::new(),
         revive: false,
         restarts: 0,
         ready_ms: None,

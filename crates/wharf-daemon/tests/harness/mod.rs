@@ -268,6 +268,7 @@ pub(crate) fn instance(id: &str, port: u16, pilot: ProcessId, state: State) -> I
         pilot,
         started_at: 1,
         definition: None,
+        last_lines: Vec::new(),
         revive: false,
         restarts: 0,
         ready_ms: None,

@@ -61,6 +61,8 @@ pub(super) struct Gate {
     settles_at: Option<Instant>,
     signal: Option<oneshot::Receiver<String>>,
     is_closed: bool,
+    /// Whether the command runs: its first line may be read before its launch is told.
+    is_launched: bool,
     asker: Option<Asker>,
     pub(super) held_back: Option<HeldBack>,
 }
@@ -74,6 +76,7 @@ impl Gate {
             settles_at: None,
             signal: None,
             is_closed: false,
+            is_launched: false,
             asker: None,
             held_back: None,
         }
@@ -92,6 +95,7 @@ impl Gate {
         self.is_closed =
             matches!(self.ready, Ready::Http(Some(_)) | Ready::Log(_) | Ready::Command(_));
         (self.signal, self.asker, self.settles_at, self.held_back) = (None, None, None, None);
+        self.is_launched = false;
         if let (Ready::Log(pattern), Some(log)) = (&self.ready, log) {
             let matcher = Matcher::new(pattern).map_err(|error| {
                 Report::new(Code::Usage, format!("`{pattern}` in `ready` is no pattern"))
@@ -105,6 +109,7 @@ impl Gate {
 
     /// After each launch.
     pub(super) fn launched(&mut self, env: &[(OsString, OsString)], dir: PathBuf) {
+        self.is_launched = true;
         if let Ready::Command(text) = &self.ready {
             let (asker, signal) = Asker::start(text.clone(), env.to_vec(), dir);
             (self.asker, self.signal) = (Some(asker), Some(signal));
@@ -138,11 +143,12 @@ impl Gate {
     /// Waits until it opens; for ever where it is open, or waits for the supervisor.
     pub(super) async fn opened(&mut self) -> Opened {
         tokio::select! {
-            () = met(&mut self.signal) => {
+            () = std::future::pending(), if !self.is_launched => Opened::Settled,
+            () = met(&mut self.signal), if self.is_launched => {
                 (self.is_closed, self.settles_at) = (false, None);
                 Opened::Met
             }
-            () = at(self.settles_at) => {
+            () = at(self.settles_at), if self.is_launched => {
                 self.settles_at = None;
                 Opened::Settled
             }

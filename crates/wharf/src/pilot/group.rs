@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
+use wharf_control::EventStream;
 use wharf_control::api::{HomeReport, NoticeKind, Snapshot};
 use wharf_model::{Instance, Lease, Listener, Remap, ServiceKey};
 use wharf_supervisor::remap::{Group, Peer};
@@ -12,6 +13,10 @@ use crate::link::Link;
 
 /// How long a daemon that is away is left alone before it is asked again.
 const AGAIN_AFTER: Duration = Duration::from_secs(1);
+
+/// What comes within this time counts as one change, and how long that may go on.
+const SETTLED_AFTER: Duration = Duration::from_millis(20);
+const SETTLED_AT_LAST: Duration = Duration::from_millis(300);
 
 /// The ports that the others of this instance's worktree name, and those that they have. Of several
 /// that name the same port the one with this instance's number is meant, else the first.
@@ -134,5 +139,25 @@ async fn follow_once(link: &Link, own: &ServiceKey, groups: &mpsc::Sender<Group>
                 break;
             }
         }
+        if let Some(ended) = settled(&mut events).await {
+            return ended;
+        }
     }
+}
+
+/// Waits until nothing more comes for a moment: a whole project is leased at once, and each of its pilots
+/// would ask for everything at each of its leases. How the stream ended, if it did.
+async fn settled(events: &mut EventStream) -> Option<Ended> {
+    let until = tokio::time::Instant::now() + SETTLED_AT_LAST;
+    while tokio::time::Instant::now() < until {
+        match tokio::time::timeout(SETTLED_AFTER, events.next()).await {
+            Err(_) => return None,
+            Ok(Ok(Some(notice))) => match notice.kind {
+                NoticeKind::Stopping | NoticeKind::Lagged { .. } => return Some(Ended::Quietly),
+                _ => {}
+            },
+            Ok(Ok(None) | Err(_)) => return Some(Ended::Died),
+        }
+    }
+    None
 }

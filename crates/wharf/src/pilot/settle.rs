@@ -1,10 +1,55 @@
-//! The gate before readiness: closed at each launch, opened by what was asked for.
+//! The gate before readiness: closed at each launch, opened by what was asked for. And the last lines of what
+//! has ended badly.
+
+use std::time::Duration;
+
+use wharf_model::PathText;
+use wharf_os::guard::Exit;
 
 use super::gate::Opened;
 use super::watch::{Pilot, duration};
 use crate::narrate;
 
+/// How many of its last lines are shown in its place, and how long each may be, in characters.
+const LAST_LINES: usize = 12;
+const LINE_MAX: usize = 300;
+
+/// How long the last line may take through the pipe and to the disk, and how often it is looked for.
+const LAST_LINE: Duration = Duration::from_millis(500);
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
+
 impl Pilot {
+    /// Keeps what a declared instance put out last, where it has ended badly: its name shows it.
+    pub(super) async fn keep_last_lines(&self, exit: Exit) {
+        let Some(declared) = &self.declared else { return };
+        if exit == Exit::Code(0) || self.is_told_to_end {
+            return;
+        }
+        // Behind everything that the server has put out, in the same pipe.
+        let end = format!("ended with code {}", exit.shell_code());
+        narrate::line(&end);
+        let order = &declared.order;
+        let root = PathText::new(&order.root);
+        let read =
+            || crate::up::last_lines(&root, &order.service.name, order.instance, LAST_LINES + 1);
+        let told = |lines: &Vec<String>| lines.last().is_some_and(|line| line.ends_with(&end));
+        let wait = async {
+            loop {
+                let lines = read();
+                if told(&lines) {
+                    return lines;
+                }
+                tokio::time::sleep(LOOK_AGAIN).await;
+            }
+        };
+        let mut lines = tokio::time::timeout(LAST_LINE, wait).await.unwrap_or_else(|_| read());
+        if told(&lines) {
+            lines.pop();
+        }
+        let short = |line: &String| line.chars().take(LINE_MAX).collect();
+        self.change(|instance| instance.last_lines = lines.iter().map(short).collect());
+    }
+
     /// Before it is launched again.
     pub(super) fn close_the_gate(&mut self) {
         let log = self.declared.as_ref().map(|declared| &declared.log);

@@ -80,6 +80,8 @@ pub(super) struct Pilot {
     /// The command's environment, for what asks whether it is ready.
     pub(super) env: Vec<(OsString, OsString)>,
     pub(super) declared: Option<Declared>,
+    /// Whether somebody wanted it to end.
+    pub(super) is_told_to_end: bool,
     /// Whether its port is not to be remembered: its checkout has gone.
     pub(super) forgets_its_home: bool,
 }
@@ -142,6 +144,7 @@ impl Pilot {
         if self.forgets_its_home {
             self.forget_its_home().await;
         }
+        self.keep_last_lines(exit).await;
         if let Some(verdict) = self.verdict {
             return Err(verdict);
         }
@@ -190,6 +193,7 @@ impl Pilot {
             instance.state = instance.state.stop_asked();
             instance.revive = false;
         });
+        self.is_told_to_end = true;
         self.handle.order(Order::Stop { signal });
     }
 

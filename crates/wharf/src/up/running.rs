@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use wharf_control::api::{KeyRequest, LeaseRequest};
 use wharf_model::{Instance, LeaseKind, PathText, Port, PortRequest, ProcessId};
+use wharf_supervisor::log::place;
 
 use super::crew::{self, Ground, Member, Word, called};
 use super::order::{Sibling, Siblings};
@@ -73,6 +74,7 @@ impl Running {
         if planning.start.is_empty() {
             return already_up(&wanted, &wishes, planning.keep);
         }
+        prune_logs();
         // Whatever happens is seen: the stream begins before the first pilot does.
         let states = states::follow(link.clone(), wanted.root());
         let ground = ground(&wanted, &wishes);
@@ -250,6 +252,14 @@ fn end_first(planning: &Planning) -> Result<(), Report> {
     }
     let old: Vec<&Instance> = planning.end.iter().map(|(instance, _)| instance).collect();
     ending::end_in_order(old, Instant::now() + END, &mut |_| {})
+}
+
+/// Logs that nobody will ask for any more go.
+fn prune_logs() {
+    if let Ok(paths) = link::paths() {
+        // What cannot be removed now is tried again by the next one.
+        let _ = place::prune(&paths.logs, place::KEPT);
+    }
 }
 
 fn already_up(wanted: &Wanted, wishes: &Wishes, keep: Vec<Instance>) -> Result<u8, Report> {

@@ -1,0 +1,203 @@
+//! What happens to a project when something dies, hangs, floods or is full.
+
+mod asking;
+mod sandbox;
+
+use std::os::unix::fs::MetadataExt;
+use std::time::Instant;
+
+use asking::get;
+use sandbox::{Sandbox, signal, until};
+use serde_json::Value;
+
+fn sandbox(services: &str) -> Sandbox {
+    let sandbox = Sandbox::new();
+    sandbox.file(".git/HEAD", "ref: refs/heads/main\n");
+    sandbox.file("server.py", include_str!("sandbox/server.py"));
+    sandbox.file("wharf.toml", services);
+    sandbox
+}
+
+fn up(sandbox: &Sandbox) -> Value {
+    let answer = sandbox.output(&["up", "-d", "--json"]);
+    assert_eq!(answer.code, 0, "{answer:?}");
+    answer.json()
+}
+
+fn live(sandbox: &Sandbox) -> Vec<Value> {
+    sandbox.output(&["ls", "--json"]).json()["instances"].as_array().unwrap().clone()
+}
+
+fn pid(instance: &Value, field: &str) -> u32 {
+    u32::try_from(instance[field].as_u64().unwrap_or_else(|| panic!("{field}: {instance:#}")))
+        .unwrap()
+}
+
+fn service<'a>(list: &'a [Value], name: &str) -> Option<&'a Value> {
+    list.iter().find(|instance| instance["service"] == name)
+}
+
+const SERVER: &str = "run = \"python3 server.py\"\n";
+
+#[test]
+fn a_killed_pilot_takes_its_tree_and_the_policy_decides() {
+    let sandbox = sandbox(&format!(
+        "[service.web]\n{SERVER}restart = \"always\"\n[service.api]\n{SERVER}env = {{ KEY = \"1\" }}\n"
+    ));
+    up(&sandbox);
+    let before = live(&sandbox);
+    let servers: Vec<u32> = before.iter().map(|i| pid(i, "pid")).collect();
+    for instance in &before {
+        signal(pid(instance, "pilot_pid"), "KILL");
+    }
+    let gone = until(|| (!servers.iter().any(|pid| sandbox::is_alive(*pid))).then_some(()));
+    assert!(gone.is_some(), "the trees have gone");
+    let again = until(|| {
+        let live = live(&sandbox);
+        let web = service(&live, "web").filter(|i| i["state"] == "ready")?.clone();
+        (live.len() == 1 && web["pilot_pid"] != service(&before, "web")?["pilot_pid"])
+            .then_some(web)
+    });
+    let web = again.unwrap_or_else(|| panic!("{:#?}", live(&sandbox)));
+    assert_eq!(web["port"], service(&before, "web").unwrap()["port"], "at its port");
+    let body = sandbox.get(web["direct_url"].as_str().unwrap()).unwrap();
+    assert!(body.contains("WHARF_API_URL"), "with the environment that it had");
+    // Whoever ended it in order does not want it back.
+    assert_eq!(sandbox.output(&["down"]).code, 0);
+    assert!(live(&sandbox).is_empty());
+}
+
+#[test]
+fn killed_daemons_and_pilots_in_turn_lose_nothing() {
+    let sandbox =
+        sandbox(&format!("[service.web]\n{SERVER}restart = \"always\"\n[service.api]\n{SERVER}"));
+    up(&sandbox);
+    let api = service(&live(&sandbox), "api").unwrap().clone();
+    for round in 0..10 {
+        let daemon = sandbox.output(&["daemon", "status", "--json"]).json();
+        signal(pid(&daemon, "pid"), "KILL");
+        if round % 3 == 0 {
+            let live = live(&sandbox);
+            if let Some(web) = service(&live, "web") {
+                signal(pid(web, "pilot_pid"), "KILL");
+            }
+        }
+        let whole = until(|| {
+            let live = live(&sandbox);
+            let ready = |name| service(&live, name).is_some_and(|i| i["state"] == "ready");
+            (ready("api") && ready("web")).then_some(live.len())
+        });
+        assert_eq!(whole, Some(2), "round {round}: {:#?}", live(&sandbox));
+    }
+    let now = service(&live(&sandbox), "api").unwrap().clone();
+    assert_eq!((&now["pid"], &now["port"]), (&api["pid"], &api["port"]), "it never noticed");
+}
+
+#[test]
+fn a_crash_loop_is_named_and_given_up() {
+    let sandbox = sandbox(
+        "[service.web]\nrun = \"echo cannot reach the database; exit 7\"\nrestart = \"on-failure\"\n",
+    );
+    let failed = sandbox.output(&["up", "-d"]);
+    assert_eq!(failed.code, 1, "{failed:?}");
+    let log = sandbox.output(&["logs", "web"]).out;
+    assert!(log.contains("it has ended 7 times within"), "{log}");
+    assert_eq!(log.matches("cannot reach the database").count(), 7, "{log}");
+    assert!(failed.err.contains("cannot reach the database"), "{failed:?}");
+}
+
+#[test]
+fn what_ignores_the_first_signal_is_killed_and_that_is_said() {
+    let sandbox = sandbox(
+        "[service.web]\nrun = \"trap '' TERM; echo deaf; while :; do sleep 1; done\"\n\
+         ready = { log = \"deaf\" }\nstop_grace = 1\n\
+         [service.int]\nrun = \"trap 'echo by INT; exit 0' INT; echo on; while :; do sleep 0.1; done\"\n\
+         ready = { log = \"on\" }\nstop_signal = \"INT\"\n",
+    );
+    up(&sandbox);
+    assert_eq!(sandbox.output(&["down"]).code, 0);
+    let log = sandbox.output(&["logs", "web"]).out;
+    assert!(log.contains("did not end in time and was killed"), "{log}");
+    assert!(sandbox.output(&["logs", "int"]).out.contains("by INT"));
+}
+
+#[test]
+fn the_name_of_what_has_failed_shows_its_last_lines() {
+    let sandbox = sandbox(
+        "[service.web]\nrun = \"echo first; echo relation users does not exist; exit 3\"\n",
+    );
+    let failed = sandbox.output(&["up", "-d"]);
+    assert_eq!(failed.code, 1, "{failed:?}");
+    let page = until(|| {
+        let reply = get(&sandbox, "project.localhost", "/");
+        reply.body.contains("relation users does not exist").then_some(reply)
+    });
+    assert!(page.is_some(), "{:?}", get(&sandbox, "project.localhost", "/").body);
+}
+
+#[test]
+fn a_flood_of_output_stops_neither_the_server_nor_fills_the_disk() {
+    let sandbox = sandbox(
+        "[service.web]\nrun = \"python3 -c 'import sys\\nfor _ in range(3000): sys.stdout.write((\\\"x\\\"*99+\\\"\\\\n\\\")*1000)\\nopen(\\\"done\\\",\\\"w\\\")\\nimport time; time.sleep(1000)'\"\n\
+         ready = { command = \"test -e done\" }\n",
+    );
+    let begun = Instant::now();
+    up(&sandbox);
+    println!("300 MB in {:?}", begun.elapsed());
+    let logs = sandbox.dir().join("home/.local/state/wharf/logs");
+    let size: u64 = std::fs::read_dir(&logs)
+        .unwrap()
+        .flatten()
+        .filter_map(|folder| std::fs::read_dir(folder.path()).ok())
+        .flat_map(|files| files.flatten().map(|file| file.metadata().unwrap().size()))
+        .sum();
+    assert!(size < 20 * 1024 * 1024, "{size} bytes");
+    let pilot = pid(&live(&sandbox)[0], "pilot_pid");
+    let status = std::fs::read_to_string(format!("/proc/{pilot}/status")).unwrap();
+    let peak = status.lines().find(|line| line.starts_with("VmHWM")).unwrap();
+    let peak: u64 = peak.split_whitespace().nth(1).unwrap().parse().unwrap();
+    assert!(peak < 200 * 1024, "{peak} kB, and the output was 300 MB");
+}
+
+#[test]
+fn a_suspended_and_continued_project_serves_on() {
+    let sandbox = sandbox(&format!("[service.web]\n{SERVER}[service.api]\n{SERVER}"));
+    up(&sandbox);
+    let all: Vec<u32> =
+        live(&sandbox).iter().flat_map(|i| [pid(i, "pilot_pid"), pid(i, "pid")]).collect();
+    let daemon = pid(&sandbox.output(&["daemon", "status", "--json"]).json(), "pid");
+    for pid in all.iter().chain([&daemon]) {
+        signal(*pid, "STOP");
+    }
+    for pid in all.iter().chain([&daemon]) {
+        signal(*pid, "CONT");
+    }
+    let ready = until(|| {
+        let live = live(&sandbox);
+        live.iter().all(|i| i["state"] == "ready").then_some(live)
+    });
+    for instance in ready.unwrap() {
+        sandbox.get(instance["direct_url"].as_str().unwrap()).unwrap();
+    }
+}
+
+#[test]
+fn two_hundred_services_of_one_project() {
+    let services: String = (0..200)
+        .map(|n| {
+            format!(
+                "[service.s{n}]\nrun = \"echo up; exec sleep 1000\"\nready = {{ log = \"up\" }}\n"
+            )
+        })
+        .collect();
+    let sandbox = sandbox(&services);
+    let begun = Instant::now();
+    let mut command = sandbox.wharf(&["up", "-d", "--json"]);
+    let output = command.output().unwrap();
+    println!("200 services in {:?}", begun.elapsed());
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(live(&sandbox).len(), 200);
+    let down = sandbox.wharf(&["down"]).output().unwrap();
+    assert!(down.status.success());
+    assert!(live(&sandbox).is_empty());
+}
