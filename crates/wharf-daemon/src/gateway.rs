@@ -18,6 +18,7 @@ use wharf_proxy::{Ca, CaError, Config, Proxy, Record, Tls, upstream_client_confi
 
 use crate::eyes::Eyes;
 use crate::fronts::Fronts;
+use crate::inherited;
 use crate::lan::{self, Lan};
 use crate::names;
 use crate::ownership::Kernel;
@@ -61,13 +62,11 @@ impl Gateway {
         let (records, _) = broadcast::channel(MAX_RECORDS);
         let (tls, _) = watch::channel(None);
         let requests = Requests::new(records.clone());
-        let services = Services::new();
         // A daemon that hands over gives what it listened on.
-        let (lan, given): (Vec<_>, Vec<_>) = handover::take(&paths.handover)
-            .into_iter()
-            .partition(|(scheme, _)| scheme == lan::SCHEME);
+        let mut given = handover::take(&paths.handover);
+        let lan = Lan::after(wish, of_scheme(&mut given, lan::SCHEME));
+        let services = Services::after(of_scheme(&mut given, inherited::SCHEME));
         let fronts = Fronts::after(activated, given);
-        let lan = Lan::after(wish, lan.into_iter().map(|(_, listener)| listener).collect());
         let ca = paths.ca.clone();
         let mut gateway = Gateway {
             proxy: None,
@@ -202,6 +201,7 @@ impl Gateway {
     pub(crate) async fn close(mut self, limit: Duration) {
         // Whoever connects from here on is refused, or comes to the next daemon.
         drop(self.fronts);
+        drop(self.services);
         self.lan.close();
         if let Some(proxy) = self.proxy {
             proxy.drain(limit).await;
@@ -211,9 +211,15 @@ impl Gateway {
     /// What is listened on, each with its scheme.
     pub(crate) fn listeners(&self) -> Vec<(String, TcpListener)> {
         let loopback = self.fronts.listeners.iter().map(|(scheme, one)| (scheme.as_str(), one));
-        let all = loopback.chain(self.lan.listeners());
+        let services = self.services.left().iter().map(|one| (inherited::SCHEME, one));
+        let all = loopback.chain(self.lan.listeners()).chain(services);
         all.filter_map(|(scheme, one)| Some((scheme.to_owned(), one.try_clone().ok()?))).collect()
     }
+}
+
+/// Takes those that were given for this scheme.
+fn of_scheme(given: &mut Vec<(String, TcpListener)>, scheme: &str) -> Vec<TcpListener> {
+    given.extract_if(.., |(name, _)| name == scheme).map(|(_, listener)| listener).collect()
 }
 
 fn routes_of(known: &Table) -> RouteTable {

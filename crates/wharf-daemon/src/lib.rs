@@ -16,6 +16,7 @@ mod eyes;
 mod fronts;
 mod gateway;
 mod given;
+mod inherited;
 mod journal;
 mod lan;
 mod names;
