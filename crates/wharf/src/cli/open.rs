@@ -6,7 +6,7 @@ use std::process::{Command, ExitCode, Stdio};
 use std::rc::Rc;
 use std::time::Duration;
 
-use wharf_model::Instance;
+use wharf_model::{Instance, State};
 use wharf_os::program;
 
 use super::Outcome;
@@ -66,7 +66,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
 async fn ready(name: Option<&str>) -> Result<Instance, Report> {
     let checkout = Checkout::here().await?;
     let instance = checkout.one(name)?.clone();
-    if is_up(&instance) || instance.held {
+    if may_be_opened(&instance) {
         return Ok(instance);
     }
     let name = called(&instance.key.service, instance.key.instance);
@@ -74,7 +74,7 @@ async fn ready(name: Option<&str>) -> Result<Instance, Report> {
     let mut states = states::follow(Rc::new(Link::open().await?), instance.root.clone());
     let its_next = async {
         while let Some(next) = states.recv().await {
-            if next.id == instance.id && (is_up(&next) || !next.state.is_live()) {
+            if next.id == instance.id && (may_be_opened(&next) || !next.state.is_live()) {
                 return Some(next);
             }
         }
@@ -88,6 +88,11 @@ async fn ready(name: Option<&str>) -> Result<Instance, Report> {
             .why(format!("{} s have passed", READY.as_secs()))
             .help(format!("`wharf wait {name}` waits longer; `wharf url {name}` prints the URL"))),
     }
+}
+
+/// Whether a request would be answered now, or waits for its server.
+fn may_be_opened(instance: &Instance) -> bool {
+    (is_up(instance) && instance.state != State::Unready) || instance.held
 }
 
 /// The words of the command that opens a URL; `%s` in them stands for it.

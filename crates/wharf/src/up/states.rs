@@ -43,7 +43,8 @@ async fn follow_once(link: &Link, root: &PathText, states: &mpsc::Sender<Instanc
     while let Ok(Some(notice)) = events.next().await {
         match notice.kind {
             NoticeKind::Instance { instance } if instance.root == *root => {
-                if states.send(*instance).await.is_err() {
+                let sent = states.send(*instance).await;
+                if sent.is_err() {
                     return;
                 }
             }
