@@ -241,6 +241,8 @@ pub enum Released {
     AllTtl,
     /// That of a service which turned out not to use its port: it is not remembered either.
     Unused(ServiceKey),
+    /// None, but the remembered ports of these, as far as they are not held now.
+    Homes(Vec<ServiceKey>),
 }
 
 /// A request to release leases, all of the selected or none.

@@ -230,6 +230,7 @@ fn requests_fit() {
         Released::Key(self::key()),
         Released::Leases(vec![1]),
         Released::Unused(self::key()),
+        Released::Homes(vec![self::key()]),
     ] {
         both_ways("release_request", &ReleaseRequest { release, by: Some(process()) });
     }

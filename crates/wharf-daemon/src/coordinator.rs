@@ -314,6 +314,7 @@ impl Coordinator {
             Released::Leases(ids) => Selection::Ids(ids),
             Released::AllTtl => Selection::AllTtl,
             Released::Unused(key) => Selection::Unused(key),
+            Released::Homes(keys) => Selection::Homes(keys),
         };
         let leases = self
             .ledger

@@ -19,6 +19,7 @@ use wharf_proxy::{Ca, CaError, Config, Proxy, Record, Tls, upstream_client_confi
 use crate::eyes::Eyes;
 use crate::focus::{self, Focuses};
 use crate::fronts::Fronts;
+use crate::inherited;
 use crate::lan::{self, Lan};
 use crate::names;
 use crate::ownership::Kernel;
@@ -63,14 +64,12 @@ impl Gateway {
         let (records, _) = broadcast::channel(MAX_RECORDS);
         let (tls, _) = watch::channel(None);
         let requests = Requests::new(records.clone());
-        let services = Services::new();
         // A daemon that hands over gives what it listened on.
-        let given = handover::take(&paths.handover);
-        let (lan, given) = of_scheme(given, lan::SCHEME);
-        let (focused, given) = of_scheme(given, focus::SCHEME);
-        let focuses = Focuses::after(focused);
+        let mut given = handover::take(&paths.handover);
+        let lan = Lan::after(wish, of_scheme(&mut given, lan::SCHEME));
+        let services = Services::after(of_scheme(&mut given, inherited::SCHEME));
+        let focuses = Focuses::after(of_scheme(&mut given, focus::SCHEME));
         let fronts = Fronts::after(activated, given);
-        let lan = Lan::after(wish, lan);
         let ca = paths.ca.clone();
         let mut gateway = Gateway {
             proxy: None,
@@ -220,6 +219,7 @@ impl Gateway {
         // Whoever connects from here on is refused, or comes to the next daemon.
         drop(self.fronts);
         drop(self.focuses);
+        drop(self.services);
         self.lan.close();
         if let Some(proxy) = self.proxy {
             proxy.drain(limit).await;
@@ -229,23 +229,20 @@ impl Gateway {
     /// What is listened on, each with its scheme.
     pub(crate) fn listeners(&self) -> Vec<(String, TcpListener)> {
         let loopback = self.fronts.listeners.iter().map(|(scheme, one)| (scheme.as_str(), one));
-        let all = loopback.chain(self.lan.listeners()).chain(self.focuses.sockets());
+        let services = self.services.left().iter().map(|one| (inherited::SCHEME, one));
+        let focuses = self.focuses.sockets();
+        let all = loopback.chain(self.lan.listeners()).chain(services).chain(focuses);
         all.filter_map(|(scheme, one)| Some((scheme.to_owned(), one.try_clone().ok()?))).collect()
     }
 }
 
-fn routes_of(known: &Table) -> RouteTable {
-    names::table(known.instances(), known.aliases(), focus::routes(known))
+/// Takes those that were given for this scheme.
+fn of_scheme(given: &mut Vec<(String, TcpListener)>, scheme: &str) -> Vec<TcpListener> {
+    given.extract_if(.., |(name, _)| name == scheme).map(|(_, listener)| listener).collect()
 }
 
-/// Those with this name, and the others.
-fn of_scheme(
-    given: Vec<(String, TcpListener)>,
-    wanted: &str,
-) -> (Vec<TcpListener>, Vec<(String, TcpListener)>) {
-    let (found, others): (Vec<_>, Vec<_>) =
-        given.into_iter().partition(|(scheme, _)| scheme == wanted);
-    (found.into_iter().map(|(_, listener)| listener).collect(), others)
+fn routes_of(known: &Table) -> RouteTable {
+    names::table(known.instances(), known.aliases(), focus::routes(known))
 }
 
 fn report(route: &Route) -> RouteReport {

@@ -18,6 +18,7 @@ mod focusing;
 mod fronts;
 mod gateway;
 mod given;
+mod inherited;
 mod journal;
 mod lan;
 mod names;

@@ -1,7 +1,7 @@
 //! Services that do not speak HTTP, each with a port of its own: leased, listened on, led on.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
 use tokio::sync::watch;
@@ -17,6 +17,7 @@ use wharf_proxy::{Proxy, TcpFront};
 
 use crate::clock;
 use crate::eyes::Eyes;
+use crate::inherited::{Inherited, PastOurs};
 use crate::names;
 
 /// What is added to a port for the first guess of its name's own: 5432 is 15432, which people recognise.
@@ -30,6 +31,9 @@ pub(crate) struct Services {
     /// Who leases.
     own: ProcessId,
     all: BTreeMap<String, Service>,
+    inherited: Inherited,
+    /// What the next daemon is given, once this one has closed them.
+    left: Vec<TcpListener>,
 }
 
 #[derive(Debug)]
@@ -42,14 +46,20 @@ struct Service {
 struct Open {
     lease: Lease,
     listeners: Vec<SocketAddr>,
+    copies: Vec<TcpListener>,
     leads: watch::Sender<Arc<Upstream>>,
 }
 
 impl Services {
-    /// None yet.
-    pub(crate) fn new() -> Services {
+    /// None yet, but for what a daemon before this one has listened on.
+    pub(crate) fn after(given: Vec<TcpListener>) -> Services {
         let process::Identity { pid, start_ticks, boot_id } = process::own_identity();
-        Services { own: ProcessId { pid, start_ticks, boot_id }, all: BTreeMap::new() }
+        Services {
+            own: ProcessId { pid, start_ticks, boot_id },
+            all: BTreeMap::new(),
+            inherited: Inherited::new(given),
+            left: Vec::new(),
+        }
     }
 
     /// How many leases the daemon holds for them: it does not stay for those alone.
@@ -134,20 +144,30 @@ impl Services {
             }
             self.all.insert(named.name.clone(), Service { upstream, state });
         }
+        if proxy.is_none() || !self.wait() {
+            self.inherited.clear();
+        }
         told
     }
 
-    /// Gives every port back: the daemon ends, and the next one is to find them free.
+    /// What the next daemon is given.
+    pub(crate) fn left(&self) -> &[TcpListener] {
+        &self.left
+    }
+
+    /// Gives every port back: the daemon ends, and the next one is to find them free, or to be given
+    /// their listeners.
     pub(crate) fn close(&mut self, ledger: &mut Ledger, eyes: &mut Eyes) {
         for service in std::mem::take(&mut self.all).into_values() {
             if let Ok(open) = service.state {
                 self.give_back(&open.lease, ledger, eyes);
+                self.left.extend(open.copies);
             }
         }
     }
 
     fn begin(
-        &self,
+        &mut self,
         named: &TcpName,
         upstream: &Arc<Upstream>,
         ledger: &mut Ledger,
@@ -155,22 +175,37 @@ impl Services {
         proxy: &Proxy,
     ) -> Result<Open, String> {
         let lease = self.lease(named, ledger, eyes).map_err(|refusal| waits(&refusal))?;
-        let begun = front_socket::loopback_pair(lease.port.get())
-            .map_err(|error| format!("port {} cannot be listened on: {error}", lease.port))
-            .and_then(|listeners| {
-                let addresses = listeners.iter().filter_map(|one| one.local_addr().ok()).collect();
-                let (leads, led) = watch::channel(upstream.clone());
-                match proxy.open_tcp(TcpFront { listeners, upstream: led }) {
-                    Ok(()) => Ok((addresses, leads)),
-                    Err(_) => Err("the proxy is busy; it is tried again".to_owned()),
-                }
-            });
-        match begun {
-            Ok((listeners, leads)) => Ok(Open { lease, listeners, leads }),
+        match self.listen(lease.port.get(), upstream, proxy) {
+            Ok((copies, leads)) => {
+                self.inherited.forget(lease.port.get());
+                let listeners = copies.iter().filter_map(|one| one.local_addr().ok()).collect();
+                Ok(Open { lease, listeners, copies, leads })
+            }
             Err(why) => {
                 self.give_back(&lease, ledger, eyes);
                 Err(why)
             }
+        }
+    }
+
+    /// Accepts on the port: copies of the listeners, and the way to lead them elsewhere.
+    fn listen(
+        &self,
+        port: u16,
+        upstream: &Arc<Upstream>,
+        proxy: &Proxy,
+    ) -> Result<(Vec<TcpListener>, watch::Sender<Arc<Upstream>>), String> {
+        let mut listeners = self.inherited.of(port);
+        if listeners.is_empty() {
+            let opened = front_socket::loopback_pair(port);
+            listeners =
+                opened.map_err(|error| format!("port {port} cannot be listened on: {error}"))?;
+        }
+        let copies = listeners.iter().filter_map(|one| one.try_clone().ok()).collect();
+        let (leads, led) = watch::channel(upstream.clone());
+        match proxy.open_tcp(TcpFront { listeners, upstream: led }) {
+            Ok(()) => Ok((copies, leads)),
+            Err(_) => Err("the proxy is busy; it is tried again".to_owned()),
         }
     }
 
@@ -219,7 +254,8 @@ impl Services {
             busy: named.to.into_iter().map(|port| Busy { port, holder: None }).collect(),
             ephemeral: PortRange { first, last },
         };
-        let mut leases = ledger.request(&request, clock::now(), eyes)?;
+        let mut kernel = PastOurs { eyes, inherited: &self.inherited };
+        let mut leases = ledger.request(&request, clock::now(), &mut kernel)?;
         Ok(leases.swap_remove(0))
     }
 

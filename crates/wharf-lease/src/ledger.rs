@@ -32,6 +32,8 @@ pub enum Selection {
     AllTtl,
     /// That of a service which turned out not to use its port: its home is forgotten as well.
     Unused(ServiceKey),
+    /// None, but the homes of these, of which none is held now: their checkouts have gone.
+    Homes(Vec<ServiceKey>),
 }
 
 /// Why nothing was released.
@@ -214,7 +216,8 @@ impl Ledger {
                 return Err(ReleaseError::NotLeased { ports });
             }
         }
-        if selected.is_empty() && *selection != Selection::AllTtl {
+        let may_be_none = matches!(selection, Selection::AllTtl | Selection::Homes(_));
+        if selected.is_empty() && !may_be_none {
             return Err(ReleaseError::NotFound);
         }
         for held in &selected {
@@ -228,6 +231,11 @@ impl Ledger {
         let leases: Vec<Lease> = selected.into_iter().map(|held| held.lease.clone()).collect();
         let forgotten = match selection {
             Selection::Unused(key) => vec![Change::Forget(key.clone())],
+            Selection::Homes(keys) => keys
+                .iter()
+                .filter(|key| self.table.lease_of(key).is_none())
+                .map(|key| Change::Forget(key.clone()))
+                .collect(),
             _ => Vec::new(),
         };
         self.end(&leases, forgotten, now);
@@ -364,6 +372,7 @@ fn selects(selection: &Selection, held: &Held) -> bool {
         Selection::Ids(ids) => ids.contains(&lease.id),
         Selection::AllTtl => matches!(lease.kind, LeaseKind::Ttl(_)),
         Selection::Unused(key) => lease.key.as_ref() == Some(key),
+        Selection::Homes(_) => false,
         Selection::Key(key) => lease.key.as_ref().is_some_and(|held| {
             held.project == key.project
                 && held.worktree == key.worktree

@@ -18,7 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// The length of each packet, in bytes: a name, filled up with zeros.
 const NAME: usize = 16;
 /// How many listeners are taken over at most.
-const MOST: usize = 64;
+const MOST: usize = 256;
 
 /// A place where a successor can fetch listeners. Removed when dropped.
 #[derive(Debug)]

@@ -1,4 +1,5 @@
-//! Answering a command's `bind`, `listen` and `connect` in its place, by seccomp user notification.
+//! Answering a command's `bind`, `listen`, `connect` and `shutdown` in its place, by seccomp user
+//! notification.
 //!
 //! A filter ([`Calls`]) is installed in the command between fork and exec, and inherited by all of its
 //! descendants. From then on the kernel stops each of these calls and puts it into a queue, which the

@@ -69,6 +69,29 @@ impl Project {
     }
 }
 
+/// Whether a checkout is there no more: its project's folder, or what the project's repository says of the
+/// linked worktree. What cannot be looked at counts as there.
+pub fn is_gone(path: &Path, worktree: &str) -> bool {
+    let missing = |path: &Path| {
+        fs::metadata(path).is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound)
+    };
+    if missing(path) {
+        // A disk that is not there takes the folders around it along.
+        return path.parent().is_some_and(Path::is_dir);
+    }
+    if worktree.is_empty() {
+        return false;
+    }
+    for git in [path.join(".git"), path.join(".bare"), path.to_path_buf()] {
+        let known = git.join("worktrees").join(worktree).join("gitdir");
+        if let Some(text) = folder::evidence(&known) {
+            return missing(&known.parent().unwrap_or(&git).join(text.trim()));
+        }
+    }
+    // git has forgotten it. Of jj's workspaces only the main one knows names, and no folders.
+    path.join(".git").is_dir() && !path.join(".jj").is_dir()
+}
+
 fn main_checkout(root: &Path, why: &str) -> Project {
     Project {
         path: root.to_path_buf(),
@@ -189,6 +212,23 @@ mod tests {
         fs::create_dir_all(fix.join("web/src")).unwrap();
         assert_eq!(found(&fix.join("web/src")), (shop.clone(), "fix-login".into(), fix));
         assert_eq!(found(&shop), (shop.clone(), String::new(), shop));
+    }
+
+    #[test]
+    fn a_checkout_is_gone_when_its_folder_is() {
+        let (_guard, top) = folders();
+        let (shop, fix) = (top.join("shop"), top.join("fix"));
+        write(&shop.join(".git/HEAD"), "");
+        write(&fix.join(".git"), "");
+        let known = shop.join(".git/worktrees/fix/gitdir");
+        write(&known, &format!("{}\n", fix.join(".git").display()));
+        assert!(!is_gone(&shop, "") && !is_gone(&shop, "fix"));
+        assert!(is_gone(&shop, "other"), "git does not know it");
+        fs::remove_dir_all(&fix).unwrap();
+        assert!(is_gone(&shop, "fix"), "its folder was deleted");
+        fs::remove_dir_all(&shop).unwrap();
+        assert!(is_gone(&shop, "") && is_gone(&shop, "fix"));
+        assert!(!is_gone(&top.join("no-disk/shop"), ""), "a disk may come back");
     }
 
     #[test]

@@ -133,10 +133,7 @@ pub(crate) async fn accept(
                 let door = Door { only: front.only.clone(), ..door };
                 let acceptor = tls.as_ref().and_then(|tls| tls.borrow().clone());
                 let (shared, tls) = (shared.clone(), acceptor.map(TlsAcceptor::from));
-                tokio::task::spawn_local(async move {
-                    let _place = place;
-                    welcome(stream, tls, door, shared).await;
-                });
+                by_itself(place, welcome(stream, tls, door, shared));
             }
             Err(_) => {
                 // Most likely descriptors are used up: what is only kept for later is let go.
@@ -145,6 +142,14 @@ pub(crate) async fn accept(
             }
         }
     }
+}
+
+/// Serves a connection: whatever goes wrong with it goes wrong with no other.
+fn by_itself(place: Place, serving: impl Future<Output = ()> + 'static) {
+    tokio::task::spawn_local(async move {
+        let _place = place;
+        serving.await;
+    });
 }
 
 /// When TLS is not spoken any more, where it was.
@@ -223,7 +228,7 @@ async fn speaks_http2<C: Io>(stream: &mut C, input: &mut BytesMut) -> io::Result
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::sync::Arc;
     use std::time::SystemTime;
 
@@ -245,6 +250,42 @@ mod tests {
         }
     }
 
+    type Ends = (watch::Sender<Arc<RouteTable>>, watch::Sender<bool>);
+
+    /// A proxy without a route.
+    pub(crate) fn shared() -> (Ends, Rc<Shared>) {
+        let (routes, table) = watch::channel(Arc::new(RouteTable::default()));
+        let (drain, draining) = watch::channel(false);
+        let log = Log::new(broadcast::channel(1).0);
+        let upstreams = Upstreams::new(Arc::new(Anybody), None);
+        ((routes, drain), Rc::new(Shared::new(table, upstreams, log, draining)))
+    }
+
+    pub(crate) fn door() -> Door {
+        super::door(([127, 0, 0, 1], 1).into(), false, 80, false)
+    }
+
+    #[test]
+    fn a_connection_that_panics_takes_no_other_with_it() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        tokio::task::LocalSet::new().block_on(&runtime, async {
+            let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+            let address = listener.local_addr().unwrap();
+            let (_ends, shared) = shared();
+            let capacity = Rc::new(Capacity::new(1));
+            by_itself(capacity.take(), async { panic!("on purpose") });
+            // The only place is given back, or nobody is accepted.
+            let front = Front { listener, tls: None, lan: false };
+            tokio::task::spawn_local(accept(front, None, shared, capacity));
+            let mut client = TcpStream::connect(address).await.unwrap();
+            let request = b"GET / HTTP/1.1\r\nHost: a.localhost\r\nConnection: close\r\n\r\n";
+            client.write_all(request).await.unwrap();
+            let mut answer = String::new();
+            client.read_to_string(&mut answer).await.unwrap();
+            assert!(answer.starts_with("HTTP/1.1 421 "), "{answer}");
+        });
+    }
+
     /// A client that says this by TLS and then nothing more: how long it is waited for. Time passes only
     /// when nothing else happens.
     fn lasts(said: &'static [u8]) -> std::time::Duration {
@@ -258,13 +299,9 @@ mod tests {
             let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
             client.write_all(said).await.unwrap();
             let (stream, address) = listener.accept().await.unwrap();
-            let (_routes, table) = watch::channel(Arc::new(RouteTable::default()));
-            let (_drain, draining) = watch::channel(false);
-            let log = Log::new(broadcast::channel(1).0);
-            let upstreams = Upstreams::new(Arc::new(Anybody), None);
-            let shared = Rc::new(Shared::new(table, upstreams, log, draining));
+            let (_ends, shared) = shared();
             let begun = Instant::now();
-            welcome(stream, Some(acceptor), door(address, true, 443, false), shared).await;
+            welcome(stream, Some(acceptor), super::door(address, true, 443, false), shared).await;
             begun.elapsed()
         })
     }

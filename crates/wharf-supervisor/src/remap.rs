@@ -17,6 +17,7 @@ mod ask;
 mod caller;
 mod group;
 mod kept;
+mod spared;
 mod table;
 
 use wharf_os::remap::{Calls, Mode};

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use wharf_model::{Instance, name};
+use wharf_model::{Instance, PathText, name};
 
+use crate::checkout;
 use crate::report::{Code, Report};
 
 /// Every name by which an instance may be called, the exact one first: its host without `.localhost`,
@@ -57,8 +58,17 @@ pub(crate) fn one<'a>(instances: &'a [Instance], wanted: &str) -> Result<&'a Ins
         match found[..] {
             [] => {}
             [instance] => return Ok(instance),
-            _ => return Err(ambiguous(wanted, &found)),
+            // In a worktree its own is meant.
+            _ => match of_here(&found)[..] {
+                [instance] => return Ok(instance),
+                _ => return Err(ambiguous(wanted, &found)),
+            },
         }
+    }
+    // `web.2`, as `wharf up` and `wharf logs` call it.
+    let called: Vec<&Instance> = instances.iter().filter(|i| is_called(i, wanted)).collect();
+    if let [instance] = of_here(&called)[..] {
+        return Ok(instance);
     }
     let known: Vec<String> = instances.iter().map(short_name).collect();
     let report =
@@ -67,6 +77,36 @@ pub(crate) fn one<'a>(instances: &'a [Instance], wanted: &str) -> Result<&'a Ins
         true => report.why("wharf runs nothing now"),
         false => report.help(format!("what runs: {}", known.join(", "))),
     })
+}
+
+/// Every instance that a name means: all of a service of this checkout, else the one of [`one`].
+///
+/// # Errors
+/// As [`one`].
+pub(crate) fn all<'a>(
+    instances: &'a [Instance],
+    wanted: &str,
+) -> Result<Vec<&'a Instance>, Report> {
+    let of_service = instances.iter().filter(|i| i.key.service == wanted).collect::<Vec<_>>();
+    match of_here(&of_service) {
+        none if none.is_empty() => one(instances, wanted).map(|instance| vec![instance]),
+        own => Ok(own),
+    }
+}
+
+/// Those of the checkout of the current folder.
+fn of_here<'a>(found: &[&'a Instance]) -> Vec<&'a Instance> {
+    if found.is_empty() {
+        return Vec::new();
+    }
+    let Ok(project) = checkout::project() else { return Vec::new() };
+    let root = PathText::new(&project.root);
+    found.iter().filter(|instance| instance.root == root).copied().collect()
+}
+
+fn is_called(instance: &Instance, name: &str) -> bool {
+    let (service, number) = checkout::split(name);
+    instance.key.service == service && Some(instance.key.instance) == number
 }
 
 fn ambiguous(wanted: &str, found: &[&Instance]) -> Report {

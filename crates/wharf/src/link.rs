@@ -104,6 +104,11 @@ impl Link {
         self.call(async |client| client.release(request).await).await
     }
 
+    /// Has an instance that has ended forgotten.
+    pub(crate) async fn forget(&self, id: &str) -> Result<(), Report> {
+        self.call(async |client| client.delete_instance(id).await).await
+    }
+
     /// Everything that the daemon knows.
     pub(crate) async fn snapshot(&self) -> Result<Snapshot, Report> {
         self.call(async |client| client.snapshot().await).await

@@ -7,9 +7,11 @@
 #![forbid(unsafe_code)]
 
 mod authority;
+mod checkout;
 mod choice;
 mod cli;
 mod ending;
+mod environment;
 mod events;
 mod facts;
 mod link;
@@ -22,6 +24,7 @@ mod render;
 mod report;
 mod rights;
 mod settings;
+mod subject;
 mod time;
 mod up;
 mod usage;

@@ -6,7 +6,6 @@ mod caller;
 mod changes;
 mod declared;
 mod derived;
-mod environment;
 mod gate;
 mod group;
 mod lan;
@@ -17,13 +16,13 @@ mod settle;
 mod ties;
 mod watch;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
-use wharf_control::api::ProxyPorts;
+use wharf_control::api::{ProxyPorts, Snapshot};
 use wharf_model::plan::{Hint, Values};
 use wharf_model::service::Ready;
 use wharf_model::{Access, EventKind, Instance, LaunchPlan, PathText, Remap, State, name};
@@ -37,19 +36,19 @@ pub(crate) use caller::{Caller, Orders};
 use changes::Changes;
 pub(crate) use declared::Declared;
 use derived::DerivedFiles;
-pub(crate) use environment::ID_VARIABLE;
-use environment::environment;
 use gate::Gate;
 use memory::MemoryLimit;
 use reporter::report_changes;
 use watch::Pilot;
 
+use crate::environment::{ID_VARIABLE, Told, Variables};
 use crate::events::{Sink, now_ms};
 use crate::link::Link;
 use crate::narrate;
 use crate::place::Place;
 use crate::report::Report;
 use crate::settings::Bind;
+use crate::up::order::{Sibling, Siblings};
 
 /// The address that wharf hands to servers that take one.
 pub(crate) const HOST: &str = "127.0.0.1";
@@ -108,32 +107,21 @@ pub(crate) struct Run {
 impl Run {
     /// Launches the command and stays with it until nothing of it is left. Gives its exit code.
     pub(crate) async fn until_the_end(mut self) -> Result<u8, Report> {
-        let mut instance = describe(&self.plan, &self.place, self.mode);
-        instance.held = self.keeping.holds();
-        instance.access = self.access.clone();
+        let mut instance = self.described();
         let files = DerivedFiles::write(&self.plan, &self.place, self.host(), &instance.id)?;
         let values =
             Values { host: self.host(), ports: self.place.ports(), files: files.folder.clone() };
-        let argv = self.plan.argv(&values);
-        let argv = match &self.declared {
-            Some(declared) => declared.argv(argv),
-            None => argv,
-        };
+        let argv = self.argv(&values);
         instance.command = argv.iter().map(|word| word.to_string_lossy().into_owned()).collect();
-        self.events.name(&instance.key.service, instance.key.instance);
-        self.events.write(EventKind::Leased {
-            port: instance.port,
-            requested_port: instance.requested_port,
-            why: self.place.why().clone(),
-        });
-        let mut env = environment(&self.plan, &values, &instance);
-        if let Some(declared) = &self.declared {
-            declared.add_variables(&mut env);
-            instance.definition = Some(declared.order.definition.clone());
-            instance.revive = declared.is_revived();
-        }
+        self.tell_lease(&instance);
         let link = self.link.take().map(Rc::new);
-        let remapping = self.remapping(link.as_deref(), &instance).await;
+        // A daemon that does not answer now costs what is known of the others, not the run.
+        let snapshot = match &link {
+            Some(link) => link.snapshot_now().await.ok(),
+            None => None,
+        };
+        let env = self.environment(&values, &instance, snapshot.as_ref());
+        let remapping = self.remapping(link.is_some(), snapshot.as_ref(), &instance);
         let (groups_out, groups) = mpsc::channel(GROUPS_MAX);
         let (openings_out, openings) = mpsc::channel(OPENINGS_MAX);
         let story = self.story();
@@ -230,18 +218,78 @@ impl Run {
         Vec::new()
     }
 
-    /// How the calls of the program are answered, and what its group looks like now.
-    async fn remapping(&self, link: Option<&Link>, instance: &Instance) -> Option<Remapping> {
-        let mode = self.mode?;
-        // A daemon that does not answer now costs the group, not the run.
-        let snapshot = match link {
-            Some(link) => link.snapshot_now().await.ok(),
-            None => None,
+    /// The instance, as it is known before anything runs.
+    fn described(&self) -> Instance {
+        let mut instance = describe(&self.plan, &self.place, self.mode);
+        instance.held = self.keeping.holds();
+        instance.access = self.access.clone();
+        if let Some(declared) = &self.declared {
+            instance.definition = Some(declared.order.definition.clone());
+            instance.revive = declared.is_revived();
+        }
+        instance
+    }
+
+    fn argv(&self, values: &Values) -> Vec<OsString> {
+        let argv = self.plan.argv(values);
+        match &self.declared {
+            Some(declared) => declared.argv(argv),
+            None => argv,
+        }
+    }
+
+    fn tell_lease(&mut self, instance: &Instance) {
+        self.events.name(&instance.key.service, instance.key.instance);
+        self.events.write(EventKind::Leased {
+            port: instance.port,
+            requested_port: instance.requested_port,
+            why: self.place.why().clone(),
+        });
+    }
+
+    /// What the command finds in its environment.
+    fn environment(
+        &self,
+        values: &Values,
+        instance: &Instance,
+        snapshot: Option<&Snapshot>,
+    ) -> Variables {
+        let (own, siblings, env) = match &self.declared {
+            Some(one) => (one.own.clone(), one.siblings.clone(), one.order.service.env.clone()),
+            None => {
+                let all = snapshot.map(|snapshot| snapshot.instances.as_slice());
+                let siblings = Siblings::living(all.unwrap_or_default(), &instance.root);
+                (Sibling::of(instance), siblings, BTreeMap::new())
+            }
         };
-        let group = snapshot.as_ref().map(|snapshot| group::of(snapshot, &instance.key));
+        let told = Told {
+            key: &instance.key,
+            root: &self.plan.root,
+            own: &own,
+            siblings: &siblings,
+            hints: self.plan.env(values),
+            declared: &env,
+        };
+        let mut env = told.over_callers();
+        env.push((ID_VARIABLE.into(), instance.id.clone().into()));
+        if self.declared.is_some() {
+            declared::add_terminal(&mut env);
+        }
+        env
+    }
+
+    /// How the calls of the program are answered, and what its group looks like now.
+    fn remapping(
+        &self,
+        is_told: bool,
+        snapshot: Option<&Snapshot>,
+        instance: &Instance,
+    ) -> Option<Remapping> {
+        let mode = self.mode?;
+        let group = snapshot.map(|snapshot| group::of(snapshot, &instance.key));
         Some(Remapping {
             mode,
-            connect: group::needs_connect(link.is_some(), instance),
+            connect: group::needs_connect(is_told, instance),
             names: !self.true_names,
             loopback: self.loopback_only,
             address: self.place.address(),
@@ -340,13 +388,20 @@ pub(crate) fn named_url(
     port: u16,
     scheme: &str,
 ) -> String {
-    let host = name::host(key, place.label(), plan.primary);
-    let ProxyPorts { http, https } = place.proxy();
-    match (place.address(), https, http) {
+    match place.address() {
         // A name means 127.0.0.1 to whoever resolves it.
-        (Some(address), ..) => format!("{scheme}://{address}:{port}"),
-        (None, Some(https), _) if scheme != "tcp" => name::url("https", &host, https),
-        (None, None, Some(http)) if scheme != "tcp" => name::url("http", &host, http),
+        Some(address) => format!("{scheme}://{address}:{port}"),
+        None => {
+            url_of_host(&name::host(key, place.label(), plan.primary), place.proxy(), port, scheme)
+        }
+    }
+}
+
+/// The URL of a host.
+pub(crate) fn url_of_host(host: &str, proxy: ProxyPorts, port: u16, scheme: &str) -> String {
+    match (proxy.https, proxy.http) {
+        (Some(https), _) if scheme != "tcp" => name::url("https", host, https),
+        (None, Some(http)) if scheme != "tcp" => name::url("http", host, http),
         _ => format!("{scheme}://{host}:{port}"),
     }
 }

@@ -1,6 +1,8 @@
 //! What a user has set for all projects (`settings.toml`), and what a project has set for itself
 //! (`wharf.toml` at its root). Neither is needed.
 
+#[cfg(test)]
+mod schema;
 mod service;
 
 use std::io::ErrorKind;

@@ -177,14 +177,64 @@ while True:
 ";
 
 #[test]
-fn a_listener_that_a_server_shuts_down_for_all_is_opened_again() {
+fn a_server_that_shuts_its_listener_down_for_all_ends_it_for_nobody() {
+    for extra in [&[][..], &["--hold"][..]] {
+        let sandbox = Sandbox::new();
+        let mut args = extra.to_vec();
+        args.extend(["--", "python3", "-c", SHUTS_DOWN]);
+        let mut run = sandbox.run(&args);
+        let port = run.event("ready")["port"].as_u64().unwrap();
+        let clients: Vec<Child> = (0..4).map(|_| client(&sandbox, port)).collect();
+        for _ in 0..5 {
+            assert_eq!(sandbox.output(&["restart", &port.to_string()]).code, 0);
+        }
+        for client in clients {
+            let (answered, refused, servers) = tally(client);
+            assert_eq!(refused, 0, "{extra:?}: {answered} were answered");
+            assert!(servers >= 2, "{extra:?}: {servers} servers answered {answered}");
+        }
+    }
+}
+
+/// It ends once its thread that waits in `accept` has been woken by the `shutdown`.
+const WAKES_BY_SHUTDOWN: &str = "
+import os, signal, socket, threading
+listener = socket.socket()
+listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+listener.bind(('127.0.0.1', 8123))
+listener.listen(64)
+def accept():
+    while True:
+        try:
+            connection, peer = listener.accept()
+        except OSError:
+            return
+        connection.recv(4096)
+        body = str(os.getpid()).encode()
+        connection.sendall(b'HTTP/1.0 200 OK\\r\\nContent-Length: %d\\r\\n\\r\\n%s' % (len(body), body))
+        connection.close()
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+thread = threading.Thread(target=accept)
+thread.start()
+signal.sigwait([signal.SIGTERM])
+listener.shutdown(socket.SHUT_RDWR)
+thread.join()
+";
+
+#[test]
+fn a_shutdown_that_wakes_an_accept_does_so_and_the_listener_is_opened_again() {
     let sandbox = Sandbox::new();
-    let mut run = sandbox.run(&["--", "python3", "-c", SHUTS_DOWN]);
+    let mut run = sandbox.run(&["--", "python3", "-c", WAKES_BY_SHUTDOWN]);
     let port = run.event("ready")["port"].as_u64().unwrap();
-    let before = sandbox.get(&format!("http://127.0.0.1:{port}/")).unwrap();
-    assert_eq!(sandbox.output(&["restart", &port.to_string()]).code, 0);
-    let after = sandbox.get(&format!("http://127.0.0.1:{port}/")).unwrap();
-    assert_ne!(before, after);
+    let url = format!("http://127.0.0.1:{port}/");
+    let mut servers = std::collections::BTreeSet::new();
+    for _ in 0..3 {
+        servers.insert(sandbox.get(&url).expect("it answers"));
+        assert_eq!(sandbox.output(&["restart", &port.to_string()]).code, 0);
+    }
+    servers.insert(sandbox.get(&url).expect("it answers"));
+    assert_eq!(servers.len(), 4, "{servers:?}");
+    assert!(!run.err().contains("was killed"), "it ends by itself: {}", run.err());
 }
 
 #[test]

@@ -321,6 +321,15 @@ fn worktrees_run_side_by_side_and_a_deleted_one_ends_its_servers() {
     assert!(gone.is_some(), "its servers have ended");
     let left = until(|| Some(live(&sandbox)).filter(|live| live.len() == 2));
     assert!(left.unwrap().iter().all(|i| i["worktree"] == ""), "the main checkout goes on");
+    std::fs::remove_dir_all(&folders[1]).unwrap();
+    let dry = sandbox.output(&["prune", "--dry-run"]);
+    assert!(dry.out.contains("would forget") && dry.out.contains("(worktree two)"), "{dry:?}");
+    let pruned = sandbox.output(&["prune", "--json"]).json();
+    assert!(pruned["checkouts"].to_string().contains("(worktree two)"), "{pruned:#}");
+    assert_eq!(sandbox.output(&["prune"]).out, "every checkout that wharf knows is there\n");
+    let homes = sandbox.output(&["ls", "--all", "--json"]).json();
+    let homes = homes["homes"].as_array().unwrap().clone();
+    assert!(!homes.is_empty() && homes.iter().all(|home| home["worktree"] == ""), "{homes:#?}");
 }
 
 #[test]

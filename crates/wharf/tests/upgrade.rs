@@ -100,3 +100,70 @@ fn twenty_upgrades_under_load_fail_no_request_and_cut_no_answer() {
     let status = sandbox.output(&["proxy", "status", "--json"]).json();
     assert_eq!(status["listeners"][0]["port"], 80, "{status}");
 }
+
+/// A service that says each line again.
+const ECHO: &str = "\
+import socketserver
+class Echo(socketserver.StreamRequestHandler):
+    def handle(self):
+        for line in self.rfile: self.wfile.write(line)
+class Server(socketserver.ThreadingTCPServer):
+    allow_reuse_address, daemon_threads, request_queue_size = True, True, 128
+server = Server(('127.0.0.1', 5432), Echo)
+open('listening', 'w').close()
+server.serve_forever()
+";
+
+/// Connects without pause until a file says stop, with one connection that stays through all of it.
+const LINES: &str = "\
+import os, socket, sys
+at, failed, done = ('127.0.0.1', int(sys.argv[1])), [], 0
+counted = os.open('done', os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+def say(stream, word):
+    stream.sendall(word + b'\\n')
+    assert stream.makefile('rb').readline() == word + b'\\n'
+stays = socket.create_connection(at, timeout=20)
+say(stays, b'first')
+while not os.path.exists('stop'):
+    try:
+        with socket.create_connection(at, timeout=20) as stream: say(stream, b'word')
+        done += 1
+        os.write(counted, b'.')
+    except Exception as error:
+        failed.append(repr(error))
+say(stays, b'last')
+print(done, len(failed), failed[:3])
+";
+
+#[test]
+fn twenty_upgrades_refuse_no_connection_to_a_service() {
+    let sandbox = Sandbox::new();
+    sandbox.file("echo.py", ECHO);
+    sandbox.file("lines.py", LINES);
+    let mut echo = sandbox.program("python3").arg("echo.py").spawn().unwrap();
+    until(|| sandbox.project().join("listening").exists().then_some(())).expect("it listens");
+    let given = sandbox.output(&["tcp", "db", "5432", "--json"]).json();
+    let port = given["services"][0]["port"].as_u64().unwrap();
+    let mut load = sandbox.program("python3");
+    let load = load.args(["lines.py", &port.to_string()]).stdout(Stdio::piped());
+    let mut load = load.spawn().unwrap();
+    let done = || std::fs::metadata(sandbox.project().join("done")).map_or(0, |file| file.len());
+    for _ in 0..UPGRADES {
+        let before = done();
+        until(|| (done() > before + 4).then_some(())).expect("connections between two upgrades");
+        let restarted = sandbox.output(&["daemon", "restart"]);
+        assert_eq!(restarted.code, 0, "{restarted:?}");
+    }
+    let before = done();
+    until(|| (done() > before).then_some(())).expect("the last one leads on as well");
+    sandbox.file("stop", "");
+    let mut told = String::new();
+    load.stdout.take().unwrap().read_to_string(&mut told).unwrap();
+    assert!(load.wait().unwrap().success(), "{told}");
+    let words: Vec<&str> = told.split_whitespace().collect();
+    assert_eq!(words[1], "0", "{told}");
+    let list = sandbox.output(&["tcp", "--json"]).json();
+    assert_eq!(list["services"][0]["port"], port, "{list}");
+    echo.kill().unwrap();
+    echo.wait().unwrap();
+}

@@ -114,10 +114,6 @@ pub struct Run {
     /// What listens beyond loopback whatever the server is handed; wharf must then say it.
     #[serde(default)]
     pub exposed: Exposed,
-    /// How many connections may be refused in a restart: a program that ends its listener for all who
-    /// hold it leaves a moment until wharf listens again.
-    #[serde(default)]
-    pub may_refuse: u32,
     /// What must come of the copies.
     #[serde(default)]
     pub expect: Expect,
@@ -307,8 +303,8 @@ impl Run {
     /// A second run on demand for each program with a literal port. Its listener is wharf's own, on
     /// 127.0.0.1, whatever the program asks for, so one of a program's addresses is enough.
     fn on_demand_too(self) -> Vec<Run> {
-        let plain = self.host == loopback() && self.also_at.is_empty() && self.by != By::Ordinary;
-        if self.expect != Expect::Remapped || !plain || self.name.ends_with("-v4") {
+        let variant = ["-v4", "-v6", "-dual"].iter().any(|end| self.name.ends_with(end));
+        if self.expect != Expect::Remapped || variant || self.by == By::Ordinary {
             return vec![self];
         }
         let mut options = self.options.clone();
@@ -316,7 +312,8 @@ impl Run {
         let name = format!("{}-on-demand", self.name);
         let exposed = if self.exposed == Exposed::Server { Exposed::Nothing } else { self.exposed };
         let (copies, expect) = (1, Expect::OnDemand);
-        let on_demand = Run { name, options, exposed, copies, expect, ..self.clone() };
+        let also_at = Vec::new();
+        let on_demand = Run { name, options, exposed, also_at, copies, expect, ..self.clone() };
         vec![self, on_demand]
     }
 

@@ -1,16 +1,33 @@
-//! A checker for the part of JSON Schema that the committed schema uses. It is stricter than the
-//! standard: a property that the schema does not name is a fault.
+//! A checker for the part of JSON Schema that the committed schemas use. It is stricter than the
+//! standard: a property that the schema neither names nor allows is a fault.
 #![allow(dead_code)]
 
 use serde_json::Value;
 
 const SCHEMA: &str = include_str!("../../schema/control.schema.json");
 
-pub(crate) struct Schema(Value);
+pub(crate) struct Schema(Value, Matches);
+
+/// Whether a text fits a pattern: a checker of patterns is its user's to bring.
+pub(crate) type Matches = fn(pattern: &str, text: &str) -> bool;
 
 impl Schema {
     pub(crate) fn committed() -> Schema {
-        Schema(serde_json::from_str(SCHEMA).unwrap())
+        Schema::of(SCHEMA, |pattern, _| panic!("no pattern is expected: {pattern}"))
+    }
+
+    pub(crate) fn of(text: &str, matches: Matches) -> Schema {
+        Schema(serde_json::from_str(text).unwrap(), matches)
+    }
+
+    /// The document as a whole.
+    pub(crate) fn check_all(&self, document: &Value) -> Result<(), String> {
+        self.check(&self.0, document)
+    }
+
+    /// The schema itself.
+    pub(crate) fn value(&self) -> &Value {
+        &self.0
     }
 
     pub(crate) fn names(&self) -> Vec<String> {
@@ -53,12 +70,23 @@ impl Schema {
                         self.check(value, item)?;
                     }
                 }
-                "properties" => {
-                    let known = value.as_object().ok_or("properties are an object")?;
-                    for (name, property) in document.as_object().ok_or("not an object")? {
-                        let schema = known.get(name).ok_or(format!("unknown property `{name}`"))?;
-                        self.check(schema, property).map_err(|fault| format!("{name}: {fault}"))?;
+                "properties" | "additionalProperties" => {
+                    self.check_properties(keywords, document)?;
+                }
+                "propertyNames" => {
+                    for name in document.as_object().ok_or("not an object")?.keys() {
+                        self.check(value, &Value::from(name.as_str()))?;
                     }
+                }
+                "pattern" => {
+                    let (pattern, text) = (value.as_str(), document.as_str());
+                    let does = pattern.zip(text).is_some_and(|(p, t)| self.1(p, t));
+                    fits(does, document, value)?;
+                }
+                "minLength" => fits(length(document) >= value.as_u64(), document, value)?,
+                "maxLength" => fits(length(document) <= value.as_u64(), document, value)?,
+                "minItems" => {
+                    fits(Some(list(document).len() as u64) >= value.as_u64(), document, value)?;
                 }
                 "required" => {
                     for name in list(value) {
@@ -66,12 +94,29 @@ impl Schema {
                         fits(document.get(name).is_some(), document, &Value::from(name))?;
                     }
                 }
-                "description" => {}
+                "description" | "default" | "title" | "$schema" | "$defs" => {}
                 other => return Err(format!("the checker does not know `{other}`")),
             }
         }
         Ok(())
     }
+    fn check_properties(
+        &self,
+        schema: &serde_json::Map<String, Value>,
+        document: &Value,
+    ) -> Result<(), String> {
+        for (name, property) in document.as_object().ok_or("not an object")? {
+            let own = schema.get("properties").and_then(|known| known.get(name));
+            let rest = schema.get("additionalProperties").filter(|rest| rest.is_object());
+            let schema = own.or(rest).ok_or(format!("unknown property `{name}`"))?;
+            self.check(schema, property).map_err(|fault| format!("{name}: {fault}"))?;
+        }
+        Ok(())
+    }
+}
+
+fn length(document: &Value) -> Option<u64> {
+    document.as_str().map(|text| text.chars().count() as u64)
 }
 
 fn list(value: &Value) -> &[Value] {

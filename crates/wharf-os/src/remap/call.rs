@@ -24,6 +24,8 @@ pub enum Kind {
     Connect,
     /// `getsockname(2)`
     Name,
+    /// `shutdown(2)` that ends reading, and with it a listener for all who have it.
+    Shutdown,
 }
 
 /// A call that is stopped. What is read of the caller counts only if [`super::Notifier::is_valid`]
@@ -109,6 +111,23 @@ impl Call {
         link.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok()
     }
 
+    /// Whether another thread of the caller's process waits in `accept` on the same socket.
+    pub fn is_accepted_from(&self) -> bool {
+        let Ok(threads) = std::fs::read_dir(format!("/proc/{}/task", self.thread)) else {
+            return false;
+        };
+        threads.flatten().any(|thread| {
+            // "43 0x5 …": the number of the call, and its arguments.
+            let text = std::fs::read_to_string(thread.path().join("syscall")).unwrap_or_default();
+            let mut words = text.split_whitespace();
+            let number = words.next().and_then(|word| word.parse::<libc::c_long>().ok());
+            let accepts = matches!(number, Some(libc::SYS_accept | libc::SYS_accept4));
+            let fd = words.next().and_then(|word| word.strip_prefix("0x"));
+            let fd = fd.and_then(|digits| u64::from_str_radix(digits, 16).ok());
+            accepts && fd.is_some_and(|fd| lower(fd) == self.fd)
+        })
+    }
+
     /// The flags of the caller's descriptor, close-on-exec included.
     pub(super) fn flags(&self) -> Option<OFlags> {
         let path = format!("/proc/{}/fdinfo/{}", self.thread, self.fd);
@@ -136,6 +155,11 @@ impl Call {
             .and_then(|number| number.trim().parse().ok())
             .ok_or_else(|| io::ErrorKind::InvalidData.into())
     }
+}
+
+/// The lower half of an argument, which is all that the kernel takes where it wants an `int`.
+pub(super) fn lower(argument: u64) -> i32 {
+    u32::try_from(argument & 0xffff_ffff).unwrap_or_default().cast_signed()
 }
 
 /// A duplicate of a process's descriptor, closed on exec.

@@ -3,7 +3,7 @@
 use std::io;
 use std::os::fd::{FromRawFd, OwnedFd};
 
-/// Which calls are stopped beside `bind` and `listen`.
+/// Which calls are stopped beside `bind`, `listen`, and a `shutdown` that ends reading.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Calls {
     /// `connect` as well. It costs each TCP connect some tens of microseconds, and when whoever
@@ -23,16 +23,20 @@ const ARCHITECTURE: u32 = 0xc000_00b7;
 #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
 const ARCHITECTURE: u32 = 0;
 
-/// Where `struct seccomp_data` keeps the number of the call, the architecture and the third argument
-/// (its lower half: both architectures are little-endian).
+/// Where `struct seccomp_data` keeps the number of the call, the architecture and two of the arguments
+/// (their lower halves: both architectures are little-endian).
 const NUMBER: u32 = 0;
 const ARCH: u32 = 4;
+const SECOND_ARGUMENT: u32 = 24;
 const THIRD_ARGUMENT: u32 = 32;
 
 /// The shortest address of a family that has ports.
 const SHORTEST_ADDRESS: u32 = 16;
 /// The whole `struct sockaddr_un`, as most programs pass it: never an address with a port.
 const UNIX_ADDRESS: u32 = 110;
+
+/// What a `shutdown` says that ends writing alone, as most do: it does nothing to a listener.
+const ENDS_WRITING: u32 = libc::SHUT_WR.cast_unsigned();
 
 /// Not in the C library's headers for every target.
 const WAIT_KILLABLE_RECV: libc::c_ulong = 1 << 5;
@@ -107,30 +111,35 @@ impl Program {
 /// architecture is ours, else allow
 /// number in `whole`: stop
 /// number in `with_address`: stop if the third argument is the length of an address with a port
+/// number is `shutdown`: stop unless it ends writing alone
 /// allow
 /// ```
 fn assemble(whole: &[libc::c_long], with_address: &[libc::c_long]) -> Vec<libc::sock_filter> {
     // From the end: the jumps forward are then known.
     let tail = [
+        load(SECOND_ARGUMENT),
+        jump(libc::BPF_JEQ, ENDS_WRITING, 4, 3),
         load(THIRD_ARGUMENT),
         jump(libc::BPF_JGE, SHORTEST_ADDRESS, 0, 2),
         jump(libc::BPF_JEQ, UNIX_ADDRESS, 1, 0),
         give(libc::SECCOMP_RET_USER_NOTIF),
         give(libc::SECCOMP_RET_ALLOW),
     ];
+    // Where in the tail each kind of call is judged.
+    let (of_shutdown, of_address, stop) = (0, 2, 5);
+    let tests = whole.iter().map(|number| (*number, stop));
+    let tests = tests.chain(with_address.iter().map(|number| (*number, of_address)));
+    let tests: Vec<_> = tests.chain([(libc::SYS_shutdown, of_shutdown)]).collect();
     let mut program = vec![load(ARCH)];
-    let between = whole.len() + with_address.len() + 2;
     // To the last instruction of the tail.
-    program.push(jump(libc::BPF_JEQ, ARCHITECTURE, 0, distance(between + tail.len() - 1)));
+    let to_the_end = tests.len() + 2 + tail.len() - 1;
+    program.push(jump(libc::BPF_JEQ, ARCHITECTURE, 0, distance(to_the_end)));
     program.push(load(NUMBER));
-    let mut left = whole.len() + with_address.len();
-    let mut test = |number: libc::c_long, into_tail: usize| {
-        left -= 1;
+    for (at, (number, into_tail)) in tests.iter().enumerate() {
         // Past the remaining tests and the `allow` behind them.
-        program.push(jump(libc::BPF_JEQ, number_of(number), distance(left + 1 + into_tail), 0));
-    };
-    whole.iter().for_each(|number| test(*number, 3));
-    with_address.iter().for_each(|number| test(*number, 0));
+        let forward = tests.len() - at + into_tail;
+        program.push(jump(libc::BPF_JEQ, number_of(*number), distance(forward), 0));
+    }
     program.push(give(libc::SECCOMP_RET_ALLOW));
     program.extend(tail);
     program
@@ -166,10 +175,16 @@ mod tests {
     use super::*;
 
     /// What the kernel would do with a call: the few instructions that are used here.
-    fn run(program: &[libc::sock_filter], number: u32, arch: u32, length: u32) -> u32 {
+    fn run(
+        program: &[libc::sock_filter],
+        number: u32,
+        arch: u32,
+        (second, length): (u32, u32),
+    ) -> u32 {
         let data = |offset| match offset {
             NUMBER => number,
             ARCH => arch,
+            SECOND_ARGUMENT => second,
             THIRD_ARGUMENT => length,
             other => panic!("reads at {other}"),
         };
@@ -192,7 +207,7 @@ mod tests {
 
     fn stops(calls: Calls, number: libc::c_long, length: u32) -> bool {
         let program = Program::new(calls).instructions;
-        let action = run(&program, number_of(number), ARCHITECTURE, length);
+        let action = run(&program, number_of(number), ARCHITECTURE, (0, length));
         assert!([libc::SECCOMP_RET_ALLOW, libc::SECCOMP_RET_USER_NOTIF].contains(&action));
         action == libc::SECCOMP_RET_USER_NOTIF
     }
@@ -217,18 +232,38 @@ mod tests {
     }
 
     #[test]
+    fn a_shutdown_is_stopped_unless_it_ends_writing_alone() {
+        for calls in [Calls::default(), Calls { connect: true, names: true }] {
+            let program = Program::new(calls).instructions;
+            for (how, stopped) in
+                [(libc::SHUT_RD, true), (libc::SHUT_WR, false), (libc::SHUT_RDWR, true)]
+            {
+                let number = number_of(libc::SYS_shutdown);
+                let action = run(&program, number, ARCHITECTURE, (how.cast_unsigned(), 0));
+                assert_eq!(action == libc::SECCOMP_RET_USER_NOTIF, stopped, "{calls:?} {how}");
+            }
+        }
+    }
+
+    #[test]
     fn every_other_call_and_architecture_passes() {
         let program = Program::new(Calls { connect: true, names: true }).instructions;
         for number in 0..600 {
-            let ours = [libc::SYS_bind, libc::SYS_listen, libc::SYS_connect, libc::SYS_getsockname];
+            let ours = [
+                libc::SYS_bind,
+                libc::SYS_listen,
+                libc::SYS_connect,
+                libc::SYS_getsockname,
+                libc::SYS_shutdown,
+            ];
             let stopped = ours.iter().any(|call| number_of(*call) == number);
             let expected =
                 if stopped { libc::SECCOMP_RET_USER_NOTIF } else { libc::SECCOMP_RET_ALLOW };
-            assert_eq!(run(&program, number, ARCHITECTURE, 16), expected, "{number}");
+            assert_eq!(run(&program, number, ARCHITECTURE, (0, 16)), expected, "{number}");
             // i386, and x32 by its bit in the number.
-            assert_eq!(run(&program, number, 0x4000_0003, 16), libc::SECCOMP_RET_ALLOW);
+            assert_eq!(run(&program, number, 0x4000_0003, (0, 16)), libc::SECCOMP_RET_ALLOW);
             let x32 = number | 0x4000_0000;
-            assert_eq!(run(&program, x32, ARCHITECTURE, 16), libc::SECCOMP_RET_ALLOW);
+            assert_eq!(run(&program, x32, ARCHITECTURE, (0, 16)), libc::SECCOMP_RET_ALLOW);
         }
     }
 }

@@ -78,6 +78,11 @@ impl Held {
         sockopt::socket_acceptconn(&self.fd).unwrap_or(false)
     }
 
+    /// Ends it for all who have it: whoever waits in `accept` is told so.
+    pub fn end(&self) {
+        let _ = rustix::net::shutdown(&self.fd, rustix::net::Shutdown::Both);
+    }
+
     /// Listens, where a server has ended that.
     ///
     /// # Errors

@@ -8,7 +8,7 @@ use std::time::Duration;
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec};
 use rustix::io::Errno;
 
-use super::call::{Call, Kind};
+use super::call::{Call, Kind, lower};
 
 /// The queue of a filter. Dropping it lets every call that is stopped, and all later ones, fail with
 /// `ENOSYS`.
@@ -206,10 +206,10 @@ fn decode(notification: &libc::seccomp_notif) -> Option<Call> {
     let arguments = notification.data.args;
     let kind = match libc::c_long::from(notification.data.nr) {
         libc::SYS_bind => Kind::Bind,
-        // The kernel takes the lower half, as an `int`.
         libc::SYS_listen => Kind::Listen { backlog: lower(arguments[1]) },
         libc::SYS_connect => Kind::Connect,
         libc::SYS_getsockname => Kind::Name,
+        libc::SYS_shutdown => Kind::Shutdown,
         _ => return None,
     };
     (notification.pid != 0).then_some(Call {
@@ -220,10 +220,6 @@ fn decode(notification: &libc::seccomp_notif) -> Option<Call> {
         address: arguments[1],
         length: if kind == Kind::Name { arguments[2] } else { arguments[2] & 0xffff_ffff },
     })
-}
-
-fn lower(argument: u64) -> i32 {
-    u32::try_from(argument & 0xffff_ffff).unwrap_or_default().cast_signed()
 }
 
 /// The kernel's structures are those of the C library's headers: more room is kept for newer ones.

@@ -181,7 +181,7 @@ fn answer(
         Kind::Connect => mode
             .connect((notifier, call), &sight, target)
             .map_err(Refusal::at("answering a connect")),
-        Kind::Name => Ok(()),
+        Kind::Name | Kind::Shutdown => Ok(()),
     }
 }
 

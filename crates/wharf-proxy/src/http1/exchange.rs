@@ -12,13 +12,14 @@ use tokio::io::{AsyncRead, AsyncWriteExt, ReadBuf};
 use tokio::time::timeout;
 use wharf_model::Route;
 
+use super::across;
 use super::asked::Asked;
 use super::parse::{self, Finder, Found, Framing};
 use super::pipe::{Broken, Pipe};
 use super::serve::{Client, Io};
 use super::write;
 use crate::forward;
-use crate::head::{Head, all, tokens};
+use crate::head::{Field, Head, all, tokens};
 use crate::limits::{LINGER, MAX_HEAD, READ_HEAD};
 use crate::page;
 use crate::reach::{Door, Visit, may_ask_again};
@@ -41,14 +42,14 @@ pub(crate) enum After {
 
 impl After {
     /// What follows once everything has been read and said.
-    fn of(keep: bool) -> After {
+    pub(super) fn of(keep: bool) -> After {
         if keep { After::Next } else { After::Close }
     }
 }
 
 impl Asked<'_> {
     /// What becomes of the connection when nothing of the body has been read.
-    fn then(&self) -> After {
+    pub(super) fn then(&self) -> After {
         match self.framing {
             Framing::Empty => After::of(self.keep),
             _ => After::Linger,
@@ -82,6 +83,9 @@ pub(crate) async fn exchange<C: Io>(client: &mut Client<C>, head: BytesMut) -> i
             head: &asked.head,
             upgrade: asked.upgrade,
         };
+        if across::is_meant(&visit) {
+            return across::exchange(client, &asked, begun).await;
+        }
         let (route, connection) = match visit.connect(tries > 0).await {
             Ok(reached) => reached,
             Err(refusal) => {
@@ -120,7 +124,7 @@ pub(crate) fn https_url(head: &[u8], door: &Door, shared: &Shared) -> Option<Str
 }
 
 /// Answers in the proxy's own name. `then` is what is to become of the client's connection.
-async fn refuse<C: Io>(
+pub(super) async fn refuse<C: Io>(
     client: &mut Client<C>,
     refusal: &Refusal,
     head: Option<&Head<'_>>,
@@ -394,7 +398,7 @@ impl<'c, 'a, C: Io> Exchange<'c, 'a, C> {
             keep,
             reusable,
             unwanted,
-            events: is_of_events(answer),
+            events: is_of_events(answer.fields),
         })
     }
 
@@ -516,19 +520,31 @@ impl<'c, 'a, C: Io> Exchange<'c, 'a, C> {
     }
 
     fn record(&self, status: u16, bytes: u64, upgraded: bool) {
-        self.client.shared.log.write(|| Record {
-            time_ms: now_ms(),
-            host: self.asked.authority.host.clone(),
-            method: self.asked.head.method.to_owned(),
-            path: masked(self.asked.head.target),
-            status,
-            micros: u64::try_from(self.begun.elapsed().as_micros()).unwrap_or(u64::MAX),
-            bytes,
-            upstream: Some(self.route.upstream.name.clone()),
-            instance: self.route.upstream.instance.clone(),
-            https: self.client.door.arrival.https,
-            upgraded,
-        });
+        let https = self.client.door.arrival.https;
+        let record = || record(self.asked, &self.route, https, (status, self.begun));
+        self.client.shared.log.write(|| Record { bytes, upgraded, ..record() });
+    }
+}
+
+/// What was asked and answered, but for how much it was.
+pub(super) fn record(
+    asked: &Asked<'_>,
+    route: &Route,
+    https: bool,
+    (status, begun): (u16, Instant),
+) -> Record {
+    Record {
+        time_ms: now_ms(),
+        host: asked.authority.host.clone(),
+        method: asked.head.method.to_owned(),
+        path: masked(asked.head.target),
+        status,
+        micros: u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX),
+        bytes: 0,
+        upstream: Some(route.upstream.name.clone()),
+        instance: route.upstream.instance.clone(),
+        https,
+        upgraded: false,
     }
 }
 
@@ -562,9 +578,9 @@ fn other(answer: &parse::Answer<'_, '_>, mut out: BytesMut) -> BytesMut {
 }
 
 /// Whether it is a stream of events, which ends when nobody listens any more.
-fn is_of_events(answer: &parse::Answer<'_, '_>) -> bool {
+pub(super) fn is_of_events(fields: &[Field<'_>]) -> bool {
     let name = b"text/event-stream";
-    all(answer.fields, "content-type")
+    all(fields, "content-type")
         .any(|value| value.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name)))
 }
 

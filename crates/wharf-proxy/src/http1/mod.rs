@@ -1,6 +1,7 @@
 //! HTTP/1 on both sides, read and written here so that every byte of framing is judged before it goes
 //! on: what two programs could read in two ways is refused, what is left is written anew.
 
+pub(crate) mod across;
 pub(crate) mod asked;
 pub(crate) mod chunked;
 pub(crate) mod decode;

@@ -12,6 +12,7 @@ use hyper::http::{HeaderMap, HeaderName, HeaderValue};
 use tokio::io::{AsyncRead, ReadBuf, WriteHalf};
 use tokio::task::JoinHandle;
 
+use super::up::filtered;
 use crate::http1::chunked::Step;
 use crate::http1::decode::Decoder;
 use crate::http1::parse::Framing;
@@ -210,7 +211,8 @@ impl Body for Out {
                 body.poll_next(cx).map(|frame| frame.map(|f| f.map_err(Into::into)))
             }
             Out::Http2(body) => {
-                Pin::new(body).poll_frame(cx).map(|frame| frame.map(|f| f.map_err(Into::into)))
+                let frame = ready!(Pin::new(body).poll_frame(cx));
+                Poll::Ready(frame.map(|frame| Ok(filtered(frame?))))
             }
         }
     }

@@ -16,6 +16,8 @@ use wharf_model::{Protocol, Route};
 
 use super::body::{FromHttp1, Out, Pump, Source};
 use super::request::{Asked, Origin};
+use super::streams::Open;
+use super::up::Up;
 use super::{onward, socket};
 use crate::forward::{self, Rules};
 use crate::head::{Head, all};
@@ -35,6 +37,7 @@ pub(super) async fn answer(
     request: Request<Incoming>,
     door: &Door,
     shared: &Rc<Shared>,
+    open: &Rc<Open>,
 ) -> Response<Out> {
     let begun = Instant::now();
     let (mut origin, body) = Origin::new(request);
@@ -42,7 +45,7 @@ pub(super) async fn answer(
     let upgrade = origin.parts.extensions.remove::<hyper::upgrade::OnUpgrade>();
     let outcome = match origin.read(&body) {
         Ok(asked) => {
-            let ask = Ask { asked: &asked, door, shared, begun };
+            let ask = Ask { asked: &asked, door, shared, open, begun };
             ask.answer(body, upgrade).await
         }
         Err(refusal) => Err(refusal),
@@ -63,6 +66,8 @@ struct Ask<'a> {
     asked: &'a Asked<'a>,
     door: &'a Door,
     shared: &'a Rc<Shared>,
+    /// Says that the stream is open.
+    open: &'a Rc<Open>,
     begun: Instant,
 }
 
@@ -129,7 +134,7 @@ impl Ask<'_> {
         body: Incoming,
     ) -> Result<Response<Out>, Refusal> {
         let name = route.upstream.name.clone();
-        let request = onward::request(self.asked, &self.rules(route), body)?;
+        let request = onward::request(&self.asked.head(), &self.rules(route), Up::Http2(body))?;
         let answer = onward::send(sender, request).await;
         let answer = answer.map_err(|()| Refusal::BadAnswer { name, why: "it broke off" })?;
         let (parts, body) = answer.into_parts();
@@ -180,7 +185,8 @@ impl Ask<'_> {
                     let Source::Whole(connection) = source else { return Err(Trouble::Lost) };
                     let upgrade = upgrade.ok_or(Trouble::Lost)?;
                     let record = self.record(route, 200);
-                    socket::open(upgrade, connection, self.shared.clone(), record);
+                    let told = (self.shared.clone(), record);
+                    socket::open(upgrade, connection, told, self.open.clone());
                     let mut back = Response::new(Out::Own(Full::default()));
                     copy_fields(answer.fields, &mut back);
                     back.headers_mut().remove("sec-websocket-accept");

@@ -13,15 +13,16 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use wharf_model::Route;
 
 use super::Local;
-use super::request::Asked;
+use super::up::Up;
 use crate::forward::{self, Rules};
+use crate::head::Head;
 use crate::limits::{CONNECTION_WINDOW, READ, STREAM_WINDOW};
 use crate::reach::Visit;
 use crate::refusal::Refusal;
 use crate::upstream::Stream;
 
 /// Sends requests on one connection, many at once.
-pub(super) type Sender = SendRequest<Incoming>;
+pub(crate) type Sender = SendRequest<Up>;
 
 /// Which instance, where.
 type Key = (Option<Arc<str>>, SocketAddr);
@@ -43,7 +44,7 @@ impl Onward {
 }
 
 /// The route and a connection of HTTP/2 to its upstream.
-pub(super) async fn connect(visit: &Visit<'_>) -> Result<(Arc<Route>, Sender), Refusal> {
+pub(crate) async fn connect(visit: &Visit<'_>) -> Result<(Arc<Route>, Sender), Refusal> {
     let route = visit.route()?;
     if let Some(sender) = visit.shared.onward.open(&route) {
         return Ok((route, sender));
@@ -72,18 +73,19 @@ pub(super) async fn connect(visit: &Visit<'_>) -> Result<(Arc<Route>, Sender), R
 }
 
 /// The request as it goes on.
-pub(super) fn request(
-    asked: &Asked<'_>,
+pub(crate) fn request(
+    head: &Head<'_>,
     rules: &Rules<'_>,
-    body: Incoming,
-) -> Result<Request<Incoming>, Refusal> {
+    body: Up,
+) -> Result<Request<Up>, Refusal> {
     let malformed = |_| Refusal::Malformed("a target that is none");
-    let uri: Uri = format!("http://{}{}", asked.named, asked.target).parse().map_err(malformed)?;
+    let uri = format!("http://{}{}", rules.authority, head.target);
+    let uri: Uri = uri.parse().map_err(malformed)?;
     let mut request = Request::new(body);
     *request.uri_mut() = uri;
-    let method = asked.method.parse();
+    let method = head.method.parse();
     *request.method_mut() = method.map_err(|_| Refusal::Malformed("a method that is none"))?;
-    forward::request_fields(&asked.fields, rules, &mut |name, value| {
+    forward::request_fields(head.fields, rules, &mut |name, value| {
         let name = HeaderName::from_bytes(name.as_bytes());
         if let (Ok(name), Ok(value)) = (name, HeaderValue::from_bytes(value)) {
             request.headers_mut().append(name, value);
@@ -95,9 +97,9 @@ pub(super) fn request(
 }
 
 /// Sends it and waits for the head of the answer.
-pub(super) async fn send(
+pub(crate) async fn send(
     mut sender: Sender,
-    request: Request<Incoming>,
+    request: Request<Up>,
 ) -> Result<Response<Incoming>, ()> {
     sender.ready().await.map_err(drop)?;
     sender.send_request(request).await.map_err(drop)

@@ -11,6 +11,7 @@ use bytes::BytesMut;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 
+use super::streams::Open;
 use crate::record::Record;
 use crate::shared::Shared;
 use crate::tunnel;
@@ -25,9 +26,15 @@ pub(super) fn key() -> String {
 }
 
 /// Carries the bytes once the client has had its answer.
-pub(super) fn open(upgrade: OnUpgrade, mut upstream: Connection, shared: Rc<Shared>, told: Record) {
+pub(super) fn open(
+    upgrade: OnUpgrade,
+    mut upstream: Connection,
+    (shared, told): (Rc<Shared>, Record),
+    open: Rc<Open>,
+) {
     let begun = Instant::now();
     tokio::task::spawn_local(async move {
+        let _open = open;
         let Ok(upgraded) = upgrade.await else { return };
         let mut client = TokioIo::new(upgraded);
         let read = std::mem::take(&mut upstream.input);

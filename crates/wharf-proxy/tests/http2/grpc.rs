@@ -15,16 +15,16 @@ use crate::stage::{HOST, LIMIT, Line, Upstream, route};
 use crate::way::{Door, WAYS, Way};
 
 /// A server of HTTP/2 in the clear. It echoes, and does something else where a path says so.
-struct Server {
-    address: SocketAddr,
+pub(crate) struct Server {
+    pub(crate) address: SocketAddr,
     /// The heads of all requests, and the codes of streams that were reset.
     asked: Arc<Mutex<Vec<Parts>>>,
-    reset: mpsc::Receiver<Reason>,
-    connections: Arc<Mutex<usize>>,
+    pub(crate) reset: mpsc::Receiver<Reason>,
+    pub(crate) connections: Arc<Mutex<usize>>,
 }
 
 impl Server {
-    fn new() -> Server {
+    pub(crate) fn new() -> Server {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         listener.set_nonblocking(true).unwrap();
@@ -40,7 +40,7 @@ impl Server {
         Server { address, asked, reset, connections }
     }
 
-    fn last(&self) -> Parts {
+    pub(crate) fn last(&self) -> Parts {
         self.asked.lock().unwrap().last().unwrap().clone()
     }
 }
@@ -72,6 +72,7 @@ async fn answer_to(request: Request<RecvStream>, mut to: SendResponse<Bytes>, he
     heard.asked.lock().unwrap().push(parts);
     let mut trailers = HeaderMap::new();
     trailers.insert("grpc-status", HeaderValue::from_static("0"));
+    trailers.insert("set-cookie", HeaderValue::from_static("a=b"));
     let head = Response::builder().header("content-type", "application/grpc");
     if path == "/at-once" {
         // No more than a head, which is the trailers as well.
@@ -102,7 +103,7 @@ async fn answer_to(request: Request<RecvStream>, mut to: SendResponse<Bytes>, he
     }
 }
 
-fn door(way: Way, address: SocketAddr, protocol: Protocol) -> Door {
+pub(crate) fn door(way: Way, address: SocketAddr, protocol: Protocol) -> Door {
     let mut to = route(HOST, address);
     to.upstream.protocol = protocol;
     Door::new(way, [Route { guarded: false, ..to }])
@@ -128,11 +129,13 @@ fn streams_go_both_ways_and_end_with_trailers() {
                 let back = peer.wait(piece(answer.body_mut())).unwrap().unwrap();
                 assert_eq!(back, word, "before the next is sent");
             }
-            let trailers = HeaderMap::from_iter([("x-sum".parse().unwrap(), HeaderValue::from(7))]);
+            let trailer = |name: &str, value| (name.parse().unwrap(), HeaderValue::from(value));
+            let trailers = HeaderMap::from_iter([trailer("x-sum", 7), trailer("via", 8)]);
             sending.send_trailers(trailers).unwrap();
             let ended = peer.wait(rest(answer)).unwrap();
             assert_eq!(ended.trailers["grpc-status"], "0");
             assert_eq!(ended.trailers["x-sum"], "7");
+            assert_eq!(ended.trailers.len(), 2, "no other may follow a body: {:?}", ended.trailers);
             let asked = server.last();
             assert_eq!(asked.headers["te"], "trailers");
             assert_eq!(asked.headers["x-own"], "1");

@@ -3,6 +3,7 @@
 #[path = "../stage/mod.rs"]
 mod stage;
 
+mod across;
 mod floods;
 mod flow;
 mod gate;

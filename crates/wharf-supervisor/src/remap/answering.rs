@@ -16,6 +16,7 @@ use wharf_os::reserve::Reservation;
 use super::ask::{Note, Notes, PortAsk};
 use super::caller::Home;
 use super::kept::Kept;
+use super::spared::Spared;
 use super::table::Course;
 use super::{Asks, Group, Peer, Remapping, Seen, Unmapped};
 
@@ -50,6 +51,7 @@ pub(crate) struct Answering {
     home: Home,
     kept: Kept,
     pending: Vec<Pending>,
+    spared: Spared,
     told: BTreeSet<(u16, Unmapped)>,
     /// The thread that bound a port last, and its process.
     binder: Option<(u32, u32)>,
@@ -105,6 +107,7 @@ impl Answering {
             home: Home::new(mark),
             kept,
             pending: Vec::new(),
+            spared: Spared::default(),
             told: BTreeSet::new(),
             binder: None,
             only_v4: BTreeSet::new(),
@@ -124,11 +127,15 @@ impl Answering {
         loop {
             let next = self.pending.iter().map(|pending| pending.until).min();
             let timeout = next.map(|until| until.saturating_duration_since(Instant::now()));
+            let timeout = timeout.into_iter().chain(self.spared.pause()).min();
             let held: Vec<_> = self.kept.held().iter().map(|held| held.as_fd()).collect();
             let Ok(woken) = self.notifier.wait(&self.bell, &held, timeout) else { return };
             // A listener to be held is told just before its server ends.
             if woken.bell || woken.over {
                 self.read_notes();
+            }
+            if !woken.call {
+                self.spared.look();
             }
             // A server may end the listener just before it ends itself.
             if woken.held {
@@ -163,6 +170,7 @@ impl Answering {
             Kind::Listen { .. } => self.listen(call),
             Kind::Connect => self.connect(call),
             Kind::Name => self.name(&call),
+            Kind::Shutdown => self.shutdown(call),
         }
     }
 
@@ -429,6 +437,20 @@ impl Answering {
                 self.notifier.answer(call, Ok(()));
             }
             _ => self.leave(call),
+        }
+    }
+
+    /// Keeps a server from ending a held listener for all who have it: nobody shall be refused between it
+    /// and the next one.
+    fn shutdown(&mut self, call: Call) {
+        let held = self.kept.held();
+        let inode = if held.is_empty() { None } else { call.inode() };
+        let is_it = |held: &&Arc<Held>| held.inode() == inode && held.is_listening();
+        let held = held.iter().find(is_it).filter(|_| inode.is_some());
+        if held.cloned().is_some_and(|held| self.spared.takes(&call, held)) {
+            self.notifier.answer(&call, Ok(()));
+        } else {
+            self.leave(&call);
         }
     }
 

@@ -7,7 +7,7 @@ use wharf_os::process;
 use wharf_os::remap::Mode;
 
 use super::Outcome;
-use crate::pilot::ID_VARIABLE;
+use crate::environment::ID_VARIABLE;
 use crate::remap::{self, Findings};
 use crate::render;
 use crate::render::doctor::{Document, Escaped, ModeLine};

@@ -13,15 +13,20 @@ use super::run::current_dir;
 use crate::render;
 use crate::render::explain::Document;
 use crate::report::{Code, Report};
+use crate::up::project::Wanted;
 
 /// Explain a port, a framework, or what wharf would do here.
 ///
-/// A folder is given as a path, such as `.` or `./api`.
+/// A folder is given as a path, such as `.` or `./api`. With `--project` it is a whole project: what
+/// `wharf up` would run, and why.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// A port, a framework of the catalog, or a folder
-    #[arg(value_name = "PORT|FRAMEWORK|.")]
-    target: String,
+    #[arg(value_name = "PORT|FRAMEWORK|.", required_unless_present = "project")]
+    target: Option<String>,
+    /// The project of the folder: every service, its source, its command, its port, what it depends on
+    #[arg(long)]
+    project: bool,
     /// Print one JSON document
     #[arg(long)]
     json: bool,
@@ -29,7 +34,11 @@ pub(crate) struct Args {
 
 /// Prints the explanation.
 pub(crate) fn run(args: &Args) -> Outcome {
-    let document = document(&args.target)?;
+    let target = args.target.as_deref().unwrap_or(".");
+    let document = match args.project {
+        true => Document::of_project(&Wanted::read(&current_dir()?.join(target))?),
+        false => document(target)?,
+    };
     if args.json {
         render::json(&document)?
     } else {

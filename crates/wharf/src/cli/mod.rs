@@ -1,18 +1,23 @@
 //! The command line: what may be typed, and which file answers it.
 
 mod alias;
+mod assert;
 mod completions;
 mod daemon;
 mod doctor;
 mod down;
+mod env;
+mod exec;
 mod explain;
 mod focus;
 mod logs;
 mod ls;
 mod man;
+mod open;
 mod pilot;
 mod port;
 mod proxy;
+mod prune;
 mod release;
 mod requests;
 pub(crate) mod restart;
@@ -22,6 +27,8 @@ mod tcp;
 mod trust;
 mod untrust;
 mod up;
+mod url;
+mod wait;
 mod who;
 
 use std::process::ExitCode;
@@ -57,6 +64,8 @@ enum Command {
     Up(up::Args),
     /// End what a project runs
     Down(down::Args),
+    /// Forget checkouts that are there no more
+    Prune(prune::Args),
     /// Run one instance for `wharf up`
     #[command(hide = true)]
     Pilot(pilot::Args),
@@ -68,6 +77,18 @@ enum Command {
     Ls(ls::Args),
     /// Show what instances have put out
     Logs(logs::Args),
+    /// Print where a service of this checkout is reached
+    Url(url::Args),
+    /// Open a service of this checkout in the browser
+    Open(open::Args),
+    /// Print the environment that a service holds
+    Env(env::Args),
+    /// Run a command in a service's folder, with its environment
+    Exec(exec::Args),
+    /// Wait until services of this checkout are up
+    Wait(wait::Args),
+    /// Make sure that a service's URL is answered by this checkout
+    Assert(assert::Args),
     /// Show who holds a port
     Who(who::Args),
     /// Launch an instance again, refusing no connection
@@ -110,11 +131,18 @@ pub(crate) fn main() -> Outcome {
         Command::Run(args) => run::run(args),
         Command::Up(args) => up::run(args),
         Command::Down(args) => down::run(&args),
+        Command::Prune(args) => prune::run(&args),
         Command::Pilot(args) => pilot::run(&args),
         Command::Port(args) => port::run(args),
         Command::Release(args) => release::run(args),
         Command::Ls(args) => ls::run(&args),
         Command::Logs(args) => logs::run(&args),
+        Command::Url(args) => url::run(&args),
+        Command::Open(args) => open::run(&args),
+        Command::Env(args) => env::run(&args),
+        Command::Exec(args) => exec::run(&args),
+        Command::Wait(args) => wait::run(args),
+        Command::Assert(args) => assert::run(&args),
         Command::Who(args) => who::run(&args),
         Command::Restart(args) => restart::run(&args),
         Command::Stop(args) => stop::run(args),
@@ -145,6 +173,8 @@ fn usage(error: &clap::Error) -> Outcome {
     let _ = error.print();
     Ok(ExitCode::from(code))
 }
+
+pub(crate) use run::current_dir;
 
 /// The runtime of a command: one thread, since every command mostly waits, and since a pilot forks.
 pub(crate) fn block_on<T>(work: impl Future<Output = T>) -> Result<T, Report> {

@@ -20,16 +20,16 @@ const TIMEOUT_S: u64 = 120;
 /// How often the daemon is asked whether it serves again.
 const AGAIN_AFTER: Duration = Duration::from_millis(20);
 
-/// Launch an instance again, refusing no connection.
+/// Launch instances again, refusing no connection.
 ///
-/// Connections that come while no server runs wait until the new one accepts them. Returns when it
-/// serves. Requests that the old server has accepted and not answered are lost, as with any restart.
+/// Connections that come while no server runs wait until the new one accepts them. Returns when all
+/// serve. A service of this checkout is all of its instances. Requests that the old server has accepted and not answered are lost, as with any restart.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// A name as `wharf ls` shows it, or a service, a project, a port or an address with a port
-    #[arg(value_name = "NAME")]
-    name: String,
-    /// Seconds to wait until it serves again
+    #[arg(value_name = "NAME", required = true)]
+    names: Vec<String>,
+    /// Seconds to wait until all serve again
     #[arg(long, value_name = "SECONDS", default_value_t = TIMEOUT_S, value_parser = clap::value_parser!(u64).range(1..=3600))]
     timeout: u64,
 }
@@ -43,12 +43,36 @@ pub(crate) fn run(args: &Args) -> Outcome {
 async fn restart(args: &Args) -> Result<(), Report> {
     let link = Link::open().await?;
     let live = live(&link).await?;
-    let before = choice::one(&live, &args.name)?;
-    ask(before)?;
+    let mut chosen: Vec<&Instance> = Vec::new();
+    for name in &args.names {
+        let found = choice::all(&live, name)?;
+        chosen.extend(
+            found
+                .into_iter()
+                .filter(|i| !chosen.iter().any(|known| known.id == i.id))
+                .collect::<Vec<_>>(),
+        );
+    }
+    // All are asked before any is waited for: ten servers start in the time of one.
+    for instance in &chosen {
+        ask(instance)?;
+    }
     let deadline = Instant::now() + Duration::from_secs(args.timeout);
+    for before in chosen {
+        serves_again(&link, before, deadline, args.timeout).await?;
+    }
+    Ok(())
+}
+
+async fn serves_again(
+    link: &Link,
+    before: &Instance,
+    deadline: Instant,
+    timeout_s: u64,
+) -> Result<(), Report> {
     let name = choice::short_name(before);
     loop {
-        let now = self::live(&link).await?.into_iter().find(|instance| instance.id == before.id);
+        let now = self::live(link).await?.into_iter().find(|instance| instance.id == before.id);
         let Some(now) = now else {
             return Err(Report::new(Code::Failed, format!("{name} has ended instead"))
                 .help("its own terminal tells why"));
@@ -59,7 +83,7 @@ async fn restart(args: &Args) -> Result<(), Report> {
         }
         if Instant::now() > deadline {
             return Err(Report::new(Code::TimedOut, format!("{name} does not serve yet"))
-                .why(format!("it is {} after {} s", now.state, args.timeout))
+                .why(format!("it is {} after {} s", now.state, timeout_s))
                 .help("wait longer with `--timeout`; its own terminal tells what it does"));
         }
         tokio::time::sleep(AGAIN_AFTER).await;

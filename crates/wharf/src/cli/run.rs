@@ -252,7 +252,7 @@ pub(super) fn link_or_say(link: Result<link::Link, Report>) -> Option<link::Link
 }
 
 /// The folder that commands start from.
-pub(super) fn current_dir() -> Result<PathBuf, Report> {
+pub(crate) fn current_dir() -> Result<PathBuf, Report> {
     std::env::current_dir().map_err(|error| {
         Report::new(Code::Failed, "the current folder cannot be read")
             .because(&error)

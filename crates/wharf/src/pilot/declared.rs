@@ -7,6 +7,7 @@ use wharf_model::Restart;
 use wharf_os::signals::{self, SIGTERM};
 use wharf_supervisor::log::LogKeeper;
 
+use crate::environment::Variables;
 use crate::up::order::{Order, Sibling, Siblings};
 use crate::up::template;
 
@@ -30,24 +31,6 @@ impl Declared {
         argv.iter().map(|word| template::fill(word, &self.own, &self.siblings)).collect()
     }
 
-    /// Adds the project's variables, and what the instance is told of the others.
-    pub(super) fn add_variables(&self, env: &mut Vec<(OsString, OsString)>) {
-        for (name, value) in template::variables(&self.own, &self.siblings) {
-            set(env, name.into(), value.into());
-        }
-        for (name, value) in &self.order.service.env {
-            let value = template::fill(value.as_ref(), &self.own, &self.siblings);
-            set(env, name.into(), value);
-        }
-        let wants_none = env.iter().any(|(name, value)| name == "NO_COLOR" && !value.is_empty());
-        for (name, value) in AS_ON_A_TERMINAL {
-            let is_set = env.iter().any(|(set, _)| set == name);
-            if !is_set && !(wants_none && name != "PYTHONUNBUFFERED") {
-                env.push((name.into(), value.into()));
-            }
-        }
-    }
-
     /// Whether its pilot is made again should it be killed: whoever wants the server launched again when it
     /// fails means that too.
     pub(super) fn is_revived(&self) -> bool {
@@ -63,7 +46,14 @@ impl Declared {
     }
 }
 
-fn set(env: &mut Vec<(OsString, OsString)>, name: OsString, value: OsString) {
-    env.retain(|(known, _)| *known != name);
-    env.push((name, value));
+/// Adds what a program without a terminal needs to be told.
+pub(super) fn add_terminal(env: &mut Variables) {
+    let wants_none = env.iter().any(|(name, value)| name == "NO_COLOR" && !value.is_empty());
+    for (name, value) in AS_ON_A_TERMINAL {
+        let is_set = env.iter().any(|(set, _)| set == name);
+        let is_unwanted = wants_none && name != "PYTHONUNBUFFERED";
+        if !is_set && !is_unwanted {
+            env.push((name.into(), value.into()));
+        }
+    }
 }

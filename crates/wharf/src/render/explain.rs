@@ -1,13 +1,17 @@
 //! The answer of `wharf explain`.
 
+use std::path::Path;
+
 use serde::Serialize;
 use wharf_model::LaunchPlan;
 use wharf_model::event::SCHEMA;
 use wharf_model::plan::Arg;
+use wharf_model::service::{Run, Service};
 use wharf_plan::explain::{FrameworkExplanation, LaunchExplanation, PortExplanation, Sourced};
 
 use super::printable;
 use super::table::wrapped;
+use crate::up::project::Wanted;
 
 /// A title and facts, each with its source.
 #[derive(Debug, Default, Serialize)]
@@ -20,6 +24,35 @@ pub(crate) struct Document {
     /// How the plan came to be, for a folder.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     trace: Vec<StepLine>,
+    /// What a project runs.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    services: Vec<ServiceLine>,
+}
+
+#[derive(Debug, Serialize)]
+struct ServiceLine {
+    service: String,
+    /// Null where the folder says what to run.
+    command: Option<String>,
+    dir: String,
+    port: Option<String>,
+    instances: u32,
+    depends_on: Vec<String>,
+    source: String,
+}
+
+impl ServiceLine {
+    fn of(service: &Service, root: &Path) -> ServiceLine {
+        ServiceLine {
+            service: service.name.clone(),
+            command: service.run.as_ref().map(command),
+            dir: below(&service.dir, root),
+            port: service.port.map(|port| port.to_string()),
+            instances: service.instances,
+            depends_on: service.depends_on.clone(),
+            source: service.source.clone(),
+        }
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -56,7 +89,7 @@ impl Document {
             about: format!("port {}", explanation.port),
             facts: explanation.facts.iter().map(fact).collect(),
             corrections: explanation.corrections.iter().map(correction).collect(),
-            trace: Vec::new(),
+            ..Document::default()
         }
     }
 
@@ -90,15 +123,29 @@ impl Document {
         if !variables.is_empty() {
             facts.push(line("variables", variables.join(" ")));
         }
-        let step = |step: &wharf_model::Step| StepLine {
-            looked_at: step.looked_at.clone(),
-            found: step.found.clone(),
-        };
         Document {
             schema: SCHEMA,
             about: plan.dir.display().to_string(),
             facts,
             trace: plan.trace.iter().map(step).collect(),
+            ..Document::default()
+        }
+    }
+
+    /// What `wharf up` would run.
+    pub(crate) fn of_project(wanted: &Wanted) -> Document {
+        let root = &wanted.project.root;
+        let external = wanted.external.iter().map(|one| {
+            let ports: Vec<String> = one.ports.iter().map(u16::to_string).collect();
+            let text = format!("left to {}: {}, ports {}", one.by, one.what, ports.join(" "));
+            FactLine { topic: one.name.clone(), text, source: one.source.clone() }
+        });
+        Document {
+            schema: SCHEMA,
+            about: root.display().to_string(),
+            facts: wanted.services.iter().map(|one| service(one, root)).chain(external).collect(),
+            trace: wanted.trace.iter().map(step).collect(),
+            services: wanted.services.iter().map(|one| ServiceLine::of(one, root)).collect(),
             ..Document::default()
         }
     }
@@ -140,6 +187,51 @@ impl Document {
             }
         }
         sources
+    }
+}
+
+fn step(step: &wharf_model::Step) -> StepLine {
+    StepLine { looked_at: step.looked_at.clone(), found: step.found.clone() }
+}
+
+/// One service in a sentence.
+fn service(service: &Service, root: &Path) -> FactLine {
+    let of_folder = || "what `wharf run` finds there".to_owned();
+    let mut parts = vec![service.run.as_ref().map_or_else(of_folder, command)];
+    if service.dir != root {
+        parts.push(format!("in {}", below(&service.dir, root)));
+    }
+    if service.instances > 1 {
+        parts.push(format!("{} instances", service.instances));
+    }
+    parts.push(match (service.is_step(), service.port) {
+        (true, _) => "a step that ends".to_owned(),
+        (false, Some(port)) => format!("port {port}"),
+        (false, None) => "port of its framework".to_owned(),
+    });
+    if !service.depends_on.is_empty() {
+        parts.push(format!("after {}", service.depends_on.join(", ")));
+    }
+    parts.push(format!("by {}", service.source));
+    line(&service.name, parts.join("; "))
+}
+
+fn command(run: &Run) -> String {
+    match run {
+        Run::Shell(text) => text.clone(),
+        Run::Words(words) => {
+            let words: Vec<_> = words.iter().map(|word| word.to_string_lossy()).collect();
+            words.join(" ")
+        }
+    }
+}
+
+/// A folder as seen from the root; the root itself is `.`.
+fn below(dir: &Path, root: &Path) -> String {
+    match dir.strip_prefix(root) {
+        Ok(rest) if rest.as_os_str().is_empty() => ".".to_owned(),
+        Ok(rest) => rest.display().to_string(),
+        Err(_) => dir.display().to_string(),
     }
 }
 

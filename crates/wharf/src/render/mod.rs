@@ -1,14 +1,17 @@
 //! Answers: the only place that writes to stdout.
 
 pub(crate) mod alias;
+pub(crate) mod assert;
 pub(crate) mod daemon;
 pub(crate) mod doctor;
+pub(crate) mod env;
 pub(crate) mod explain;
 pub(crate) mod focus;
 pub(crate) mod logs;
 pub(crate) mod ls;
 pub(crate) mod port;
 pub(crate) mod proxy;
+pub(crate) mod prune;
 pub(crate) mod requests;
 pub(crate) mod stop;
 pub(crate) mod stream;
@@ -16,6 +19,7 @@ pub(crate) mod table;
 pub(crate) mod tcp;
 pub(crate) mod trust;
 pub(crate) mod up;
+pub(crate) mod url;
 pub(crate) mod who;
 
 use std::io::{self, IsTerminal, Write};

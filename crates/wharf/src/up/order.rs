@@ -18,7 +18,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use wharf_control::api::{BusyPort, LeaseReply, LeaseRequest};
 use wharf_model::service::Service;
-use wharf_model::{Instance, ProcessId};
+use wharf_model::{Instance, PathText, ProcessId};
 
 use crate::report::{Code, Report};
 
@@ -95,6 +95,12 @@ impl Sibling {
 pub(crate) struct Siblings(pub(crate) Vec<Sibling>);
 
 impl Siblings {
+    /// Those that live in a checkout.
+    pub(crate) fn living(instances: &[Instance], root: &PathText) -> Siblings {
+        let here = instances.iter().filter(|i| i.state.is_live() && i.root == *root);
+        Siblings(here.map(Sibling::of).collect())
+    }
+
     /// The one that an instance of another service means: that of the same number, else the first.
     pub(crate) fn seen_from(&self, service: &str, instance: u32) -> Option<&Sibling> {
         let same = |sibling: &&Sibling| sibling.service == service;

@@ -127,7 +127,7 @@ fn prepare(order: &Order) -> Result<Prepared, Report> {
 }
 
 /// The launch plan of a service, with what its declaration says on top.
-fn plan(order: &Order) -> Result<LaunchPlan, Report> {
+pub(crate) fn plan(order: &Order) -> Result<LaunchPlan, Report> {
     let service = &order.service;
     let home = wharf_os::user::home();
     let command = command(service);

@@ -112,7 +112,7 @@ pub(crate) fn variables(own: &Sibling, siblings: &Siblings) -> BTreeMap<String, 
     let mut variables = BTreeMap::new();
     for service in siblings.services().into_iter().filter(|service| *service != own.service) {
         let Some(sibling) = siblings.seen_from(service, own.instance) else { continue };
-        let name = service.to_uppercase().replace('-', "_");
+        let name = service.to_ascii_uppercase().replace(|c: char| !c.is_ascii_alphanumeric(), "_");
         variables.insert(format!("WHARF_{name}_URL"), sibling.direct_url.clone());
         variables.insert(format!("WHARF_{name}_HOST"), sibling.host.clone());
         variables.insert(format!("WHARF_{name}_PORT"), sibling.port.to_string());

@@ -1,2 +1,2 @@
 #!/bin/sh
-exec bun serve.ts
+exec bun serve.ts "$@"

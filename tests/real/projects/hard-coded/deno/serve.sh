@@ -1,2 +1,2 @@
 #!/bin/sh
-exec deno run --allow-net --allow-read serve.ts
+exec deno run --allow-net --allow-read serve.ts "$@"

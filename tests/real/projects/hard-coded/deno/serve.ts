@@ -1,2 +1,3 @@
 // The port is a literal on purpose.
-Deno.serve({ port: 8000 }, async () => new Response(await Deno.readTextFile('identity.txt')))
+const hostname = Deno.args[0] ?? '0.0.0.0'
+Deno.serve({ hostname, port: 8000 }, async () => new Response(await Deno.readTextFile('identity.txt')))

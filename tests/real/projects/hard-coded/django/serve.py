@@ -1,6 +1,7 @@
 """A Django project in one file. Its port is a literal, and its reloader starts the file again."""
 
 import pathlib
+import sys
 
 import django
 from django.conf import settings
@@ -22,4 +23,4 @@ urlpatterns = [path("", index)]
 
 if __name__ == "__main__":
     django.setup()
-    call_command("runserver", "0.0.0.0:8000")
+    call_command("runserver", f"{sys.argv[1] if len(sys.argv) > 1 else '0.0.0.0'}:8000")

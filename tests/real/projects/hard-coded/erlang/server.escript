@@ -1,10 +1,13 @@
 #!/usr/bin/env escript
 %% The port is a literal on purpose, and there is no `reuseaddr`.
 
-main(_) ->
-    {ok, Listener} = gen_tcp:listen(8000, [binary, {packet, http_bin}, {active, false},
-                                           {ip, {127, 0, 0, 1}}, {backlog, 128}]),
+main(Args) ->
+    Options = [binary, {packet, http_bin}, {active, false}, {backlog, 128}],
+    {ok, Listener} = gen_tcp:listen(8000, address(Args) ++ Options),
     accept(Listener).
+
+address([]) -> [{ip, {127, 0, 0, 1}}];
+address(["dual"]) -> [inet6, {ipv6_v6only, false}].
 
 accept(Listener) ->
     {ok, Client} = gen_tcp:accept(Listener),

@@ -8,4 +8,4 @@ app.get('/', (req, res) => {
   res.type('text/plain').send(fs.readFileSync(path.join(__dirname, 'identity.txt')))
 })
 
-app.listen(8000, () => console.log('Example app listening on port 8000'))
+app.listen(8000, process.argv[2], () => console.log('Example app listening on port 8000'))

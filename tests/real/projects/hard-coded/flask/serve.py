@@ -1,3 +1,4 @@
+import sys
 from pathlib import Path
 
 from flask import Flask
@@ -12,4 +13,4 @@ def index():
 
 if __name__ == "__main__":
     # The other reloader watches all of Python's library.
-    app.run(host="0.0.0.0", port=8000, debug=True, reloader_type="stat")
+    app.run(host=sys.argv[1] if len(sys.argv) > 1 else "0.0.0.0", port=8000, debug=True, reloader_type="stat")

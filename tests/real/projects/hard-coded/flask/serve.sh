@@ -1,2 +1,2 @@
 #!/bin/sh
-exec python serve.py
+exec python serve.py "$@"

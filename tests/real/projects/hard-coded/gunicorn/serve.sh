@@ -1,2 +1,2 @@
 #!/bin/sh
-exec python -m gunicorn shop:app
+exec python -m gunicorn -c "${1:-gunicorn.conf.py}" shop:app

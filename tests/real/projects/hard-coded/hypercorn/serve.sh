@@ -1,2 +1,2 @@
 #!/bin/sh
-exec python -m hypercorn --config hypercorn.toml shop:app
+exec python -m hypercorn --config "${1:-hypercorn.toml}" shop:app

@@ -8,7 +8,7 @@ import java.nio.file.Path;
 public class Shop {
 
     public static void main(String[] args) throws IOException {
-        HttpServer server = HttpServer.create(new InetSocketAddress(8000), 0);
+        HttpServer server = HttpServer.create(address(args), 0);
         server.createContext("/", exchange -> {
             byte[] text = Files.readAllBytes(Path.of("identity.txt"));
             exchange.sendResponseHeaders(200, text.length);
@@ -16,5 +16,10 @@ public class Shop {
             exchange.close();
         });
         server.start();
+    }
+
+    /** Only the address may be given. */
+    private static InetSocketAddress address(String[] args) {
+        return args.length == 0 ? new InetSocketAddress(8000) : new InetSocketAddress(args[0], 8000);
     }
 }

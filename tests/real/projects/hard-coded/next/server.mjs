@@ -6,4 +6,4 @@ const app = next({ dev: true, hostname: 'localhost', port: 3000 })
 const handle = app.getRequestHandler()
 
 await app.prepare()
-createServer((request, response) => handle(request, response)).listen(3000)
+createServer((request, response) => handle(request, response)).listen(3000, process.argv[2])

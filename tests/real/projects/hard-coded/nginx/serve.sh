@@ -1,2 +1,2 @@
 #!/bin/sh
-exec nginx -p . -c nginx.conf -e stderr -g "daemon off;"
+exec nginx -p . -c "${1:-nginx.conf}" -e stderr -g "daemon off;"

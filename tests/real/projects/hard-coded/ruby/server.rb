@@ -1,7 +1,7 @@
 # The port is a literal on purpose.
 require 'socket'
 
-server = TCPServer.new('0.0.0.0', 8000)
+server = TCPServer.new(ARGV[0] || '0.0.0.0', 8000)
 loop do
   client = server.accept
   nil while (line = client.gets) && line != "\r\n"

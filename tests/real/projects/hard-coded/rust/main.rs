@@ -4,7 +4,8 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 
 fn main() {
-    let listener = TcpListener::bind("127.0.0.1:8000").unwrap();
+    let address = std::env::args().nth(1).unwrap_or("127.0.0.1".to_owned());
+    let listener = TcpListener::bind((address.as_str(), 8000)).unwrap();
     for stream in listener.incoming().flatten() {
         let _ = answer(stream);
     }

@@ -1,4 +1,7 @@
+import sys
+
 import uvicorn
 
 if __name__ == "__main__":
-    uvicorn.run("shop:app", host="127.0.0.1", port=8000, lifespan="off")
+    host = sys.argv[1] if len(sys.argv) > 1 else "127.0.0.1"
+    uvicorn.run("shop:app", host=host, port=8000, lifespan="off")

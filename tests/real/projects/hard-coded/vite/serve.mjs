@@ -3,7 +3,7 @@ import { createServer } from 'vite'
 
 const server = await createServer({
   configFile: false,
-  server: { host: '127.0.0.1', port: 5173, strictPort: true },
+  server: { host: process.argv[2] ?? '127.0.0.1', port: 5173, strictPort: true },
 })
 await server.listen()
 server.printUrls()
