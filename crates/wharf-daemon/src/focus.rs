@@ -8,16 +8,17 @@ use tokio::sync::watch;
 use wharf_control::api::{NoticeKind, ProxyListener};
 use wharf_control::focus::FocusReport;
 use wharf_control::{Code, ErrorBody};
-use wharf_lease::{Kernel, KeyRequest, Ledger, Occupancy, Request, Selection, Table};
+use wharf_lease::{Kernel, KeyRequest, Ledger, Request, Selection, Table};
 use wharf_model::{
-    Condition, Focus, Holder, Instance, Lease, LeaseKind, Owner, Port, PortRange, PortRequest,
-    ProcessId, Protocol, Route, ServiceKey, Upstream, focus, name,
+    Condition, Focus, Instance, Lease, LeaseKind, Owner, Port, PortRange, PortRequest, ProcessId,
+    Protocol, Route, ServiceKey, Upstream, focus, name,
 };
 use wharf_os::{front_socket, reserve};
 use wharf_proxy::{Front, Proxy, TcpFront};
 
 use crate::clock;
 use crate::eyes::Eyes;
+use crate::inherited::{Inherited, PastOurs};
 use crate::names;
 use crate::refusal;
 
@@ -31,7 +32,7 @@ pub(crate) struct Focuses {
     own: ProcessId,
     all: BTreeMap<Port, Result<Open, ErrorBody>>,
     /// What a daemon before this one has given, and nobody has used yet.
-    given: Vec<TcpListener>,
+    given: Inherited,
 }
 
 #[derive(Debug)]
@@ -54,7 +55,11 @@ enum Leads {
 impl Focuses {
     /// None yet, with what a daemon before this one listened at.
     pub(crate) fn after(given: Vec<TcpListener>) -> Focuses {
-        Focuses { own: wharf_facts::own_process(), all: BTreeMap::new(), given }
+        Focuses {
+            own: wharf_facts::own_process(),
+            all: BTreeMap::new(),
+            given: Inherited::new(given),
+        }
     }
 
     /// How many leases the daemon holds for them: it does not stay for those alone.
@@ -174,15 +179,13 @@ impl Focuses {
         proxy: &Proxy,
     ) -> Result<Open, ErrorBody> {
         let port = focus.port.get();
-        let is_its = |one: &TcpListener| one.local_addr().is_ok_and(|own| own.port() == port);
-        let (mut listeners, others): (Vec<_>, Vec<_>) =
-            std::mem::take(&mut self.given).into_iter().partition(is_its);
-        self.given = others;
-        let held = (!listeners.is_empty()).then_some(focus.port);
-        let lease = self.lease(focus.port, ledger, &mut Holding { eyes, held })?;
-        let begun = match held {
-            Some(_) => Ok(()),
-            None => {
+        let mut listeners = self.given.of(port);
+        let mut kernel = PastOurs { eyes, inherited: &self.given };
+        let lease = self.lease(focus.port, ledger, &mut kernel)?;
+        self.given.forget(port);
+        let begun = match listeners.is_empty() {
+            false => Ok(()),
+            true => {
                 front_socket::loopback_pair(port).map(|pair| listeners = pair).map_err(|error| {
                     let message = format!("port {port} cannot be listened on: {error}");
                     ErrorBody { port: Some(port), ..ErrorBody::new(Code::PortTaken, message) }
@@ -254,29 +257,6 @@ impl Open {
                 self.leads = begun.unwrap_or_else(|| Leads::Http { _until: watch::channel(()).0 });
             }
         }
-    }
-}
-
-/// The kernel, with a port that we have already.
-struct Holding<'a> {
-    eyes: &'a mut Eyes,
-    held: Option<Port>,
-}
-
-impl Kernel for Holding<'_> {
-    fn occupancy(&mut self, port: Port) -> Occupancy {
-        match self.held == Some(port) {
-            true => Occupancy::Free,
-            false => self.eyes.occupancy(port),
-        }
-    }
-
-    fn holder(&mut self, port: Port) -> Holder {
-        self.eyes.holder(port)
-    }
-
-    fn process(&mut self, pid: u32) -> Holder {
-        self.eyes.process(pid)
     }
 }
 

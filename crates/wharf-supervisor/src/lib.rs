@@ -14,6 +14,7 @@ pub mod handle;
 pub mod launch;
 mod lives;
 pub mod log;
+mod pace;
 pub mod probe;
 mod pulse;
 pub mod readiness;

@@ -40,9 +40,6 @@ const UNREADY_AFTER: Duration = Duration::from_millis(1500);
 /// When a silent start is worth a word.
 const WAITING_AFTER: Duration = Duration::from_secs(15);
 
-/// How often SIGKILL is sent again to what is left: a process may fork between the look and the signal.
-const KILL_AGAIN: Duration = Duration::from_millis(20);
-
 /// A command that ends within this time after Ctrl-C ends because of it.
 const INTERRUPTED_FOR: Duration = Duration::from_secs(10);
 
@@ -63,21 +60,21 @@ pub(crate) struct Task {
     next: Next,
     interrupted: Option<Instant>,
     exit: Option<Exit>,
-    answers: Answers,
+    pub(crate) answers: Answers,
 
-    launched: Instant,
+    pub(crate) launched: Instant,
     command: Option<u32>,
-    seen: BTreeSet<Listener>,
+    pub(crate) seen: BTreeSet<Listener>,
     next_scan: Instant,
     question: Option<Question>,
     ask_after: Instant,
     /// When the server first closed a question without a word.
     closed_since: Option<Instant>,
-    serving: Serving,
+    pub(crate) serving: Serving,
     accepted: bool,
     told_waiting: bool,
     told_strangers: BTreeSet<Listener>,
-    ending: Option<Ending>,
+    pub(crate) ending: Option<Ending>,
 }
 
 /// How the task is connected to the handle.
@@ -90,7 +87,7 @@ pub(crate) struct Lines {
 
 /// Whether the instance serves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Serving {
+pub(crate) enum Serving {
     NotYet,
     Yes,
     /// The listener is gone, since then.
@@ -181,41 +178,6 @@ impl Task {
             }
         }
         self.clear_up().await
-    }
-
-    /// How long to wait for the next look: short while a first answer is awaited, since a person waits
-    /// for it too.
-    fn pace(&self) -> Duration {
-        if self.ending.is_some() {
-            return KILL_AGAIN;
-        }
-        let age = self.launched.elapsed();
-        match self.serving {
-            Serving::Yes => Duration::from_millis(500),
-            Serving::Missing(_) | Serving::Lost => Duration::from_millis(50),
-            // A call to `listen` is told as it happens; this is for what comes after it. What listens on
-            // nothing may never do so (a worker), and costs nothing.
-            Serving::NotYet if self.answers.are_exact() => match self.seen.is_empty() {
-                true if age >= Duration::from_secs(30) => Duration::from_secs(5),
-                true if age >= Duration::from_secs(1) => Duration::from_millis(500),
-                _ => Duration::from_millis(20),
-            },
-            Serving::NotYet if age < Duration::from_secs(30) => Duration::from_millis(2),
-            Serving::NotYet if age < Duration::from_secs(300) => Duration::from_millis(20),
-            Serving::NotYet => Duration::from_millis(100),
-        }
-    }
-
-    /// How long to wait before the whole tree is searched again: that reads `/proc` of each process.
-    fn scan_pace(&self) -> Duration {
-        let age = self.launched.elapsed();
-        match self.serving {
-            Serving::Yes if age < Duration::from_secs(30) => Duration::from_secs(1),
-            Serving::Yes => Duration::from_secs(5),
-            Serving::NotYet if self.answers.are_exact() && self.seen.is_empty() => self.pace(),
-            _ if age < Duration::from_secs(30) => Duration::from_millis(100),
-            _ => Duration::from_secs(1),
-        }
     }
 
     async fn take(&mut self, packet: Packet) {

@@ -1,0 +1,46 @@
+//! How often an instance is looked at: what is told as it happens need not be looked for, and what idles costs
+//! nothing.
+
+use std::time::Duration;
+
+use crate::task::{Serving, Task};
+
+/// How often SIGKILL is sent again to what is left: a process may fork between the look and the signal.
+const KILL_AGAIN: Duration = Duration::from_millis(20);
+
+impl Task {
+    /// How long to wait for the next look: short while a first answer is awaited, since a person waits
+    /// for it too.
+    pub(crate) fn pace(&self) -> Duration {
+        if self.ending.is_some() {
+            return KILL_AGAIN;
+        }
+        let age = self.launched.elapsed();
+        match self.serving {
+            Serving::Yes => Duration::from_millis(500),
+            Serving::Missing(_) | Serving::Lost => Duration::from_millis(50),
+            // A call to `listen` is told as it happens; this is for what comes after it. What listens on
+            // nothing may never do so (a worker), and costs nothing.
+            Serving::NotYet if self.answers.are_exact() => match self.seen.is_empty() {
+                true if age >= Duration::from_secs(30) => Duration::from_secs(5),
+                true if age >= Duration::from_secs(1) => Duration::from_millis(500),
+                _ => Duration::from_millis(20),
+            },
+            Serving::NotYet if age < Duration::from_secs(30) => Duration::from_millis(2),
+            Serving::NotYet if age < Duration::from_secs(300) => Duration::from_millis(20),
+            Serving::NotYet => Duration::from_millis(100),
+        }
+    }
+
+    /// How long to wait before the whole tree is searched again: that reads `/proc` of each process.
+    pub(crate) fn scan_pace(&self) -> Duration {
+        let age = self.launched.elapsed();
+        match self.serving {
+            Serving::Yes if age < Duration::from_secs(30) => Duration::from_secs(1),
+            Serving::Yes => Duration::from_secs(5),
+            Serving::NotYet if self.answers.are_exact() && self.seen.is_empty() => self.pace(),
+            _ if age < Duration::from_secs(30) => Duration::from_millis(100),
+            _ => Duration::from_secs(1),
+        }
+    }
+}
