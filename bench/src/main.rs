@@ -17,6 +17,8 @@ mod remap;
 mod remap_roles;
 mod remap_supervisor;
 mod roles;
+mod runners;
+mod up;
 mod who;
 mod world;
 
@@ -42,9 +44,9 @@ const BENCHMARKS: &[(&str, Benchmark)] = &[
 ];
 
 /// Those that are taken only where they are named: they take minutes.
-const NAMED_ONLY: &[(&str, Benchmark)] = &[("soak", proxy::soak)];
+const NAMED_ONLY: &[(&str, Benchmark)] = &[("soak", proxy::soak), ("up", up::run)];
 
-const USAGE: &str = "usage: wharf-bench WHARF PEERS FOLDER [exec|ready|lease|who|memory|remap|listen|proxy|soak]...";
+const USAGE: &str = "usage: wharf-bench WHARF PEERS FOLDER [exec|ready|lease|who|memory|remap|listen|proxy|soak|up]...";
 
 fn main() -> ExitCode {
     // First of all, since it is what `exec` measures.

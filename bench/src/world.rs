@@ -21,6 +21,7 @@ const ASK_AGAIN: Duration = Duration::from_millis(2);
 pub(crate) struct World {
     wharf: PathBuf,
     own: PathBuf,
+    peers: PathBuf,
     portless: Option<PathBuf>,
     folder: PathBuf,
 }
@@ -31,6 +32,7 @@ impl World {
         let world = World {
             wharf: wharf.canonicalize()?,
             own: std::env::current_exe()?,
+            peers: peers.to_owned(),
             portless: peers.join("node_modules/portless/dist/cli.js").canonicalize().ok(),
             folder: folder.canonicalize()?,
         };
@@ -89,6 +91,16 @@ impl World {
         let mut command = self.command(&self.wharf);
         command.args(args);
         command
+    }
+
+    /// A file of the peers, if it is installed.
+    pub(crate) fn peer(&self, file: &str) -> Option<PathBuf> {
+        self.peers.join(file).canonicalize().ok()
+    }
+
+    /// This binary.
+    pub(crate) fn own_binary(&self) -> &Path {
+        &self.own
     }
 
     /// The peer `portless`, if it is installed.

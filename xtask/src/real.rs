@@ -2,7 +2,8 @@
 //! copies of a project are started at once under wharf, from unchanged files, in a network of their
 //! own; each must answer its own text on its own port, and leave nothing behind. With `--hard-coded`,
 //! three copies of each entry of `tests/real/hard-coded.toml`, which all name the same port. With `--names`,
-//! the servers of `tests/real/names.toml` behind their names, in a browser.
+//! the servers of `tests/real/names.toml` behind their names, in a browser. With `--up`, the projects of
+//! `tests/real/up.toml`, each run by `wharf up`.
 
 mod control;
 mod copies;
@@ -25,6 +26,7 @@ mod sockets;
 mod spec;
 mod started;
 mod terminal;
+mod up;
 pub mod wait;
 mod worktrees;
 
@@ -42,10 +44,11 @@ use spec::{Book, By, Expect, Run, Stage};
 use crate::repo;
 
 const USAGE: &str = "\
-usage: cargo xtask real [NAME…] [--hard-coded | --names] [--list] [--jobs N] [--control] [--keep]
+usage: cargo xtask real [NAME…] [--hard-coded | --names | --up] [--list] [--jobs N] [--control] [--keep]
   NAME…         only these runs
   --hard-coded  the runs of programs with a literal port, three copies each
   --names       the runs of servers behind their names, over http and https
+  --up          the runs of whole projects, by `wharf up`
   --list        the runs, and what each of them starts
   --jobs N      so many runs at once (2)
   --control     each project once and without wharf: where does it listen by itself?
@@ -93,6 +96,7 @@ pub fn run(args: &[String]) -> Result<(), String> {
         Stage::Frameworks => "framework",
         Stage::HardCoded => "hard-coded",
         Stage::Names => "name",
+        Stage::Up => "project",
     };
     println!("{kind} runs: {} passed, {failed} failed", runs.len() - failed);
     if failed == 0 { Ok(()) } else { Err(format!("{failed} of the {kind} runs failed")) }
@@ -105,6 +109,7 @@ fn read(args: &[String]) -> Result<Wanted, String> {
         match arg.as_str() {
             "--hard-coded" => wanted.stage = Stage::HardCoded,
             "--names" => wanted.stage = Stage::Names,
+            "--up" => wanted.stage = Stage::Up,
             "--list" => wanted.list = true,
             "--control" => wanted.control = true,
             "--keep" => wanted.keep = true,
@@ -193,6 +198,7 @@ fn inside(mode: &str, name: &str, root: PathBuf, wharf: PathBuf) -> Result<(), S
     let proof = match (mode, run.expect) {
         ("--inside-control", _) => control::look(&book, run, &place),
         _ if run.stage == Stage::Names => names::prove(&book, run, &place),
+        _ if run.stage == Stage::Up => up::prove(&book, run, &place),
         (_, Expect::OnDemand) => on_demand::prove(&book, run, &place),
         (_, Expect::HardCoded) => hard_coded::prove(&book, run, &place),
         (_, Expect::Ready | Expect::Remapped | Expect::Addressed) => {

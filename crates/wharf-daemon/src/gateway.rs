@@ -218,8 +218,8 @@ impl Gateway {
     pub(crate) async fn close(mut self, limit: Duration) {
         // Whoever connects from here on is refused, or comes to the next daemon.
         drop(self.fronts);
-        drop(self.focuses);
         drop(self.services);
+        drop(self.focuses);
         self.lan.close();
         if let Some(proxy) = self.proxy {
             proxy.drain(limit).await;
@@ -230,8 +230,8 @@ impl Gateway {
     pub(crate) fn listeners(&self) -> Vec<(String, TcpListener)> {
         let loopback = self.fronts.listeners.iter().map(|(scheme, one)| (scheme.as_str(), one));
         let services = self.services.left().iter().map(|one| (inherited::SCHEME, one));
-        let focuses = self.focuses.sockets();
-        let all = loopback.chain(self.lan.listeners()).chain(services).chain(focuses);
+        let all = loopback.chain(self.lan.listeners()).chain(services);
+        let all = all.chain(self.focuses.sockets());
         all.filter_map(|(scheme, one)| Some((scheme.to_owned(), one.try_clone().ok()?))).collect()
     }
 }

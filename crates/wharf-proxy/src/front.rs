@@ -275,7 +275,7 @@ pub(crate) mod tests {
             let capacity = Rc::new(Capacity::new(1));
             by_itself(capacity.take(), async { panic!("on purpose") });
             // The only place is given back, or nobody is accepted.
-            let front = Front { listener, tls: None, lan: false };
+            let front = Front { listener, tls: None, lan: false, only: None };
             tokio::task::spawn_local(accept(front, None, shared, capacity));
             let mut client = TcpStream::connect(address).await.unwrap();
             let request = b"GET / HTTP/1.1\r\nHost: a.localhost\r\nConnection: close\r\n\r\n";

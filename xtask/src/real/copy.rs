@@ -60,7 +60,8 @@ impl Copy {
         Ok(copy)
     }
 
-    fn add(&self, dep: &Dep, place: &Place) -> Result<(), String> {
+    /// Puts into the copy what was installed for it.
+    pub fn add(&self, dep: &Dep, place: &Place) -> Result<(), String> {
         let (from, to) = (place.parts.join(&dep.from), self.folder.join(&dep.to));
         // What is handed over to another user is handed over for all who link to it.
         if dep.private || place.ordinary {

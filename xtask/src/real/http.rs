@@ -9,8 +9,17 @@ use std::time::{Duration, Instant};
 pub struct Answer {
     /// The status code.
     pub status: u16,
+    /// The head, in lower case.
+    pub head: String,
     /// The body, unchunked, as text.
     pub body: String,
+}
+
+impl Answer {
+    /// The value of a field, in lower case.
+    pub fn field(&self, name: &str) -> Option<&str> {
+        self.head.lines().find_map(|line| Some(line.strip_prefix(name)?.strip_prefix(':')?.trim()))
+    }
 }
 
 /// The longest answer that is read; every page of the projects is far shorter.
@@ -18,12 +27,21 @@ const LONGEST: usize = 4 << 20;
 
 /// Asks `address` for `path`. A page that is compiled on the first request gets `within` to come.
 pub fn get(address: SocketAddr, path: &str, within: Duration) -> Result<Answer, String> {
+    get_of(address, &address.to_string(), path, within)
+}
+
+/// The same, of the site of this host.
+pub fn get_of(
+    address: SocketAddr,
+    host: &str,
+    path: &str,
+    within: Duration,
+) -> Result<Answer, String> {
     let deadline = Instant::now() + within;
     let mut stream = TcpStream::connect_timeout(&address, within)
         .map_err(|error| format!("cannot connect to {address}: {error}"))?;
-    let request = format!(
-        "GET {path} HTTP/1.1\r\nHost: {address}\r\nAccept: */*\r\nConnection: close\r\n\r\n"
-    );
+    let request =
+        format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nAccept: */*\r\nConnection: close\r\n\r\n");
     stream
         .write_all(request.as_bytes())
         .map_err(|error| format!("cannot send to {address}: {error}"))?;
@@ -59,7 +77,7 @@ fn parse(raw: &[u8]) -> Option<Answer> {
     let rest = &raw[end + 4..];
     let body =
         if head.contains("transfer-encoding: chunked") { unchunk(rest)? } else { rest.into() };
-    Some(Answer { status, body: String::from_utf8_lossy(&body).into_owned() })
+    Some(Answer { status, body: String::from_utf8_lossy(&body).into_owned(), head })
 }
 
 fn unchunk(mut raw: &[u8]) -> Option<Vec<u8>> {
@@ -86,8 +104,9 @@ mod tests {
 
     #[test]
     fn a_plain_answer_is_read() {
-        let answer = parse(b"HTTP/1.0 200 OK\r\nServer: x\r\n\r\nhello").unwrap();
+        let answer = parse(b"HTTP/1.0 200 OK\r\nServer: X\r\n\r\nhello").unwrap();
         assert_eq!((answer.status, answer.body.as_str()), (200, "hello"));
+        assert_eq!((answer.field("server"), answer.field("serve")), (Some("x"), None));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //! browser that trusts the local CA of a throw-away home. Nobody's own stores are touched: the browser's
 //! database of certificates is in that home, and the system's store is left alone.
 
-mod browser;
+pub mod browser;
 mod cookies;
 mod foreign;
 mod form;

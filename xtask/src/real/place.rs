@@ -38,16 +38,20 @@ impl Place {
 
     /// What is typed to start wharf.
     pub fn wharf_command(&self) -> Vec<String> {
-        let wharf = self.wharf.to_string_lossy().into_owned();
+        self.command(&self.wharf.to_string_lossy())
+    }
+
+    /// What is typed to start a program as the user who starts wharf.
+    pub fn command(&self, program: &str) -> Vec<String> {
         if !self.ordinary {
-            return vec![wharf];
+            return vec![program.to_owned()];
         }
         let user = [format!("--reuid={ORDINARY}"), format!("--regid={ORDINARY}")];
         let nothing = ["--clear-groups", "--inh-caps=-all", "--bounding-set=-all"];
         let mut command = vec!["setpriv".to_owned()];
         command.extend(user);
         command.extend(nothing.map(str::to_owned));
-        command.push(wharf);
+        command.push(program.to_owned());
         command
     }
 

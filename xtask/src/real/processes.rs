@@ -24,6 +24,11 @@ impl fmt::Display for Process {
 }
 
 impl Process {
+    /// Whether these words stand in its command.
+    pub fn is_called(&self, words: &str) -> bool {
+        self.command.contains(words)
+    }
+
     /// Whether it was started for this copy. Some servers write over their own environment, so the
     /// folder that they work in counts as well.
     pub fn belongs_to(&self, mark: &str, folder: &Path) -> bool {

@@ -1,5 +1,5 @@
-//! The tables of runs, `runs.toml`, `hard-coded.toml` and `names.toml` in `tests/real`: what is started,
-//! and what it must answer.
+//! The tables of runs, `runs.toml`, `hard-coded.toml`, `names.toml` and `up.toml` in `tests/real`: what is
+//! started, and what it must answer.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -12,10 +12,11 @@ use serde::Deserialize;
 const CATALOG: &str = "crates/wharf-plan/catalog";
 
 /// Where the tables are, by stage.
-const TABLES: [(Stage, &str); 3] = [
+const TABLES: [(Stage, &str); 4] = [
     (Stage::Frameworks, "tests/real/runs.toml"),
     (Stage::HardCoded, "tests/real/hard-coded.toml"),
     (Stage::Names, "tests/real/names.toml"),
+    (Stage::Up, "tests/real/up.toml"),
 ];
 
 /// Which of the proofs.
@@ -28,9 +29,11 @@ pub enum Stage {
     HardCoded,
     /// Servers behind their names, seen by a browser.
     Names,
+    /// Whole projects, which `wharf up` runs.
+    Up,
 }
 
-/// The tables of both stages.
+/// The tables of all stages.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Book {
@@ -136,6 +139,14 @@ pub struct Run {
     /// The other runs whose servers are started too.
     #[serde(default)]
     pub with: Vec<String>,
+    /// What is proved of the project that `wharf up` runs.
+    pub up: Option<Up>,
+    /// The ports that the instances of one service get, in the order of their numbers.
+    #[serde(default)]
+    pub ports: Vec<u16>,
+    /// The names of the worktrees beside the main checkout.
+    #[serde(default)]
+    pub worktrees: Vec<String>,
 }
 
 /// A folder of the parts that goes into each copy.
@@ -192,6 +203,18 @@ pub enum ByName {
     Restart,
     /// It answers.
     Plain,
+}
+
+/// What is proved of a project that `wharf up` runs.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub enum Up {
+    /// Some instances of one service, side by side.
+    Scale,
+    /// A front, an API and its database in each of some worktrees, seen by one browser.
+    Shop,
+    /// A front and an API in each of some worktrees, brought up at once; one worktree is deleted.
+    Stand,
 }
 
 /// Who starts the copies.
@@ -353,7 +376,8 @@ impl Run {
 
     /// What a person would have typed.
     pub fn typed(&self) -> String {
-        let mut words = vec!["wharf", "run"];
+        let command = if self.stage == Stage::Up { "up" } else { "run" };
+        let mut words = vec!["wharf", command];
         words.extend(self.options.iter().chain(&self.command).map(String::as_str));
         words.join(" ")
     }

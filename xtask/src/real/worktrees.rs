@@ -67,7 +67,9 @@ pub fn prove(book: &Book, run: &Run, place: &Place) -> Result<String, String> {
 fn make(book: &Book, run: &Run, place: &Place) -> Result<[Worktree; 2], String> {
     let main = Copy::make(run, place, 'a')?;
     let other = main.elsewhere(run, place, 'b', "worktree")?;
-    let git = |arguments: &[&str]| git(&main.folder, &environment::common(place), arguments);
+    let git = |arguments: &[&str]| {
+        git(&place.command("git"), &main.folder, &environment::common(place), arguments)
+    };
     git(&["init", "--quiet"])?;
     git(&["add", "api.py", "front.js"])?;
     let author = ["-c", "user.name=shop", "-c", "user.email=shop@example.com"];
@@ -82,9 +84,16 @@ fn make(book: &Book, run: &Run, place: &Place) -> Result<[Worktree; 2], String> 
     }))
 }
 
-/// A command of git's.
-pub fn git(folder: &Path, env: &Variables, arguments: &[&str]) -> Result<(), String> {
-    let done = Command::new("git")
+/// A command of git's; `program` is what is typed to start it.
+pub fn git(
+    program: &[String],
+    folder: &Path,
+    env: &Variables,
+    arguments: &[&str],
+) -> Result<(), String> {
+    let (program, first) = program.split_first().ok_or("there is no git")?;
+    let done = Command::new(program)
+        .args(first)
         .args(arguments)
         .current_dir(folder)
         .env_clear()

@@ -115,9 +115,18 @@ impl Browser {
     /// A new page, with no cookies.
     pub fn tab(&mut self) -> Result<Tab, String> {
         let context = self.command(None, "Target.createBrowserContext", json!({}))?;
-        let wanted =
-            json!({ "url": "about:blank", "browserContextId": context["browserContextId"] });
-        let target = self.command(None, "Target.createTarget", wanted)?;
+        self.open_tab(
+            &json!({ "url": "about:blank", "browserContextId": context["browserContextId"] }),
+        )
+    }
+
+    /// A new page with the cookies of the profile, as a person opens one beside others.
+    pub fn tab_of_profile(&mut self) -> Result<Tab, String> {
+        self.open_tab(&json!({ "url": "about:blank" }))
+    }
+
+    fn open_tab(&mut self, wanted: &Value) -> Result<Tab, String> {
+        let target = self.command(None, "Target.createTarget", wanted.clone())?;
         let wanted = json!({ "targetId": target["targetId"], "flatten": true });
         let attached = self.command(None, "Target.attachToTarget", wanted)?;
         let tab = Tab { session: text(&attached["sessionId"]) };

@@ -42,16 +42,13 @@ fn start(world: &mut World<'_>) -> Result<(), String> {
     world.start(run, "shop", &[])?;
     let main = world.sites[MAIN].started.copy.clone();
     let env = environment::common(place);
-    git(&main.folder, &env, &["init", "--quiet"])?;
-    git(&main.folder, &env, &["add", "main.py"])?;
+    let git = |arguments: &[&str]| git(&place.command("git"), &main.folder, &env, arguments);
+    git(&["init", "--quiet"])?;
+    git(&["add", "main.py"])?;
     let author = ["-c", "user.name=shop", "-c", "user.email=shop@example.com"];
-    git(
-        &main.folder,
-        &env,
-        &[&author[..], &["commit", "--quiet", "--message", "The shop"]].concat(),
-    )?;
+    git(&[&author[..], &["commit", "--quiet", "--message", "The shop"]].concat())?;
     let sale = main.elsewhere(run, place, 'c', "sale")?;
-    git(&main.folder, &env, &["worktree", "add", "--quiet", "-b", "sale", &sale.folder_text()])?;
+    git(&["worktree", "add", "--quiet", "-b", "sale", &sale.folder_text()])?;
     sale.identify(run)?;
     world.start_in(run, main.output_of("api"), &["--name", "api"])?;
     world.start_in(run, sale, &[])?;
