@@ -19,6 +19,7 @@ pub mod probe;
 mod pulse;
 pub mod readiness;
 pub mod remap;
+mod serving;
 pub mod sight;
 mod task;
 pub mod update;

@@ -3,7 +3,8 @@
 
 use std::time::Duration;
 
-use crate::task::{Serving, Task};
+use crate::serving::Serving;
+use crate::task::Task;
 
 /// How often SIGKILL is sent again to what is left: a process may fork between the look and the signal.
 const KILL_AGAIN: Duration = Duration::from_millis(20);

@@ -24,6 +24,7 @@ use crate::probe::Outcome;
 use crate::pulse::Pulse;
 use crate::readiness::Expectation;
 use crate::remap::{Group, Kept, PortAsk, Seen};
+use crate::serving::Serving;
 use crate::sight::{OnPort, Sight};
 use crate::update::{Answer, Cause, Member, Update};
 
@@ -83,17 +84,6 @@ pub(crate) struct Lines {
     pub(crate) updates: mpsc::Sender<Update>,
     pub(crate) asks: mpsc::Sender<PortAsk>,
     pub(crate) groups: watch::Receiver<Group>,
-}
-
-/// Whether the instance serves.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Serving {
-    NotYet,
-    Yes,
-    /// The listener is gone, since then.
-    Missing(Instant),
-    /// Gone for long, and said.
-    Lost,
 }
 
 impl Task {
