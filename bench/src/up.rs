@@ -14,8 +14,9 @@ use crate::world::World;
 const SERVERS: usize = 10;
 /// How many are idle at once.
 const IDLE: usize = 100;
-/// After this long whoever has nothing to do does nothing.
+/// After this long whoever has nothing to do does nothing; wharf looks at a young server more often.
 const SETTLED: Duration = Duration::from_secs(4);
+const LONG_SETTLED: Duration = Duration::from_secs(32);
 /// How long idle processes are watched.
 const WATCHED: Duration = Duration::from_secs(15);
 
@@ -97,7 +98,7 @@ fn beside(world: &World, few: &Servers, many: &Servers) -> Result<Vec<Table>, Fa
             let before = runners::processes()?;
             let Some(running) = runner.start(world, servers)? else { continue };
             servers.answer().map_err(|why| format!("{}: {why}", runner.name()))?;
-            std::thread::sleep(SETTLED);
+            std::thread::sleep(if at == 1 { LONG_SETTLED } else { SETTLED });
             let mut own: BTreeSet<u32> = runners::beside(world, &before)?.into_iter().collect();
             if *runner == Runner::Wharf {
                 own.insert(lease::daemon_pid(world)?);

@@ -16,21 +16,20 @@ impl Task {
         if self.ending.is_some() {
             return KILL_AGAIN;
         }
-        let age = self.launched.elapsed();
-        match self.serving {
-            Serving::Yes => Duration::from_millis(500),
-            Serving::Missing(_) | Serving::Lost => Duration::from_millis(50),
-            // A call to `listen` is told as it happens; this is for what comes after it. What listens on
-            // nothing may never do so (a worker), and costs nothing.
-            Serving::NotYet if self.answers.are_exact() => match self.seen.is_empty() {
-                true if age >= Duration::from_secs(30) => Duration::from_secs(5),
-                true if age >= Duration::from_secs(1) => Duration::from_millis(500),
-                _ => Duration::from_millis(20),
-            },
-            Serving::NotYet if age < Duration::from_secs(30) => Duration::from_millis(2),
-            Serving::NotYet if age < Duration::from_secs(300) => Duration::from_millis(20),
-            Serving::NotYet => Duration::from_millis(100),
-        }
+        let (age, exact) = (self.launched.elapsed().as_secs(), self.answers.are_exact());
+        Duration::from_millis(match self.serving {
+            // There may be a hundred that have served for long.
+            Serving::Yes if exact && age >= 30 => 2000,
+            Serving::Yes => 500,
+            Serving::Missing(_) | Serving::Lost => 50,
+            // A `listen` is told as it happens. What listens on nothing may never do so (a worker).
+            Serving::NotYet if exact && (age < 1 || !self.seen.is_empty()) => 20,
+            Serving::NotYet if exact && age < 30 => 500,
+            Serving::NotYet if exact => 5000,
+            Serving::NotYet if age < 30 => 2,
+            Serving::NotYet if age < 300 => 20,
+            Serving::NotYet => 100,
+        })
     }
 
     /// How long to wait before the whole tree is searched again: that reads `/proc` of each process.

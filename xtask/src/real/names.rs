@@ -12,7 +12,7 @@ mod plain;
 mod restart;
 mod streams;
 mod waiting;
-mod world;
+pub mod world;
 
 use super::copies::Problems;
 use super::place::Place;

@@ -23,6 +23,10 @@ use crate::report::{Code, Report};
 /// How long what is not known to serve has to run, listening on nothing, until it counts as up.
 const SETTLED_AFTER: Duration = Duration::from_secs(5);
 
+/// How long a server that is asked by a command has to listen on nothing until it is asked all the same. Before
+/// it listens a command may ask another checkout's server, which names the same port.
+const SILENT: Duration = Duration::from_secs(10);
+
 /// The pause between two questions.
 const ASK_AGAIN: Duration = Duration::from_millis(200);
 
@@ -64,6 +68,9 @@ pub(super) struct Gate {
     /// Whether the command runs: its first line may be read before its launch is told.
     is_launched: bool,
     asker: Option<Asker>,
+    /// With what a command is asked, until it is.
+    question: Option<(Vec<(OsString, OsString)>, PathBuf)>,
+    asks_at: Option<Instant>,
     pub(super) held_back: Option<HeldBack>,
 }
 
@@ -78,6 +85,8 @@ impl Gate {
             is_closed: false,
             is_launched: false,
             asker: None,
+            question: None,
+            asks_at: None,
             held_back: None,
         }
     }
@@ -96,6 +105,7 @@ impl Gate {
             matches!(self.ready, Ready::Http(Some(_)) | Ready::Log(_) | Ready::Command(_));
         (self.signal, self.asker, self.settles_at, self.held_back) = (None, None, None, None);
         self.is_launched = false;
+        (self.question, self.asks_at) = (None, None);
         if let (Ready::Log(pattern), Some(log)) = (&self.ready, log) {
             let matcher = Matcher::new(pattern).map_err(|error| {
                 Report::new(Code::Usage, format!("`{pattern}` in `ready` is no pattern"))
@@ -110,18 +120,28 @@ impl Gate {
     /// After each launch.
     pub(super) fn launched(&mut self, env: &[(OsString, OsString)], dir: PathBuf) {
         self.is_launched = true;
-        if let Ready::Command(text) = &self.ready {
-            let (asker, signal) = Asker::start(text.clone(), env.to_vec(), dir);
-            (self.asker, self.signal) = (Some(asker), Some(signal));
+        if matches!(self.ready, Ready::Command(_)) {
+            self.question = Some((env.to_vec(), dir));
+            self.asks_at = Some(Instant::now() + SILENT);
         }
         if self.may_settle {
             self.settles_at = Some(Instant::now() + SETTLED_AFTER);
         }
     }
 
-    /// The server listens: nothing is left to guess.
+    /// The server listens: nothing is left to guess, and a command asks this server and no other.
     pub(super) fn listens(&mut self) {
         self.settles_at = None;
+        self.ask();
+    }
+
+    /// Begins to ask by the command, where that is what was wanted.
+    fn ask(&mut self) {
+        self.asks_at = None;
+        if let (Ready::Command(text), Some((env, dir))) = (&self.ready, self.question.take()) {
+            let (asker, signal) = Asker::start(text.clone(), env, dir);
+            (self.asker, self.signal) = (Some(asker), Some(signal));
+        }
     }
 
     /// Whether the supervisor's word is not enough. What it says is kept.
@@ -142,6 +162,12 @@ impl Gate {
 
     /// Waits until it opens; for ever where it is open, or waits for the supervisor.
     pub(super) async fn opened(&mut self) -> Opened {
+        if self.is_launched && self.signal.is_none() {
+            tokio::select! {
+                () = at(self.asks_at) => self.ask(),
+                () = at(self.settles_at) => {}
+            }
+        }
         tokio::select! {
             () = std::future::pending(), if !self.is_launched => Opened::Settled,
             () = met(&mut self.signal), if self.is_launched => {

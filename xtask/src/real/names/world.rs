@@ -220,7 +220,7 @@ pub fn wharf(place: &Place, arguments: &[&str]) -> Result<String, String> {
 }
 
 /// Calls a command in the copy; the shell finds it on the copy's own path.
-fn prepare(command: &[String], copy: &Copy, env: &Variables) -> Result<(), String> {
+pub fn prepare(command: &[String], copy: &Copy, env: &Variables) -> Result<(), String> {
     let done = Command::new("sh")
         .args(["-c", "exec \"$0\" \"$@\""])
         .args(command)

@@ -8,6 +8,7 @@ use super::super::copies::is_free;
 use super::super::copy::Copy;
 use super::super::environment::{self, Variables};
 use super::super::http::{self, Answer};
+use super::super::names::world::prepare;
 use super::super::place::Place;
 use super::super::processes;
 use super::super::spec::{Book, Run};
@@ -32,6 +33,11 @@ impl<'a> Checkout<'a> {
     /// The checkout of a copy.
     pub fn of(book: &Book, run: &Run, place: &'a Place, copy: Copy) -> Checkout<'a> {
         Checkout { env: environment::of_copy(book, run, place, &copy), copy, place }
+    }
+
+    /// Calls the commands that come first, without wharf.
+    pub fn prepare(&self, run: &Run) -> Result<(), String> {
+        run.prepare.iter().try_for_each(|command| prepare(command, &self.copy, &self.env))
     }
 
     /// Types `wharf up`, with the options of the table.

@@ -16,6 +16,7 @@ pub fn prove<'a>(
 ) -> Result<String, String> {
     checkouts.push(Checkout::of(book, run, place, Copy::make(run, place, 'a')?));
     let checkout = &checkouts[0];
+    checkout.prepare(run)?;
     let began = std::time::Instant::now();
     let document = checkout.up(run)?.ready(run)?;
     let took = began.elapsed();
