@@ -19,7 +19,7 @@ impl Task {
         let (age, exact) = (self.launched.elapsed().as_secs(), self.answers.are_exact());
         Duration::from_millis(match self.serving {
             // There may be a hundred that have served for long.
-            Serving::Yes if exact && age >= 30 => 2000,
+            Serving::Yes if exact && age >= 30 => 5000,
             Serving::Yes => 500,
             Serving::Missing(_) | Serving::Lost => 50,
             // A `listen` is told as it happens. What listens on nothing may never do so (a worker).
@@ -37,6 +37,8 @@ impl Task {
         let age = self.launched.elapsed();
         match self.serving {
             Serving::Yes if age < Duration::from_secs(30) => Duration::from_secs(1),
+            // Whatever the tree begins to listen on is told; this is for what it closes.
+            Serving::Yes if self.answers.are_exact() => Duration::from_secs(60),
             Serving::Yes => Duration::from_secs(5),
             Serving::NotYet if self.answers.are_exact() && self.seen.is_empty() => self.pace(),
             _ if age < Duration::from_secs(30) => Duration::from_millis(100),
