@@ -67,10 +67,11 @@ impl Running {
         caller: Caller,
     ) -> Result<u8, Report> {
         let orders = Orders::take(&caller)?;
+        let root = wanted.root();
         let turn = tokio::select! {
             biased;
             code = orders.ended_by() => return Ok(code),
-            turn = turn::of_up(&wanted.root(), wishes.timeout) => turn?,
+            turn = turn::of_up(&root, wishes.timeout) => turn?,
         };
         let link = Rc::new(Link::open().await?);
         let planning = planned(&link, &wanted, &wishes).await?;
@@ -80,7 +81,7 @@ impl Running {
         }
         prune_logs();
         // Whatever happens is seen: the stream begins before the first pilot does.
-        let states = states::follow(link.clone(), wanted.root());
+        let states = states::follow(link.clone(), root);
         let ground = ground(&wanted, &wishes);
         let mustered = tokio::select! {
             biased;
