@@ -77,8 +77,9 @@ impl Random {
     }
 }
 
-/// Kills somebody: the daemon, or a pilot. Nothing that is told then is doubled.
-fn kill_one(sandbox: &Sandbox, random: &mut Random) {
+/// Kills somebody, the daemon or a pilot, and says whether it still was there. Nothing that is told then is
+/// doubled.
+fn kill_one(sandbox: &Sandbox, random: &mut Random) -> bool {
     let list = listed(sandbox);
     let instances = list["instances"].as_array().expect("a list");
     let ports: Vec<u64> =
@@ -94,14 +95,17 @@ fn kill_one(sandbox: &Sandbox, random: &mut Random) {
         Some(chosen) => number(&instances[chosen], "pilot_pid"),
         None => match sandbox.output(&["daemon", "status", "--json"]) {
             status if status.code == 0 => number(&status.json(), "pid"),
-            _ => return,
+            _ => return false,
         },
     };
-    // It may have ended meanwhile.
-    let _ = std::process::Command::new("kill")
-        .args(["-KILL", &pid.to_string()])
-        .stderr(Stdio::null())
-        .status();
+    kill(pid)
+}
+
+/// Whether there was somebody to kill.
+fn kill(pid: u32) -> bool {
+    let mut command = std::process::Command::new("kill");
+    command.args(["-KILL", &pid.to_string()]).stderr(Stdio::null());
+    command.status().is_ok_and(|status| status.success())
 }
 
 /// Brings services up and takes them down until it is over.
@@ -133,8 +137,9 @@ fn two_hundred_kills_amid_ups_and_downs_leave_nothing_behind() {
         let churning = scope.spawn(|| churn(&sandbox, &over, &random));
         let killing = scope.spawn(|| {
             let mut own = Random(random.lock().unwrap().below(1 << 20) as u64 | 1);
+            let mut tries = 0..4 * KILLS;
             for _ in 0..KILLS {
-                kill_one(&sandbox, &mut own);
+                assert!(tries.any(|_| kill_one(&sandbox, &mut own)), "nobody is left to kill");
             }
         });
         let killed = killing.join();
@@ -166,18 +171,20 @@ fn all_is_well(sandbox: &Sandbox) {
     };
     let list = until(list).unwrap_or_else(|| panic!("{:#}", listed(sandbox)));
     let instances = list["instances"].as_array().unwrap();
-    let pilots = || -> BTreeSet<u32> {
-        let is_pilot = |pid: &u32| command_of(*pid).ends_with("wharf pilot");
-        let mothers =
-            |pid: u32| parent(pid).is_none_or(|up| !command_of(up).ends_with("wharf pilot"));
-        sandbox.processes().into_iter().filter(is_pilot).filter(|pid| mothers(*pid)).collect()
-    };
     let known: BTreeSet<u32> = instances.iter().map(|i| number(i, "pilot_pid")).collect();
-    assert!(until(|| (pilots() == known).then_some(())).is_some(), "{:?} {list:#}", pilots());
+    // Each has a process between itself and its server, which has the same command.
+    let strays = || -> Vec<u32> {
+        let is_pilot = |pid: &u32| command_of(*pid).contains("wharf pilot");
+        let is_known =
+            |pid: u32| known.contains(&pid) || parent(pid).is_some_and(|up| known.contains(&up));
+        let pilots = sandbox.processes().into_iter().filter(is_pilot);
+        pilots.filter(|pid| !is_known(*pid)).collect()
+    };
+    assert!(until(|| strays().is_empty().then_some(())).is_some(), "{:?} {list:#}", strays());
     let servers = || -> BTreeSet<u32> {
         let is_server = |pid: &u32| {
             let command = command_of(*pid);
-            command == "sleep 31415" || command == "python3 server.py"
+            command == "sleep 31415" || command.ends_with("python3 server.py")
         };
         sandbox.processes().into_iter().filter(is_server).collect()
     };
@@ -199,10 +206,7 @@ fn end_of_power(sandbox: &Sandbox) {
     let gone = until(|| {
         let all = sandbox.processes();
         for pid in &all {
-            let _ = std::process::Command::new("kill")
-                .args(["-KILL", &pid.to_string()])
-                .stderr(Stdio::null())
-                .status();
+            kill(*pid);
         }
         all.is_empty().then_some(())
     });

@@ -217,7 +217,7 @@ fn what_forks_without_end_ends_with_its_service() {
     sandbox.file("bomb.py", BOMB);
     let bombs = || {
         let all = sandbox.processes().into_iter();
-        all.filter(|pid| sandbox::command_of(*pid) == "python3 bomb.py").count()
+        all.filter(|pid| sandbox::command_of(*pid).ends_with("python3 bomb.py")).count()
     };
     let web = || {
         let web = service(&live(&sandbox), "web").cloned().expect("it runs");
