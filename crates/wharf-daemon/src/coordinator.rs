@@ -366,13 +366,16 @@ impl Coordinator {
 
     fn owner_gone(&mut self, owner: &ProcessId) {
         self.owners.forget(owner);
+        // Before its end is written: a daemon that is killed in between leaves it to the next one, and twice does
+        // no harm.
+        let instances = self.ledger.table().instances();
+        for instance in instances.filter(|i| i.revive && i.pilot == *owner && i.state.is_live()) {
+            (self.identity.revive)(instance);
+        }
         let ended = self.ledger.owner_gone(owner, clock::now());
         self.tell_released(&ended.leases);
         self.rerouted |= !ended.instances.is_empty();
         for instance in ended.instances {
-            if instance.revive {
-                (self.identity.revive)(&instance);
-            }
             self.tell(NoticeKind::Instance { instance: Box::new(instance) });
         }
     }

@@ -192,6 +192,17 @@ pub struct Instance {
     pub command: Vec<String>,
 }
 
+impl Instance {
+    /// Whether it was not started before the other. Pilots of one boot tell that themselves: the wall clock, by
+    /// which `started_at` is shown, may have been set back in between.
+    pub fn is_no_earlier_than(&self, other: &Instance) -> bool {
+        match self.pilot.start_order(&other.pilot) {
+            Some(order) => order.is_ge(),
+            None => self.started_at >= other.started_at,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

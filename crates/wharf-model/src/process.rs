@@ -15,8 +15,33 @@ pub struct ProcessId {
     pub boot_id: String,
 }
 
+impl ProcessId {
+    /// Which of two was started first, in clock ticks; unknown of two boots.
+    pub fn start_order(&self, other: &ProcessId) -> Option<std::cmp::Ordering> {
+        (self.boot_id == other.boot_id).then(|| self.start_ticks.cmp(&other.start_ticks))
+    }
+}
+
 impl fmt::Display for ProcessId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "pid {}", self.pid)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_processes_of_one_boot_have_an_order() {
+        let process = |pid, start_ticks, boot_id: &str| ProcessId {
+            pid,
+            start_ticks,
+            boot_id: boot_id.into(),
+        };
+        let order = |one: ProcessId, other| one.start_order(&other).map(std::cmp::Ordering::is_lt);
+        assert_eq!(order(process(9, 10, "a"), process(2, 20, "a")), Some(true));
+        assert_eq!(order(process(2, 20, "a"), process(9, 20, "a")), Some(false));
+        assert_eq!(order(process(9, 10, "a"), process(2, 20, "b")), None);
     }
 }

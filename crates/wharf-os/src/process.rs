@@ -177,10 +177,15 @@ pub fn environment_value(pid: u32, name: &str) -> io::Result<Option<OsString>> {
         .map(|value| OsString::from_vec(value.to_vec())))
 }
 
+/// How long ago the machine was started, time in suspend included. It never jumps.
+pub fn since_boot() -> Duration {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+    Duration::try_from(now).unwrap_or_default()
+}
+
 /// How long ago the process started, time in suspend included. Never negative.
 pub fn age(stat: &Stat) -> Duration {
-    let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
-    let now = Duration::try_from(now).unwrap_or_default();
+    let now = since_boot();
     let hertz = rustix::param::clock_ticks_per_second().max(1);
     let seconds = Duration::from_secs(stat.start_ticks / hertz);
     let rest = Duration::from_secs(stat.start_ticks % hertz) / u32::try_from(hertz).unwrap_or(100);

@@ -20,6 +20,7 @@ pub(crate) mod running;
 pub(crate) mod session;
 pub(crate) mod states;
 pub(crate) mod template;
+pub(crate) mod turn;
 pub(crate) mod view;
 
 /// The last lines of an instance's log, without colours. Nothing where there is none.

@@ -167,6 +167,31 @@ fn when_the_terminal_goes_the_server_goes() {
 }
 
 #[test]
+fn when_the_terminal_goes_a_whole_project_goes() {
+    let sandbox = Sandbox::new();
+    sandbox.file(
+        "wharf.toml",
+        "[service.deaf]\nrun = \"echo $$ > deaf.pid; trap '' HUP; while :; do sleep 1; done\"\n\
+         [service.web]\nrun = \"echo $$ > web.pid; exec python3 -m http.server\"\n\
+         restart = \"always\"\n",
+    );
+    let mut terminal = Terminal::open(&sandbox);
+    terminal.enter(&wharf("up"));
+    terminal.shows("web is up at");
+    let pids = ["deaf.pid", "web.pid"].map(|file| pid_in(&sandbox, file));
+    drop(terminal);
+    let gone = until(|| pids.iter().all(|pid| !is_alive(*pid)).then_some(()));
+    assert!(gone.is_some(), "{pids:?}: one is still there");
+    // Nothing makes it again behind everybody's back.
+    let wharf = || {
+        let commands = sandbox.processes().into_iter().map(sandbox::command_of);
+        commands.filter(|command| !command.contains("daemon run")).collect::<Vec<_>>()
+    };
+    assert!(until(|| wharf().is_empty().then_some(())).is_some(), "{:?}", wharf());
+    assert_eq!(sandbox.output(&["ls", "--json"]).json()["instances"], serde_json::json!([]));
+}
+
+#[test]
 fn a_list_of_long_names_fits_the_terminal_and_keeps_its_urls_whole() {
     let sandbox = Sandbox::new();
     let service = "a-service-with-a-name-that-is-long-enough";

@@ -4,6 +4,8 @@ mod asking;
 mod sandbox;
 
 use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use asking::get;
@@ -179,6 +181,139 @@ fn a_suspended_and_continued_project_serves_on() {
     for instance in ready.unwrap() {
         sandbox.get(instance["direct_url"].as_str().unwrap()).unwrap();
     }
+}
+
+/// Forks for as long as it is let, whole sessions too. The tokens in a pipe bound how many there are at a time,
+/// and the clock how long, so that no machine is harmed.
+const BOMB: &str = "\
+import os, random, time
+over, (out, back) = time.monotonic() + 60, os.pipe()
+os.set_blocking(out, False)
+os.write(back, b'x' * 200)
+root, told = os.getpid(), False
+while time.monotonic() < over:
+    try:
+        os.read(out, 1)
+        if os.fork() == 0:
+            random.seed()
+            if random.random() < 0.5:
+                os.setsid()
+    except BlockingIOError:
+        if os.getpid() == root and not told:
+            told = True
+            print('as many as may be', flush=True)
+    if os.getpid() != root and random.random() < 0.1:
+        os.write(back, b'x')
+        os._exit(0)
+    time.sleep(0.05)
+";
+
+#[test]
+fn what_forks_without_end_ends_with_its_service() {
+    let sandbox = sandbox(&format!(
+        "[service.bomb]\nrun = \"python3 bomb.py\"\nready = {{ log = \"as many\" }}\n\
+         [service.web]\n{SERVER}"
+    ));
+    sandbox.file("bomb.py", BOMB);
+    let bombs = || {
+        let all = sandbox.processes().into_iter();
+        all.filter(|pid| sandbox::command_of(*pid).ends_with("python3 bomb.py")).count()
+    };
+    let web = || {
+        let web = service(&live(&sandbox), "web").cloned().expect("it runs");
+        sandbox.get(web["direct_url"].as_str().unwrap()).expect("it answers");
+        web["pid"].clone()
+    };
+    up(&sandbox);
+    let before = web();
+    assert!(bombs() > 20, "{} have forked", bombs());
+    let down = sandbox.output(&["down", "bomb"]);
+    assert_eq!(down.code, 0, "{down:?}");
+    assert_eq!((bombs(), web()), (0, before.clone()), "whoever ends it in order leaves none");
+    up(&sandbox);
+    signal(pid(service(&live(&sandbox), "bomb").unwrap(), "pilot_pid"), "KILL");
+    assert!(until(|| (bombs() == 0).then_some(())).is_some(), "{} are left", bombs());
+    assert_eq!(web(), before);
+    assert_eq!(sandbox.output(&["down"]).code, 0);
+}
+
+/// In the environment of the copy of a test that may mount.
+const MAY_MOUNT: &str = "WHARF_TEST_MAY_MOUNT";
+
+#[test]
+fn a_disk_that_a_flood_fills_stops_nobody() {
+    if std::env::var_os(MAY_MOUNT).is_some() {
+        return on_a_small_disk();
+    }
+    let mut command = Command::new("unshare");
+    command.args(["--mount", "--propagation", "private"]).arg(std::env::current_exe().unwrap());
+    command.args(["--exact", "a_disk_that_a_flood_fills_stops_nobody", "--nocapture"]);
+    assert!(command.env(MAY_MOUNT, "1").status().unwrap().success());
+}
+
+/// Puts out all it can until there is a file `stop`, and then a line now and then.
+const FLOOD: &str = "\
+import os, time
+while not os.path.exists('stop'):
+    print(('x' * 99 + '\\n') * 100, end='', flush=True)
+    time.sleep(0.01)
+while True:
+    print('calm', flush=True)
+    time.sleep(0.1)
+";
+
+/// Whether the disk takes nothing more.
+fn is_full(disk: &Path) -> bool {
+    let probe = disk.join("probe");
+    let is_full = std::fs::write(&probe, [1; 8192]).is_err();
+    let _ = std::fs::remove_file(probe);
+    is_full
+}
+
+fn on_a_small_disk() {
+    let sandbox = sandbox(&format!(
+        "[service.flood]\nrun = \"python3 flood.py\"\nready = {{ log = \"x\" }}\n\
+         [service.web]\n{SERVER}[service.api]\n{SERVER}"
+    ));
+    sandbox.file("flood.py", FLOOD);
+    let disk = sandbox.dir().join("home/.local/state/wharf");
+    std::fs::create_dir_all(&disk).unwrap();
+    let mount = Command::new("mount")
+        .args(["-t", "tmpfs", "-o", "size=6m,mode=700", "tmpfs"])
+        .arg(&disk)
+        .status();
+    assert!(mount.unwrap().success());
+    let filler = disk.join("filler");
+    std::fs::write(&filler, vec![1; 3 * 1024 * 1024]).unwrap();
+    assert_eq!(sandbox.output(&["up", "-d", "flood", "web"]).code, 0);
+    assert!(until(|| is_full(&disk).then_some(())).is_some(), "it never was full");
+    let web = service(&live(&sandbox), "web").unwrap().clone();
+    let answers = |web: &Value| sandbox.get(web["direct_url"].as_str().unwrap()).unwrap();
+    answers(&web);
+    // A new one, an old one again, the end of one: all with a full disk.
+    let up = sandbox.output(&["up", "-d"]);
+    println!("with a full disk: {up:?}");
+    assert_eq!(up.code, 0, "{up:?}");
+    answers(service(&live(&sandbox), "api").unwrap());
+    assert_eq!(sandbox.output(&["down", "web"]).code, 0);
+    let up = sandbox.output(&["up", "-d", "web"]);
+    assert_eq!(up.code, 0, "{up:?}");
+    let again = service(&live(&sandbox), "web").unwrap().clone();
+    answers(&again);
+    assert_eq!(again["port"], web["port"]);
+    assert_eq!(live(&sandbox).len(), 3);
+    sandbox.file("stop", "");
+    std::fs::remove_file(&filler).unwrap();
+    let told = until(|| {
+        let log = sandbox.output(&["logs", "flood"]).out;
+        (log.contains("are not kept: No space left") && log.contains("calm")).then_some(())
+    });
+    assert!(told.is_some(), "the log says what it lost, and goes on");
+    assert_eq!(sandbox.output(&["down"]).code, 0);
+    assert!(live(&sandbox).is_empty());
+    assert_eq!(sandbox.output(&["daemon", "stop"]).code, 0);
+    // It is mounted for this process and what it has started alone; its folder goes with the sandbox.
+    let _ = Command::new("umount").arg("--lazy").arg(&disk).stderr(Stdio::null()).status();
 }
 
 #[test]

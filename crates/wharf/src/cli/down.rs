@@ -13,6 +13,7 @@ use crate::ending::{self, ended, freed};
 use crate::link::Link;
 use crate::report::{Code, Report};
 use crate::up::crew::called;
+use crate::up::{revival, turn};
 use crate::{narrate, render};
 
 /// End what this checkout runs.
@@ -38,7 +39,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
     let dir = std::fs::canonicalize(&dir).unwrap_or(dir);
     let project = Project::of(&dir, wharf_os::user::home().as_deref());
     let root = PathText::new(&project.root);
-    let live = live_of(&root)?;
+    let live = super::block_on(take_off(&root, &args.services))??;
     let chosen: Vec<&Instance> = match args.services.is_empty() {
         true => live.iter().collect(),
         false => named(&live, &args.services)?,
@@ -58,9 +59,14 @@ pub(crate) fn run(args: &Args) -> Outcome {
     Ok(ExitCode::SUCCESS)
 }
 
-/// What lives in a checkout.
-fn live_of(root: &PathText) -> Result<Vec<Instance>, Report> {
-    let instances = super::block_on(Link::known())??.instances;
+/// What lives in a checkout. From here on no pilot of the services is made again.
+async fn take_off(root: &PathText, services: &[String]) -> Result<Vec<Instance>, Report> {
+    let _turn = turn::of_revival(root).await?;
+    revival::call_off_where(root, |service, instance| {
+        let name = called(service, instance);
+        services.is_empty() || services.iter().any(|known| *known == service || *known == name)
+    });
+    let instances = Link::known().await?.instances;
     Ok(instances.into_iter().filter(|i| i.state.is_live() && i.root == *root).collect())
 }
 

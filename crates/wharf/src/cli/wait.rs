@@ -205,7 +205,7 @@ impl Goals {
     /// Takes in how an instance is. Of two that had a place one after the other the later counts.
     fn take(&mut self, instance: Instance) {
         let key = key(&instance);
-        let is_newer = |known: &Instance| known.started_at <= instance.started_at;
+        let is_newer = |known: &Instance| instance.is_no_earlier_than(known);
         if self.latest.get(&key).is_none_or(is_newer) {
             self.latest.insert(key, instance);
         }

@@ -2,22 +2,25 @@
 //! daemon, which sees every pilot end, has it made again: by what the pilot has put down for that.
 //!
 //! What is put down lies in the runtime folder, private: it has the environment in it. It goes with the pilot's
-//! own end, and counts for nothing after a reboot.
+//! own end, or when a `wharf up` or `wharf down` calls it off, and counts for nothing after a reboot.
 
 use std::ffi::OsString;
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
-use wharf_model::{Instance, PathText, Restart, name};
-use wharf_os::{detached, private_dir, process};
+use wharf_model::{Instance, PathText, ProcessId, Restart};
+use wharf_os::{detached, process};
 
 use super::crew::{self, Ground, Unit};
 use super::order::{Order, Siblings};
-use crate::link::{self, Link, NOT_FOR_OTHERS};
+use super::session::Key;
+use super::turn;
+use crate::facts;
+use crate::link::{Link, NOT_FOR_OTHERS};
 use crate::report::{Code, Report};
 
 /// How often in a row a pilot is made again that is killed soon after its launch.
@@ -30,13 +33,17 @@ const STEADY_AFTER: Duration = Duration::from_secs(60);
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
-/// The digits that tell checkouts of one name apart.
-const DIGITS: usize = 16;
+/// How long the daemon may take to hear of a pilot, and how often it is asked.
+const KNOWN_WITHIN: Duration = Duration::from_secs(20);
+const ASK_AGAIN: Duration = Duration::from_millis(10);
 
 /// What is kept of a pilot.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct Document {
-    boot_id: String,
+    /// Whose it is.
+    pilot: ProcessId,
+    /// When it was put down, since boot: no clock that is set changes it.
+    kept_at: Duration,
     env: Vec<(OsString, OsString)>,
     order: Order,
     siblings: Siblings,
@@ -57,7 +64,8 @@ impl Kept {
         let root = PathText::new(&order.root);
         let file = file(&root, &order.service.name, order.instance).ok()?;
         let document = Document {
-            boot_id: process::boot_id(),
+            pilot: facts::own_process(),
+            kept_at: process::since_boot(),
             env: std::env::vars_os().collect(),
             order: order.clone(),
             siblings: siblings.clone(),
@@ -75,12 +83,7 @@ impl Drop for Kept {
 }
 
 fn file(root: &PathText, service: &str, instance: u32) -> Result<PathBuf, Report> {
-    let folder = link::paths()?.runtime_dir.join("pilots");
-    private_dir::ensure(&folder).map_err(|error| {
-        Report::new(Code::Failed, "what a pilot is to run cannot be kept").because(&error)
-    })?;
-    let checkout = name::project_label(root, DIGITS);
-    Ok(folder.join(format!("{checkout}.{service}.{instance}.json")))
+    Ok(turn::folder()?.join(format!("{}.{service}.{instance}.json", turn::label(root))))
 }
 
 fn write(file: &Path, document: &Document) -> std::io::Result<()> {
@@ -90,6 +93,36 @@ fn write(file: &Path, document: &Document) -> std::io::Result<()> {
     options.write(true).create(true).truncate(true).mode(0o600);
     options.open(&fresh)?.write_all(&text)?;
     std::fs::rename(&fresh, file)
+}
+
+fn read(file: &Path) -> std::io::Result<Document> {
+    Ok(serde_json::from_slice(&std::fs::read(file)?)?)
+}
+
+/// These are not made again, whatever becomes of their pilots: somebody starts them anew, or ends them. To be
+/// called in the turn of a revival.
+pub(crate) fn call_off<'a>(root: &PathText, keys: impl Iterator<Item = &'a Key>) {
+    for (service, instance) in keys {
+        if let Ok(file) = file(root, service, *instance) {
+            let _ = std::fs::remove_file(file);
+        }
+    }
+}
+
+/// As [`call_off`], for every instance of a checkout that `is_meant`.
+pub(crate) fn call_off_where(root: &PathText, is_meant: impl Fn(&str, u32) -> bool) {
+    let Ok(folder) = turn::folder() else { return };
+    let label = format!("{}.", turn::label(root));
+    for file in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let name = file.file_name();
+        let name = name.to_str().and_then(|name| name.strip_prefix(&label)?.strip_suffix(".json"));
+        let Some((service, instance)) = name.and_then(|name| name.rsplit_once('.')) else {
+            continue;
+        };
+        if instance.parse().is_ok_and(|instance| is_meant(service, instance)) {
+            let _ = std::fs::remove_file(file.path());
+        }
+    }
 }
 
 /// Has the pilot of an instance made again, by a process that is nobody's child. Called by the daemon, which
@@ -111,28 +144,67 @@ pub(crate) fn order(instance: &Instance) {
 /// # Errors
 /// There is nothing to make it of, or it cannot be started.
 pub(crate) fn revive(file: &Path) -> Result<ExitCode, Report> {
-    let nothing = || Report::new(Code::Usage, format!("{} tells of no pilot", file.display()));
-    let text = std::fs::read(file).map_err(|error| nothing().because(&error))?;
-    let document: Document =
-        serde_json::from_slice(&text).map_err(|error| nothing().because(&error))?;
-    let age = std::fs::metadata(file).and_then(|about| about.modified()).ok();
-    let age = age.and_then(|then| SystemTime::now().duration_since(then).ok());
-    let deaths = match age {
-        Some(age) if age >= STEADY_AFTER => 0,
-        _ => document.order.deaths,
+    let document = match read(file) {
+        Ok(document) => document,
+        Err(error) => {
+            let what = format!("{} tells of no pilot", file.display());
+            return Err(Report::new(Code::Usage, what).because(&error));
+        }
     };
-    // Whoever runs it from here on puts it down anew.
-    std::fs::remove_file(file).map_err(|error| nothing().because(&error))?;
-    if document.boot_id != process::boot_id() || deaths >= DEATHS_MAX {
+    if process::is_alive(&facts::identity(&document.pilot)) {
         return Ok(ExitCode::SUCCESS);
     }
-    crate::cli::block_on(again(document, deaths))??;
+    let is_of_this_boot = document.pilot.boot_id == process::boot_id();
+    let known = document.order.deaths;
+    let deaths = deaths_so_far(known, document.kept_at, process::since_boot());
+    if is_of_this_boot && deaths < DEATHS_MAX {
+        crate::cli::block_on(insist(file, &document, deaths))??;
+    } else {
+        let _ = std::fs::remove_file(file);
+    }
     Ok(ExitCode::SUCCESS)
 }
 
+/// How often in a row it has been killed soon.
+fn deaths_so_far(known: u32, kept_at: Duration, now: Duration) -> u32 {
+    match now.saturating_sub(kept_at) >= STEADY_AFTER {
+        true => 0,
+        false => known,
+    }
+}
+
+/// Tries until it is there, or somebody has called it off.
+async fn insist(file: &Path, document: &Document, mut deaths: u32) -> Result<(), Report> {
+    let root = PathText::new(&document.order.root);
+    loop {
+        let over = Instant::now() + (FIRST_PAUSE * 2_u32.pow(deaths)).min(LONGEST_PAUSE);
+        while Instant::now() < over && is_still_of(file, &document.pilot) {
+            tokio::time::sleep(FIRST_PAUSE).await;
+        }
+        deaths += 1;
+        let _turn = turn::of_revival(&root).await?;
+        if !is_still_of(file, &document.pilot) {
+            return Ok(());
+        }
+        match again(document.clone(), deaths).await {
+            Ok(()) => return Ok(()),
+            Err(report) if deaths >= DEATHS_MAX => {
+                let _ = std::fs::remove_file(file);
+                return Err(report);
+            }
+            Err(_) => {}
+        }
+    }
+}
+
+/// Whether nobody has called it off, or was quicker.
+fn is_still_of(file: &Path, pilot: &ProcessId) -> bool {
+    read(file).is_ok_and(|document| document.pilot == *pilot)
+}
+
+/// Makes it again. Who runs it puts down anew what it takes.
 async fn again(document: Document, deaths: u32) -> Result<(), Report> {
     let Document { env, order, mut siblings, .. } = document;
-    tokio::time::sleep((FIRST_PAUSE * 2_u32.pow(deaths)).min(LONGEST_PAUSE)).await;
     let link = Link::open().await?;
     let ground = Ground {
         root: order.root,
@@ -141,7 +213,7 @@ async fn again(document: Document, deaths: u32) -> Result<(), Report> {
         attached: order.attached,
         env: Some(env),
     };
-    let unit = Unit { service: order.service, instance: order.instance, deaths: deaths + 1 };
+    let unit = Unit { service: order.service, instance: order.instance, deaths };
     let members = crew::muster(&link, vec![unit], &ground, async |_| {}).await?;
     let (words, _) = crew::words();
     for member in members {
@@ -149,7 +221,37 @@ async fn again(document: Document, deaths: u32) -> Result<(), Report> {
             (&old.service, old.instance) != (&member.own.service, member.own.instance)
         });
         siblings.0.push(member.own.clone());
+        let pilot = member.pilot.clone();
         member.launch(&siblings, &words).await?;
+        known(&link, &pilot).await?;
     }
     Ok(())
+}
+
+/// Until the daemon knows of it: who looks then finds it.
+async fn known(link: &Link, pilot: &ProcessId) -> Result<(), Report> {
+    let deadline = Instant::now() + KNOWN_WITHIN;
+    loop {
+        let instances = link.snapshot().await?.instances;
+        if instances.iter().any(|instance| instance.pilot == *pilot) {
+            return Ok(());
+        }
+        if !process::is_alive(&facts::identity(pilot)) || Instant::now() > deadline {
+            return Err(Report::new(Code::Failed, "the pilot has not told of itself"));
+        }
+        tokio::time::sleep(ASK_AGAIN).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_pilot_that_lived_long_begins_the_count_anew() {
+        let kept_at = Duration::from_secs(1000);
+        let after = |seconds| deaths_so_far(3, kept_at, kept_at + Duration::from_secs(seconds));
+        assert_eq!((after(0), after(59), after(60), after(86_400)), (3, 3, 0, 0));
+        assert_eq!(deaths_so_far(3, kept_at, Duration::ZERO), 3);
+    }
 }

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use wharf_control::api::{KeyRequest, LeaseRequest};
 use wharf_model::{Instance, LeaseKind, PathText, Port, PortRequest, ProcessId};
+use wharf_os::lock::FileLock;
 use wharf_supervisor::log::place;
 
 use super::crew::{self, Ground, Member, Word, called};
@@ -14,8 +15,8 @@ use super::order::{Sibling, Siblings};
 use super::planning::{self, Planning};
 use super::project::Wanted;
 use super::session::{Key, Session, key};
-use super::states;
 use super::view::View;
+use super::{revival, states, turn};
 use crate::ending;
 use crate::link::{self, Link};
 use crate::pilot::{Caller, Orders};
@@ -51,6 +52,8 @@ pub(crate) struct Running {
     started: BTreeSet<Key>,
     deadline: Instant,
     told_ready: bool,
+    /// Another `up` of this checkout waits for as long as this one does not know what comes up.
+    turn: Option<FileLock>,
 }
 
 impl Running {
@@ -64,19 +67,21 @@ impl Running {
         caller: Caller,
     ) -> Result<u8, Report> {
         let orders = Orders::take(&caller)?;
-        let link = Rc::new(Link::open().await?);
-        let planning = {
-            let services = wanted.chosen(&wishes.services)?;
-            let running = running(&link, &wanted).await?;
-            planning::plan(&services, &running, &|name| wishes.scaled.iter().any(|s| s == name))
+        let root = wanted.root();
+        let turn = tokio::select! {
+            biased;
+            code = orders.ended_by() => return Ok(code),
+            turn = turn::of_up(&root, wishes.timeout) => turn?,
         };
+        let link = Rc::new(Link::open().await?);
+        let planning = planned(&link, &wanted, &wishes).await?;
         end_first(&planning)?;
         if planning.start.is_empty() {
             return already_up(&wanted, &wishes, planning.keep);
         }
         prune_logs();
         // Whatever happens is seen: the stream begins before the first pilot does.
-        let states = states::follow(link.clone(), wanted.root());
+        let states = states::follow(link.clone(), root);
         let ground = ground(&wanted, &wishes);
         let mustered = tokio::select! {
             biased;
@@ -103,6 +108,7 @@ impl Running {
             started,
             deadline,
             told_ready: false,
+            turn: Some(turn),
         };
         running.stay().await
     }
@@ -118,6 +124,7 @@ impl Running {
                 if self.wishes.detach {
                     return self.leave().await;
                 }
+                self.turn = None;
                 self.view.settled(&self.session, &self.wanted, self.wishes.json)?;
             }
             if self.told_ready && self.session.is_over() {
@@ -236,6 +243,21 @@ fn ends_by(signal: i32) -> Option<u8> {
     use wharf_os::signals::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
     let ends = [SIGHUP, SIGINT, SIGQUIT, SIGTERM].contains(&signal);
     ends.then(|| u8::try_from(128 + signal).unwrap_or(1))
+}
+
+/// What is to be done. From here on nobody else makes again what this one starts or ends.
+async fn planned(link: &Link, wanted: &Wanted, wishes: &Wishes) -> Result<Planning, Report> {
+    let services = wanted.chosen(&wishes.services)?;
+    let root = wanted.root();
+    let _turn = turn::of_revival(&root).await?;
+    let running = running(link, wanted).await?;
+    let is_scaled = |name: &str| wishes.scaled.iter().any(|scaled| scaled == name);
+    let planning = planning::plan(&services, &running, &is_scaled);
+    let started = planning.start.iter().map(|unit| (unit.service.name.clone(), unit.instance));
+    let ended = planning.end.iter().map(|(instance, _)| key(instance));
+    let keys: Vec<Key> = started.chain(ended).collect();
+    revival::call_off(&root, keys.iter());
+    Ok(planning)
 }
 
 /// What lives in the checkout.

@@ -158,9 +158,10 @@ impl Session {
         let standing = self.standings.get(&key)?;
         if self.pilots.get(&key).is_some_and(|pilot| *pilot != instance.pilot) {
             // An earlier execution may still be told of; a later one is that of a pilot that was made again.
-            let known = self.instances.get(&key).map_or(0, |known| known.started_at);
+            let is_earlier =
+                self.instances.get(&key).is_some_and(|known| !instance.is_no_earlier_than(known));
             let is_revived = matches!(standing, Standing::Ended | Standing::Failed | Standing::Up);
-            if !is_revived || !instance.state.is_live() || instance.started_at < known {
+            if !is_revived || !instance.state.is_live() || is_earlier {
                 return None;
             }
             self.pilots.insert(key.clone(), instance.pilot.clone());

@@ -41,15 +41,13 @@ async fn follow_once(link: &Link, root: &PathText, states: &mpsc::Sender<Instanc
         }
     }
     while let Ok(Some(notice)) = events.next().await {
-        match notice.kind {
-            NoticeKind::Instance { instance } if instance.root == *root => {
-                let sent = states.send(*instance).await;
-                if sent.is_err() {
-                    return;
-                }
-            }
+        let instance = match notice.kind {
+            NoticeKind::Instance { instance } => instance,
             NoticeKind::Stopping | NoticeKind::Lagged { .. } => return,
-            _ => {}
+            _ => continue,
+        };
+        if instance.root == *root && states.send(*instance).await.is_err() {
+            return;
         }
     }
 }

@@ -136,6 +136,16 @@ impl Sandbox {
         running(command, &events)
     }
 
+    /// Every process that runs in it, whoever started it.
+    pub fn processes(&self) -> Vec<u32> {
+        let network = |pid: u32| std::fs::read_link(format!("/proc/{pid}/ns/net")).ok();
+        let own = network(self.network.id());
+        let numbers = std::fs::read_dir("/proc").expect("/proc").flatten();
+        let pids = numbers.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+        let others = pids.filter(|pid| *pid != self.network.id());
+        others.filter(|pid| is_alive(*pid) && network(*pid) == own).collect()
+    }
+
     /// Asks over HTTP inside the sandbox's network: the body, or why there is none.
     pub fn get(&self, url: &str) -> Result<String, String> {
         let program = "import sys, urllib.request\n\
@@ -325,6 +335,12 @@ pub fn until<T>(mut look: impl FnMut() -> Option<T>) -> Option<T> {
 fn pause() {
     let (_keep, never) = std::sync::mpsc::channel::<()>();
     let _ = never.recv_timeout(Duration::from_millis(5));
+}
+
+/// The words of a process's command, with spaces between.
+pub fn command_of(pid: u32) -> String {
+    let words = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    String::from_utf8_lossy(&words).replace('\0', " ").trim_end().to_owned()
 }
 
 /// Whether a process runs (a zombie does not).
