@@ -415,3 +415,72 @@ impl Drop for Foreground {
         let _ = self.child.wait();
     }
 }
+
+#[test]
+fn what_an_earlier_scale_has_added_follows_a_change() {
+    let sandbox = sandbox();
+    let write = |more: &str| {
+        let text = format!("[service.web]\nrun = \"python3 server.py\"\n{more}");
+        sandbox.file("wharf.toml", &text);
+    };
+    write("");
+    up(&sandbox, &["--scale", "web=2"]);
+    assert_eq!(instances(&up(&sandbox, &[])).len(), 2, "it stays, and is shown");
+    write("env = { KEY = \"new\" }\n");
+    let document = up(&sandbox, &[]);
+    for instance in [1, 2] {
+        let instance = one(&document, "web", instance);
+        assert_eq!(environment(&sandbox, instance)["KEY"], "new", "{instance:#}");
+    }
+    sandbox.output(&["down"]);
+}
+
+#[test]
+fn lines_of_an_earlier_launch_are_not_those_of_a_failure() {
+    let sandbox = sandbox();
+    sandbox.file("wharf.toml", "[service.web]\nrun = \"echo of old; exit 3\"\n");
+    assert!(sandbox.output(&["up", "-d"]).err.contains("of old"));
+    sandbox.file(
+        "wharf.toml",
+        "[service.db]\nrun = \"exit 4\"\nready = \"exit\"\n\
+         [service.web]\nrun = \"python3 server.py\"\ndepends_on = [\"db\"]\n",
+    );
+    let failed = sandbox.output(&["up", "-d"]);
+    assert_eq!(failed.code, 1, "{failed:?}");
+    assert!(failed.err.contains("web is not started"), "{failed:?}");
+    assert!(!failed.err.contains("of old"), "{failed:?}");
+}
+
+#[test]
+fn a_published_port_is_kept_once_without_a_word_the_second_time() {
+    let sandbox = sandbox();
+    sandbox.file("compose.yaml", "services:\n  db:\n    image: x\n    ports: [\"5432:5432\"]\n");
+    sandbox.file(
+        "wharf.toml",
+        "[service.web]\nrun = \"python3 server.py\"\n[service.api]\nrun = \"python3 server.py\"\n",
+    );
+    for service in ["web", "api"] {
+        let up = sandbox.output(&["up", "-d", service]);
+        assert_eq!((up.code, up.err.contains("5432")), (0, false), "{up:?}");
+    }
+    let leases = sandbox.output(&["ls", "--json"]).json()["leases"].clone();
+    let is_it = |lease: &&Value| lease["port"] == 5432;
+    assert_eq!(leases.as_array().unwrap().iter().filter(is_it).count(), 1, "{leases:#}");
+    sandbox.output(&["down"]);
+}
+
+#[test]
+fn what_is_still_on_its_way_is_not_called_up() {
+    let sandbox = sandbox();
+    sandbox.file(
+        "wharf.toml",
+        "[service.web]\nrun = \"python3 server.py\"\nready = { command = \"test -e go\" }\n",
+    );
+    let late = sandbox.output(&["up", "-d", "--timeout", "1"]);
+    assert_eq!(late.code, 6, "{late:?}");
+    let again = sandbox.output(&["up", "-d", "--timeout", "1"]);
+    assert_eq!((again.code, again.err.contains("already up")), (6, false), "{again:?}");
+    sandbox.file("go", "");
+    assert_eq!(one(&up(&sandbox, &[]), "web", 1)["state"], "ready");
+    sandbox.output(&["down"]);
+}

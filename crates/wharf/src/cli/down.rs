@@ -13,6 +13,7 @@ use crate::ending::{self, ended, freed};
 use crate::link::Link;
 use crate::report::{Code, Report};
 use crate::up::crew::called;
+use crate::up::revival;
 use crate::{narrate, render};
 
 /// End what this checkout runs.
@@ -50,8 +51,12 @@ pub(crate) fn run(args: &Args) -> Outcome {
             narrate::line(&format!("{name} has ended; {} is free", freed(instance)));
         }
     })?;
+    // What waits to be made again after a kill is nowhere to be seen, and would rise in a moment.
+    let was_to_rise = args.services.is_empty() && revival::give_up(&root);
     if args.json {
         render::stop::json(chosen.into_iter().map(ended).collect())?;
+    } else if was_to_rise {
+        narrate::line("what was to be started again after a kill is not");
     } else if live.is_empty() {
         narrate::line(&format!("nothing runs in {}", project.root.display()));
     }

@@ -5,8 +5,10 @@
 //! own end, and counts for nothing after a reboot.
 
 use std::ffi::OsString;
+use std::fs::{DirEntry, Metadata};
 use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
@@ -115,24 +117,45 @@ pub(crate) fn revive(file: &Path) -> Result<ExitCode, Report> {
     let text = std::fs::read(file).map_err(|error| nothing().because(&error))?;
     let document: Document =
         serde_json::from_slice(&text).map_err(|error| nothing().because(&error))?;
-    let age = std::fs::metadata(file).and_then(|about| about.modified()).ok();
+    let about = std::fs::metadata(file).map_err(|error| nothing().because(&error))?;
+    let age = about.modified().ok();
     let age = age.and_then(|then| SystemTime::now().duration_since(then).ok());
     let deaths = match age {
         Some(age) if age >= STEADY_AFTER => 0,
         _ => document.order.deaths,
     };
-    // Whoever runs it from here on puts it down anew.
-    std::fs::remove_file(file).map_err(|error| nothing().because(&error))?;
-    if document.boot_id != process::boot_id() || deaths >= DEATHS_MAX {
-        return Ok(ExitCode::SUCCESS);
+    let is_given_up = document.boot_id != process::boot_id() || deaths >= DEATHS_MAX;
+    if !is_given_up {
+        std::thread::sleep((FIRST_PAUSE * 2_u32.pow(deaths)).min(LONGEST_PAUSE));
     }
-    crate::cli::block_on(again(document, deaths))??;
+    // It lies there during the pause, so that `wharf down` can take it away.
+    if claim(file, &about) && !is_given_up {
+        crate::cli::block_on(again(document, deaths))??;
+    }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Takes the file away: whoever runs the instance from here on puts it down anew. Not if it has gone, or is
+/// that of a later pilot.
+fn claim(file: &Path, about: &Metadata) -> bool {
+    let is_same = std::fs::metadata(file).is_ok_and(|now| now.ino() == about.ino());
+    is_same && std::fs::remove_file(file).is_ok()
+}
+
+/// Has nothing of a checkout made again whose pilot has been killed; says whether there was something. Called
+/// once its living pilots have ended.
+pub(crate) fn give_up(root: &PathText) -> bool {
+    let Ok(paths) = link::paths() else { return false };
+    let Ok(files) = std::fs::read_dir(paths.runtime_dir.join("pilots")) else { return false };
+    let checkout = format!("{}.", name::project_label(root, DIGITS));
+    let is_of_it = |file: &DirEntry| file.file_name().as_bytes().starts_with(checkout.as_bytes());
+    let removed =
+        files.flatten().filter(is_of_it).filter(|file| std::fs::remove_file(file.path()).is_ok());
+    removed.count() > 0
 }
 
 async fn again(document: Document, deaths: u32) -> Result<(), Report> {
     let Document { env, order, mut siblings, .. } = document;
-    tokio::time::sleep((FIRST_PAUSE * 2_u32.pow(deaths)).min(LONGEST_PAUSE)).await;
     let link = Link::open().await?;
     let ground = Ground {
         root: order.root,

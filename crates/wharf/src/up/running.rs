@@ -6,14 +6,14 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 use wharf_control::api::{KeyRequest, LeaseRequest};
-use wharf_model::{Instance, LeaseKind, PathText, Port, PortRequest, ProcessId};
-use wharf_supervisor::log::place;
+use wharf_model::{Instance, LeaseKind, PathText, Port, PortRequest, ProcessId, ServiceKey};
+use wharf_supervisor::log::{now_ms, place};
 
 use super::crew::{self, Ground, Member, Word, called};
 use super::order::{Sibling, Siblings};
 use super::planning::{self, Planning};
 use super::project::Wanted;
-use super::session::{Key, Session, key};
+use super::session::{Key, Session, counts_as_up, key};
 use super::states;
 use super::view::View;
 use crate::ending;
@@ -24,6 +24,10 @@ use crate::{facts, narrate, render};
 
 /// How long everything has to end when it is told to.
 const END: Duration = Duration::from_secs(60);
+
+/// How long nothing is said of what does not come up, and how long until it is said again.
+const SILENCE: Duration = Duration::from_secs(10);
+const AGAIN_AFTER: Duration = Duration::from_secs(30);
 
 /// How many lines of what has failed are shown.
 const LAST_LINES: usize = 12;
@@ -50,6 +54,10 @@ pub(crate) struct Running {
     /// What this very `up` has started: what it ends.
     started: BTreeSet<Key>,
     deadline: Instant,
+    /// When it is said what is waited for.
+    patience: Instant,
+    /// When this `up` began: what logs say of before is not its doing.
+    begun_ms: u64,
     told_ready: bool,
 }
 
@@ -64,6 +72,7 @@ impl Running {
         caller: Caller,
     ) -> Result<u8, Report> {
         let orders = Orders::take(&caller)?;
+        let begun_ms = now_ms();
         let link = Rc::new(Link::open().await?);
         let planning = {
             let services = wanted.chosen(&wishes.services)?;
@@ -71,7 +80,9 @@ impl Running {
             planning::plan(&services, &running, &|name| wishes.scaled.iter().any(|s| s == name))
         };
         end_first(&planning)?;
-        if planning.start.is_empty() {
+        // What is on its way is waited for, where everything is.
+        let is_waited_for = wishes.detach && !planning.keep.iter().all(counts_as_up);
+        if planning.start.is_empty() && !is_waited_for {
             return already_up(&wanted, &wishes, planning.keep);
         }
         prune_logs();
@@ -102,6 +113,8 @@ impl Running {
             orders,
             started,
             deadline,
+            patience: Instant::now() + SILENCE,
+            begun_ms,
             told_ready: false,
         };
         running.stay().await
@@ -109,7 +122,7 @@ impl Running {
 
     async fn stay(mut self) -> Result<u8, Report> {
         loop {
-            let changes = self.session.launch().await?;
+            let changes = self.session.launch().await;
             for change in &changes {
                 self.view.change(change)?;
             }
@@ -143,6 +156,10 @@ impl Running {
                     self.view.failed(&name, &report)?;
                 }
                 shown = self.view.next() => shown?,
+                () = tokio::time::sleep_until(self.patience.into()), if !self.told_ready => {
+                    self.patience = Instant::now() + AGAIN_AFTER;
+                    self.view.waiting(&self.session);
+                }
                 () = tokio::time::sleep_until(self.deadline.into()), if !self.told_ready => {
                     if self.wishes.detach {
                         return self.too_late().await;
@@ -184,7 +201,8 @@ impl Running {
     fn told(&self, report: Report, names: &[String]) -> Report {
         let failed = self.session.keys().filter(|(s, i)| names.contains(&called(s, *i)));
         for (service, instance) in failed.take(3) {
-            let lines = super::last_lines(&self.wanted.root(), service, *instance, LAST_LINES);
+            let key = (service.as_str(), *instance);
+            let lines = super::last_lines(&self.wanted.root(), key, self.begun_ms, LAST_LINES);
             if !lines.is_empty() {
                 narrate::line(&format!("the last lines of {}:", called(service, *instance)));
                 lines.iter().for_each(|line| narrate::line(&format!("  {line}")));
@@ -267,7 +285,10 @@ fn already_up(wanted: &Wanted, wishes: &Wishes, keep: Vec<Instance>) -> Result<u
     match wishes.json {
         true => render::up::json(wanted, &instances, &[])?,
         false => {
-            narrate::line("already up");
+            narrate::line(match keep.iter().all(counts_as_up) {
+                true => "already up",
+                false => "already on its way: `wharf wait` returns once it is up",
+            });
             render::up::table(&instances)?;
         }
     }
@@ -298,16 +319,23 @@ async fn muster(
 /// Leases the ports that Docker publishes, for as long as the first pilot lives: nobody else is to be given
 /// them. One that is in use is Docker's already, or somebody's who is in its way.
 async fn keep_external(link: &Link, wanted: &Wanted, pilot: &ProcessId) {
+    // Without an answer all are asked for: at worst a warning is too much.
+    let leases = link.snapshot().await.map(|snapshot| snapshot.leases).unwrap_or_default();
     for external in &wanted.external {
         for port in external.ports.iter().filter_map(|port| Port::new(*port)) {
+            let key = KeyRequest {
+                project: PathText::new(&wanted.project.path),
+                worktree: wanted.project.worktree.clone(),
+                service: format!("{}/published{port}", external.name),
+                instance: Some(1),
+            };
+            // An earlier `up` of this checkout keeps it already.
+            if leases.iter().any(|lease| lease.key.as_ref().is_some_and(|k| is_of(k, &key))) {
+                continue;
+            }
             let request = LeaseRequest {
                 request_id: link::request_id(),
-                key: Some(KeyRequest {
-                    project: PathText::new(&wanted.project.path),
-                    worktree: wanted.project.worktree.clone(),
-                    service: format!("{}/published{port}", external.name),
-                    instance: Some(1),
-                }),
+                key: Some(key),
                 request: PortRequest::Exactly(port),
                 slots: 1,
                 owner: LeaseKind::Process(pilot.clone()),
@@ -323,6 +351,12 @@ async fn keep_external(link: &Link, wanted: &Wanted, pilot: &ProcessId) {
             }
         }
     }
+}
+
+fn is_of(known: &ServiceKey, asked: &KeyRequest) -> bool {
+    known.project == asked.project
+        && known.worktree == asked.worktree
+        && known.service == asked.service
 }
 
 /// Whether it is Docker itself that listens there.
