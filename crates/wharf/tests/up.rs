@@ -484,3 +484,37 @@ fn what_is_still_on_its_way_is_not_called_up() {
     assert_eq!(one(&up(&sandbox, &[]), "web", 1)["state"], "ready");
     sandbox.output(&["down"]);
 }
+
+#[test]
+fn a_scale_of_what_is_not_to_run_is_refused() {
+    let sandbox = sandbox();
+    sandbox.file("wharf.toml", "[service.web]\nrun = \"x\"\n[service.api]\nrun = \"x\"\n");
+    let refused = sandbox.output(&["up", "-d", "web", "--scale", "api=2"]);
+    assert_eq!(refused.code, 2, "{refused:?}");
+    assert!(refused.err.contains("`wharf up web api`"), "{refused:?}");
+}
+
+#[test]
+fn ctrl_c_is_heeded_while_what_has_changed_ends() {
+    let sandbox = sandbox();
+    let write = |number: u32| {
+        sandbox.file(
+            "wharf.toml",
+            &format!(
+                "[service.web]\nrun = \"trap '' TERM INT; : {number}; exec python3 server.py\"\n\
+                 stop_grace = 30\n"
+            ),
+        );
+    };
+    write(1);
+    let web = one(&up(&sandbox, &[]), "web", 1).clone();
+    write(2);
+    let mut foreground = Foreground::of(&sandbox);
+    foreground.said("web is started again");
+    sandbox::signal(foreground.child.id(), "INT");
+    assert_eq!(foreground.code(), 130, "{}", foreground.text());
+    let server = u32::try_from(web["pid"].as_u64().unwrap()).unwrap();
+    assert!(sandbox::is_alive(server), "it did not wait for the old one");
+    sandbox::signal(server, "KILL");
+    sandbox.output(&["down"]);
+}

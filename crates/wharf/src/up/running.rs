@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use wharf_control::api::{KeyRequest, LeaseRequest};
 use wharf_model::{Instance, LeaseKind, PathText, Port, PortRequest, ProcessId, ServiceKey};
 use wharf_supervisor::log::{now_ms, place};
@@ -79,7 +79,11 @@ impl Running {
             let running = running(&link, &wanted).await?;
             planning::plan(&services, &running, &|name| wishes.scaled.iter().any(|s| s == name))
         };
-        end_first(&planning)?;
+        tokio::select! {
+            biased;
+            code = orders.ended_by() => return Ok(code),
+            ended = end_first(&planning) => ended?,
+        }
         // What is on its way is waited for, where everything is.
         let is_waited_for = wishes.detach && !planning.keep.iter().all(counts_as_up);
         if planning.start.is_empty() && !is_waited_for {
@@ -264,12 +268,20 @@ async fn running(link: &Link, wanted: &Wanted) -> Result<Vec<Instance>, Report> 
 }
 
 /// What has changed, or is one too many, ends before anything starts.
-fn end_first(planning: &Planning) -> Result<(), Report> {
+async fn end_first(planning: &Planning) -> Result<(), Report> {
     for reason in planning.reasons() {
         narrate::line(&reason);
     }
-    let old: Vec<&Instance> = planning.end.iter().map(|(instance, _)| instance).collect();
-    ending::end_in_order(old, Instant::now() + END, &mut |_| {})
+    let old: Vec<Instance> = planning.end.iter().map(|(instance, _)| instance.clone()).collect();
+    let (tell, told) = oneshot::channel();
+    let end = move || {
+        let deadline = Instant::now() + END;
+        let _ = tell.send(ending::end_in_order(old.iter().collect(), deadline, &mut |_| {}));
+    };
+    // A thread of its own: whoever presses Ctrl-C does not wait for it, as the runtime would for one of its.
+    let started = std::thread::Builder::new().name("wharf-end".into()).spawn(end);
+    started.map_err(|error| Report::bug("what has changed cannot be ended", &error))?;
+    told.await.map_err(|error| Report::bug("the end was not awaited", &error))?
 }
 
 /// Logs that nobody will ask for any more go.
