@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -120,7 +120,7 @@ pub(crate) fn program() -> Result<PathBuf, Report> {
     Ok(if program.exists() { program } else { PathBuf::from("/proc/self/exe") })
 }
 
-async fn start(program: &PathBuf, unit: &Unit, ground: &Ground) -> Result<Channel, Report> {
+async fn start(program: &Path, unit: &Unit, ground: &Ground) -> Result<Channel, Report> {
     let failed = |error: std::io::Error| {
         Report::new(Code::Failed, format!("{} cannot be started", name(unit))).because(&error)
     };

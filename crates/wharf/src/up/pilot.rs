@@ -183,15 +183,14 @@ async fn stay(
         Ok(ready) => go(&mut channel, order, ready, log).await,
         Err(report) => Err(report),
     };
-    let code = match outcome {
+    match outcome {
         Ok(code) => code,
         Err(report) => {
             narrate::report(&report);
             fail(&mut channel, &report).await;
             report.code.number()
         }
-    };
-    code
+    }
 }
 
 /// Whoever started us may have gone.

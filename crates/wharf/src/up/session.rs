@@ -181,7 +181,7 @@ impl Session {
         let restarts = before.as_ref().is_some_and(|before| before.restarts < instance.restarts);
         let told = Box::new(instance);
         let (standing, change) = match (standing, is_up(&told), told.state.is_live()) {
-            (Standing::Up, true, _) if was_away(before.as_ref()) => {
+            (Standing::Up, true, _) if was_away(before.as_ref(), told.state) => {
                 (Standing::Up, Some(Change::Again(told)))
             }
             (Standing::Up, true, _) => return None,
@@ -281,9 +281,11 @@ pub(crate) fn counts_as_up(instance: &Instance) -> bool {
     instance.definition.is_none() || is_up(instance)
 }
 
-/// Whether it did not serve when it was last heard of.
-fn was_away(before: Option<&Instance>) -> bool {
+/// Whether it did not serve when it was last heard of. What waits for its first connection, and is heard of
+/// again, has not been away.
+fn was_away(before: Option<&Instance>, now: State) -> bool {
     before.is_some_and(|before| {
-        matches!(before.state, State::Leased | State::Starting | State::Unready)
+        before.state != now
+            && matches!(before.state, State::Leased | State::Starting | State::Unready)
     })
 }
