@@ -23,11 +23,12 @@ pub(crate) mod template;
 pub(crate) mod turn;
 pub(crate) mod view;
 
-/// The last lines of an instance's log, without colours. Nothing where there is none.
+/// The last lines of an instance's log, without colours. Nothing where there is none. Those of before
+/// `since_ms` are of an earlier launch, and would lead astray.
 pub(crate) fn last_lines(
     root: &PathText,
-    service: &str,
-    instance: u32,
+    (service, instance): (&str, u32),
+    since_ms: u64,
     most: usize,
 ) -> Vec<String> {
     let Ok(paths) = crate::link::paths() else { return Vec::new() };
@@ -35,6 +36,9 @@ pub(crate) fn last_lines(
     let Ok(mut tail) = Tail::new(file, Start::Beginning) else { return Vec::new() };
     let mut lines = std::collections::VecDeque::new();
     while let Ok(Some(line)) = tail.next_line() {
+        if line.time_ms < since_ms {
+            continue;
+        }
         if lines.len() == most {
             lines.pop_front();
         }

@@ -415,3 +415,106 @@ impl Drop for Foreground {
         let _ = self.child.wait();
     }
 }
+
+#[test]
+fn what_an_earlier_scale_has_added_follows_a_change() {
+    let sandbox = sandbox();
+    let write = |more: &str| {
+        let text = format!("[service.web]\nrun = \"python3 server.py\"\n{more}");
+        sandbox.file("wharf.toml", &text);
+    };
+    write("");
+    up(&sandbox, &["--scale", "web=2"]);
+    assert_eq!(instances(&up(&sandbox, &[])).len(), 2, "it stays, and is shown");
+    write("env = { KEY = \"new\" }\n");
+    let document = up(&sandbox, &[]);
+    for instance in [1, 2] {
+        let instance = one(&document, "web", instance);
+        assert_eq!(environment(&sandbox, instance)["KEY"], "new", "{instance:#}");
+    }
+    sandbox.output(&["down"]);
+}
+
+#[test]
+fn lines_of_an_earlier_launch_are_not_those_of_a_failure() {
+    let sandbox = sandbox();
+    sandbox.file("wharf.toml", "[service.web]\nrun = \"echo of old; exit 3\"\n");
+    assert!(sandbox.output(&["up", "-d"]).err.contains("of old"));
+    sandbox.file(
+        "wharf.toml",
+        "[service.db]\nrun = \"exit 4\"\nready = \"exit\"\n\
+         [service.web]\nrun = \"python3 server.py\"\ndepends_on = [\"db\"]\n",
+    );
+    let failed = sandbox.output(&["up", "-d"]);
+    assert_eq!(failed.code, 1, "{failed:?}");
+    assert!(failed.err.contains("web is not started"), "{failed:?}");
+    assert!(!failed.err.contains("of old"), "{failed:?}");
+}
+
+#[test]
+fn a_published_port_is_kept_once_without_a_word_the_second_time() {
+    let sandbox = sandbox();
+    sandbox.file("compose.yaml", "services:\n  db:\n    image: x\n    ports: [\"5432:5432\"]\n");
+    sandbox.file(
+        "wharf.toml",
+        "[service.web]\nrun = \"python3 server.py\"\n[service.api]\nrun = \"python3 server.py\"\n",
+    );
+    for service in ["web", "api"] {
+        let up = sandbox.output(&["up", "-d", service]);
+        assert_eq!((up.code, up.err.contains("5432")), (0, false), "{up:?}");
+    }
+    let leases = sandbox.output(&["ls", "--json"]).json()["leases"].clone();
+    let is_it = |lease: &&Value| lease["port"] == 5432;
+    assert_eq!(leases.as_array().unwrap().iter().filter(is_it).count(), 1, "{leases:#}");
+    sandbox.output(&["down"]);
+}
+
+#[test]
+fn what_is_still_on_its_way_is_not_called_up() {
+    let sandbox = sandbox();
+    sandbox.file(
+        "wharf.toml",
+        "[service.web]\nrun = \"python3 server.py\"\nready = { command = \"test -e go\" }\n",
+    );
+    let late = sandbox.output(&["up", "-d", "--timeout", "1"]);
+    assert_eq!(late.code, 6, "{late:?}");
+    let again = sandbox.output(&["up", "-d", "--timeout", "1"]);
+    assert_eq!((again.code, again.err.contains("already up")), (6, false), "{again:?}");
+    sandbox.file("go", "");
+    assert_eq!(one(&up(&sandbox, &[]), "web", 1)["state"], "ready");
+    sandbox.output(&["down"]);
+}
+
+#[test]
+fn a_scale_of_what_is_not_to_run_is_refused() {
+    let sandbox = sandbox();
+    sandbox.file("wharf.toml", "[service.web]\nrun = \"x\"\n[service.api]\nrun = \"x\"\n");
+    let refused = sandbox.output(&["up", "-d", "web", "--scale", "api=2"]);
+    assert_eq!(refused.code, 2, "{refused:?}");
+    assert!(refused.err.contains("`wharf up web api`"), "{refused:?}");
+}
+
+#[test]
+fn ctrl_c_is_heeded_while_what_has_changed_ends() {
+    let sandbox = sandbox();
+    let write = |number: u32| {
+        sandbox.file(
+            "wharf.toml",
+            &format!(
+                "[service.web]\nrun = \"trap '' TERM INT; : {number}; exec python3 server.py\"\n\
+                 stop_grace = 30\n"
+            ),
+        );
+    };
+    write(1);
+    let web = one(&up(&sandbox, &[]), "web", 1).clone();
+    write(2);
+    let mut foreground = Foreground::of(&sandbox);
+    foreground.said("web is started again");
+    sandbox::signal(foreground.child.id(), "INT");
+    assert_eq!(foreground.code(), 130, "{}", foreground.text());
+    let server = u32::try_from(web["pid"].as_u64().unwrap()).unwrap();
+    assert!(sandbox::is_alive(server), "it did not wait for the old one");
+    sandbox::signal(server, "KILL");
+    sandbox.output(&["down"]);
+}

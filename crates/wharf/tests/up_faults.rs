@@ -336,3 +336,32 @@ fn two_hundred_services_of_one_project() {
     assert!(down.status.success());
     assert!(live(&sandbox).is_empty());
 }
+
+#[test]
+fn what_waits_to_be_made_again_does_not_rise_after_down() {
+    let sandbox = sandbox(&format!("[service.web]\n{SERVER}restart = \"always\"\n"));
+    up(&sandbox);
+    // Each kill makes the pause longer: the last is seconds.
+    for _ in 0..5 {
+        let web =
+            until(|| service(&live(&sandbox), "web").filter(|i| i["state"] == "ready").cloned());
+        signal(pid(&web.expect("it is made again"), "pilot_pid"), "KILL");
+        let gone = until(|| live(&sandbox).is_empty().then_some(()));
+        assert!(gone.is_some(), "it waits");
+    }
+    let down = sandbox.output(&["down"]);
+    assert!(down.err.contains("what was to be started again"), "{down:?}");
+    assert!(until(|| (!is_awaited(&sandbox)).then_some(())).is_some(), "nobody is to start it");
+    assert!(live(&sandbox).is_empty());
+}
+
+/// Whether a process of this sandbox waits to make a pilot again.
+fn is_awaited(sandbox: &Sandbox) -> bool {
+    let folder = sandbox.dir().to_str().unwrap();
+    let waits = |entry: std::fs::DirEntry| {
+        let words = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
+        let words = String::from_utf8_lossy(&words).into_owned();
+        words.contains("--revive") && words.contains(folder)
+    };
+    std::fs::read_dir("/proc").unwrap().flatten().any(waits)
+}

@@ -39,9 +39,10 @@ pub(crate) fn run(args: &Args) -> Outcome {
     let dir = std::fs::canonicalize(&dir).unwrap_or(dir);
     let project = Project::of(&dir, wharf_os::user::home().as_deref());
     let root = PathText::new(&project.root);
-    let live = super::block_on(take_off(&root, &args.services))??;
+    let (live, was_to_rise) = super::block_on(take_off(&root, &args.services))??;
     let chosen: Vec<&Instance> = match args.services.is_empty() {
         true => live.iter().collect(),
+        false if was_to_rise && live.is_empty() => Vec::new(),
         false => named(&live, &args.services)?,
     };
     let deadline = Instant::now() + Duration::from_secs(args.timeout);
@@ -53,21 +54,30 @@ pub(crate) fn run(args: &Args) -> Outcome {
     })?;
     if args.json {
         render::stop::json(chosen.into_iter().map(ended).collect())?;
+    } else if was_to_rise {
+        narrate::line("what was to be started again after a kill is not");
     } else if live.is_empty() {
         narrate::line(&format!("nothing runs in {}", project.root.display()));
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// What lives in a checkout. From here on no pilot of the services is made again.
-async fn take_off(root: &PathText, services: &[String]) -> Result<Vec<Instance>, Report> {
+/// What lives in a checkout, and whether anything was to be made again that does not live: after a kill that is
+/// nowhere to be seen, and would rise in a moment. From here on no pilot of the services is made again.
+async fn take_off(root: &PathText, services: &[String]) -> Result<(Vec<Instance>, bool), Report> {
     let _turn = turn::of_revival(root).await?;
-    revival::call_off_where(root, |service, instance| {
+    let called_off = revival::call_off_where(root, |service, instance| {
         let name = called(service, instance);
         services.is_empty() || services.iter().any(|known| *known == service || *known == name)
     });
     let instances = Link::known().await?.instances;
-    Ok(instances.into_iter().filter(|i| i.state.is_live() && i.root == *root).collect())
+    let is_here = |i: &Instance| i.state.is_live() && i.root == *root;
+    let live: Vec<Instance> = instances.into_iter().filter(is_here).collect();
+    let lives = |(service, number): &(String, u32)| {
+        live.iter().any(|i| i.key.service == *service && i.key.instance == *number)
+    };
+    let was_to_rise = called_off.iter().any(|key| !lives(key));
+    Ok((live, was_to_rise))
 }
 
 /// The instances of the services, or single ones (`web.2`).

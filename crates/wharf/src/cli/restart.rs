@@ -78,7 +78,10 @@ async fn serves_again(
                 .help("its own terminal tells why"));
         };
         if now.restarts > before.restarts && now.state == State::Ready {
-            narrate::line(&format!("{name} serves again at {}", now.url));
+            narrate::line(&match now.listeners.is_empty() {
+                true => format!("{name} runs again"),
+                false => format!("{name} serves again at {}", now.url),
+            });
             return Ok(());
         }
         if Instant::now() > deadline {

@@ -51,8 +51,15 @@ fn scale(text: &str) -> Result<(String, u32), String> {
 pub(crate) fn run(args: Args) -> Outcome {
     let caller = Caller::now();
     let mut wanted = Wanted::read(&current_dir()?)?;
+    let chosen: Vec<String> =
+        wanted.chosen(&args.services)?.iter().map(|service| service.name.clone()).collect();
     for (name, number) in &args.scale {
         wanted.named(name)?;
+        if !chosen.contains(name) {
+            let what = format!("`{name}` is scaled, and not among the services that are to run");
+            return Err(Report::new(Code::Usage, what)
+                .help(format!("name it too: `wharf up {} {name}`", args.services.join(" "))));
+        }
         let service = wanted.services.iter_mut().find(|service| service.name == *name);
         if let Some(service) = service {
             if service.is_step() {

@@ -78,7 +78,7 @@ async fn wait(
 fn failure(failed: &Instance, root: &PathText) -> Report {
     let (service, instance) = (&failed.key.service, failed.key.instance);
     let name = called(service, instance);
-    let lines = last_lines(root, service, instance, LAST_LINES);
+    let lines = last_lines(root, (service, instance), failed.started_at, LAST_LINES);
     if !lines.is_empty() {
         narrate::line(&format!("the last lines of {name}:"));
         lines.iter().for_each(|line| narrate::line(&format!("  {line}")));

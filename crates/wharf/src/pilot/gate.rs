@@ -14,6 +14,8 @@ use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use wharf_model::Listener;
 use wharf_model::service::Ready;
+use wharf_os::descendants;
+use wharf_os::signals::SIGKILL;
 use wharf_supervisor::Answer;
 use wharf_supervisor::log::{LogKeeper, Matcher};
 
@@ -269,6 +271,8 @@ fn succeeds(mut child: Child, over: &AtomicBool) -> bool {
                 std::thread::sleep(LOOK_AGAIN);
             }
             Ok(None) | Err(_) => {
+                // The shell alone would leave behind what it waits for: one more with every question.
+                descendants::signal(child.id(), SIGKILL);
                 let _ = child.kill();
                 let _ = child.wait();
                 return false;

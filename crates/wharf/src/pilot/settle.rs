@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use wharf_model::PathText;
 use wharf_os::guard::Exit;
+use wharf_supervisor::log::now_ms;
 
 use super::gate::Opened;
 use super::watch::{Pilot, duration};
@@ -30,8 +31,10 @@ impl Pilot {
         narrate::line(&end);
         let order = &declared.order;
         let root = PathText::new(&order.root);
-        let read =
-            || crate::up::last_lines(&root, &order.service.name, order.instance, LAST_LINES + 1);
+        let key = (order.service.name.as_str(), order.instance);
+        let lived_ms = u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let begun_ms = now_ms().saturating_sub(lived_ms);
+        let read = || crate::up::last_lines(&root, key, begun_ms, LAST_LINES + 1);
         let told = |lines: &Vec<String>| lines.last().is_some_and(|line| line.ends_with(&end));
         let wait = async {
             loop {

@@ -9,6 +9,7 @@ use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::time::{Interval, MissedTickBehavior};
 use wharf_os::pidfd::Pidfd;
+use wharf_os::process::{self, Identity};
 use wharf_os::signals::SIGTERM;
 
 use super::declared::Declared;
@@ -34,6 +35,8 @@ pub(super) struct Ties {
     missing: u32,
     look: Interval,
     up: Option<AsyncFd<OwnedFd>>,
+    /// Where it cannot be watched: it is looked for now and then.
+    unwatched: Option<Identity>,
     broken: Option<Broken>,
 }
 
@@ -41,14 +44,23 @@ impl Ties {
     pub(super) fn new(root: &Path, declared: Option<&Declared>) -> Ties {
         let mut look = tokio::time::interval(LOOK_EVERY);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut ties = Ties { root: root.to_owned(), missing: 0, look, up: None, broken: None };
+        let mut ties = Ties {
+            root: root.to_owned(),
+            missing: 0,
+            look,
+            up: None,
+            unwatched: None,
+            broken: None,
+        };
         if let Some(up) = declared.and_then(|declared| declared.order.attached.as_ref()) {
-            match Pidfd::open(&facts::identity(up)) {
+            let identity = facts::identity(up);
+            match Pidfd::open(&identity) {
                 Ok(Some(up)) => ties.up = registered(&up).ok(),
                 // It ended before it could be watched.
                 Ok(None) => ties.broken = Some(Broken::Up),
                 Err(_) => {}
             }
+            ties.unwatched = ties.up.is_none().then_some(identity);
         }
         ties
     }
@@ -70,6 +82,9 @@ impl Ties {
     }
 
     fn look_for_the_checkout(&mut self) {
+        if self.unwatched.take_if(|up| !process::is_alive(up)).is_some() {
+            self.broken = Some(Broken::Up);
+        }
         let is_missing =
             std::fs::metadata(&self.root).is_err_and(|error| error.kind() == ErrorKind::NotFound);
         self.missing = if is_missing { self.missing + 1 } else { 0 };

@@ -400,10 +400,11 @@ impl Pilot {
     }
 
     fn waiting(&self, since: Duration, listens: bool) {
-        if self.kind != Kind::Server {
+        let instance = self.reports.borrow();
+        // What counts as up although it listens on nothing is not waited for.
+        if self.kind != Kind::Server || instance.state == State::Ready {
             return;
         }
-        let instance = self.reports.borrow();
         let seconds = since.as_secs();
         narrate::line(&match listens {
             false => format!(

@@ -150,7 +150,7 @@ async fn lease(link: &Link, recruits: &mut [Recruit]) -> Result<(), Report> {
             return Ok(());
         }
         let requests = open.iter().map(|index| recruits[*index].wants.clone()).collect();
-        let replies = link.lease_all(requests).await?;
+        let replies = link.lease_all(requests).await.map_err(as_in_a_file)?;
         for (index, reply) in open.iter().zip(replies) {
             recruits[*index].grant(reply).await?;
         }
@@ -161,6 +161,18 @@ async fn lease(link: &Link, recruits: &mut [Recruit]) -> Result<(), Report> {
     Err(Report::new(Code::Conflict, "no ports could be held")
         .why(format!("{ROUNDS} times in a row others took granted ports in the same moment"))
         .help("see who binds so many ports: `wharf who`"))
+}
+
+/// `wharf up` has no `--port`: what would be said there is said in `wharf.toml`.
+fn as_in_a_file(mut report: Report) -> Report {
+    let said = |part: &str| match part.strip_prefix("--port ") {
+        Some(port) => format!("port = \"{port}\""),
+        None => part.to_owned(),
+    };
+    for help in &mut report.help {
+        *help = help.split('`').map(said).collect::<Vec<_>>().join("`");
+    }
+    report
 }
 
 impl Recruit {
@@ -258,4 +270,19 @@ pub(crate) fn siblings(members: &[Member], running: &BTreeMap<(String, u32), Sib
     let new = members.iter().filter(|member| !member.unit.service.is_step());
     let new = new.map(|member| member.own.clone());
     Siblings(new.chain(running.values().cloned()).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn help_is_for_a_file_and_not_for_a_command_line() {
+        let report = Report::new(Code::Conflict, "taken")
+            .help("`wharf who 80` tells more")
+            .help("`--port 80+` takes the next; `--port auto` sets it aside");
+        let help = as_in_a_file(report).help;
+        assert_eq!(help[0], "`wharf who 80` tells more");
+        assert_eq!(help[1], "`port = \"80+\"` takes the next; `port = \"auto\"` sets it aside");
+    }
 }

@@ -49,13 +49,26 @@ pub(crate) fn plan(
         }
         let is_surplus =
             |i: &&Instance| i.key.service == service.name && i.key.instance > service.instances;
-        if scaled(&service.name) || service.instances > 1 {
-            let surplus = running.iter().filter(is_surplus);
-            planning.end.extend(surplus.map(|i| (i.clone(), Why::Surplus)));
+        for runs in running.iter().filter(is_surplus) {
+            if scaled(&service.name) || service.instances > 1 {
+                planning.end.push((runs.clone(), Why::Surplus));
+            } else {
+                // What an earlier `--scale` has added stays, and is no older than the rest.
+                let instance = runs.key.instance;
+                let unit = Unit { service: (*service).clone(), instance, deaths: 0 };
+                planning.compare(runs, &wanted, unit);
+            }
         }
     }
     planning.add_steps(services);
     planning
+}
+
+/// What an earlier `up` has started, and the project no longer has: a service that was renamed or taken out.
+pub(crate) fn left_over(services: &[Service], running: &[Instance]) -> Vec<String> {
+    let is_known = |i: &&Instance| services.iter().any(|s| s.name == i.key.service);
+    let left = running.iter().filter(|i| i.definition.is_some() && !is_known(i));
+    left.map(|i| called(&i.key.service, i.key.instance)).collect()
 }
 
 impl Planning {

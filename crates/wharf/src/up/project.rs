@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use wharf_model::name::slug;
+use wharf_model::request::PortArgument;
 use wharf_model::service::{External, ProjectServices, Service};
-use wharf_model::{PathText, Step};
+use wharf_model::{PathText, Port, Step};
 use wharf_plan::project::Project;
 
 use crate::report::{Code, Report};
@@ -37,6 +38,7 @@ impl Wanted {
         };
         check_names(&found.services)?;
         check_dependencies(&found.services)?;
+        check_ports(&found.services)?;
         let ProjectServices { services, external, trace } = found;
         Ok(Wanted { project, settings, services, external, trace })
     }
@@ -164,6 +166,21 @@ fn check_dependencies(services: &[Service]) -> Result<(), Report> {
     Ok(())
 }
 
+/// No two insist on one port: the second would be told that the first has taken it, and nothing would run.
+fn check_ports(services: &[Service]) -> Result<(), Report> {
+    let mut owners: BTreeMap<Port, &str> = BTreeMap::new();
+    for service in services {
+        let Some(PortArgument::Exactly(port)) = service.port else { continue };
+        if let Some(other) = owners.insert(port, &service.name) {
+            let what = format!("`{other}` and `{}` both name port {port}", service.name);
+            return Err(Report::new(Code::Usage, what)
+                .why("a plain number is exactly that port, and only one of them can have it")
+                .help(format!("`port = \"{port}+\"` takes the next free one")));
+        }
+    }
+    Ok(())
+}
+
 /// The names of a circle, from its first to that one again.
 fn cycle<'a>(
     service: &'a Service,
@@ -217,6 +234,17 @@ mod tests {
         assert!(check_dependencies(&services(&[("a", &["b"]), ("b", &["c"]), ("c", &[])])).is_ok());
         let missing = check_dependencies(&services(&[("a", &["bb"]), ("b", &[])])).unwrap_err();
         assert!(missing.what.contains("`bb`") && missing.help[0].contains("a, b"), "{missing:?}");
+    }
+
+    #[test]
+    fn two_services_cannot_insist_on_one_port() {
+        let mut both = services(&[("web", &[]), ("api", &[])]);
+        let port = Port::new(8000).unwrap();
+        both.iter_mut().for_each(|s| s.port = Some(PortArgument::Exactly(port)));
+        let error = check_ports(&both).unwrap_err();
+        assert!(error.what.contains("`web` and `api`"), "{}", error.what);
+        both[1].port = Some(PortArgument::AtLeast(port));
+        assert!(check_ports(&both).is_ok());
     }
 
     #[test]

@@ -110,8 +110,12 @@ pub(crate) fn call_off<'a>(root: &PathText, keys: impl Iterator<Item = &'a Key>)
 }
 
 /// As [`call_off`], for every instance of a checkout that `is_meant`.
-pub(crate) fn call_off_where(root: &PathText, is_meant: impl Fn(&str, u32) -> bool) {
-    let Ok(folder) = turn::folder() else { return };
+pub(crate) fn call_off_where(
+    root: &PathText,
+    is_meant: impl Fn(&str, u32) -> bool,
+) -> Vec<(String, u32)> {
+    let Ok(folder) = turn::folder() else { return Vec::new() };
+    let mut called_off = Vec::new();
     let label = format!("{}.", turn::label(root));
     for file in std::fs::read_dir(folder).into_iter().flatten().flatten() {
         let name = file.file_name();
@@ -119,10 +123,14 @@ pub(crate) fn call_off_where(root: &PathText, is_meant: impl Fn(&str, u32) -> bo
         let Some((service, instance)) = name.and_then(|name| name.rsplit_once('.')) else {
             continue;
         };
-        if instance.parse().is_ok_and(|instance| is_meant(service, instance)) {
-            let _ = std::fs::remove_file(file.path());
+        let instance = instance.parse().ok().filter(|instance| is_meant(service, *instance));
+        if let Some(instance) = instance
+            && std::fs::remove_file(file.path()).is_ok()
+        {
+            called_off.push((service.to_owned(), instance));
         }
     }
+    called_off
 }
 
 /// Has the pilot of an instance made again, by a process that is nobody's child. Called by the daemon, which

@@ -4,17 +4,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use wharf_control::api::{KeyRequest, LeaseRequest};
-use wharf_model::{Instance, LeaseKind, PathText, Port, PortRequest, ProcessId};
+use wharf_model::{Instance, LeaseKind, PathText, Port, PortRequest, ProcessId, ServiceKey};
 use wharf_os::lock::FileLock;
-use wharf_supervisor::log::place;
+use wharf_supervisor::log::{now_ms, place};
 
 use super::crew::{self, Ground, Member, Word, called};
 use super::order::{Sibling, Siblings};
 use super::planning::{self, Planning};
 use super::project::Wanted;
-use super::session::{Key, Session, key};
+use super::session::{Key, Session, counts_as_up, key};
 use super::view::View;
 use super::{revival, states, turn};
 use crate::ending;
@@ -25,6 +25,10 @@ use crate::{facts, narrate, render};
 
 /// How long everything has to end when it is told to.
 const END: Duration = Duration::from_secs(60);
+
+/// How long nothing is said of what does not come up, and how long until it is said again.
+const SILENCE: Duration = Duration::from_secs(10);
+const AGAIN_AFTER: Duration = Duration::from_secs(30);
 
 /// How many lines of what has failed are shown.
 const LAST_LINES: usize = 12;
@@ -51,6 +55,10 @@ pub(crate) struct Running {
     /// What this very `up` has started: what it ends.
     started: BTreeSet<Key>,
     deadline: Instant,
+    /// When it is said what is waited for.
+    patience: Instant,
+    /// When this `up` began: what logs say of before is not its doing.
+    begun_ms: u64,
     told_ready: bool,
     /// Another `up` of this checkout waits for as long as this one does not know what comes up.
     turn: Option<FileLock>,
@@ -67,6 +75,7 @@ impl Running {
         caller: Caller,
     ) -> Result<u8, Report> {
         let orders = Orders::take(&caller)?;
+        let begun_ms = now_ms();
         let root = wanted.root();
         let turn = tokio::select! {
             biased;
@@ -75,8 +84,14 @@ impl Running {
         };
         let link = Rc::new(Link::open().await?);
         let planning = planned(&link, &wanted, &wishes).await?;
-        end_first(&planning)?;
-        if planning.start.is_empty() {
+        tokio::select! {
+            biased;
+            code = orders.ended_by() => return Ok(code),
+            ended = end_first(&planning) => ended?,
+        }
+        // What is on its way is waited for, where everything is.
+        let is_waited_for = wishes.detach && !planning.keep.iter().all(counts_as_up);
+        if planning.start.is_empty() && !is_waited_for {
             return already_up(&wanted, &wishes, planning.keep);
         }
         prune_logs();
@@ -107,6 +122,8 @@ impl Running {
             orders,
             started,
             deadline,
+            patience: Instant::now() + SILENCE,
+            begun_ms,
             told_ready: false,
             turn: Some(turn),
         };
@@ -115,7 +132,7 @@ impl Running {
 
     async fn stay(mut self) -> Result<u8, Report> {
         loop {
-            let changes = self.session.launch().await?;
+            let changes = self.session.launch().await;
             for change in &changes {
                 self.view.change(change)?;
             }
@@ -150,6 +167,10 @@ impl Running {
                     self.view.failed(&name, &report)?;
                 }
                 shown = self.view.next() => shown?,
+                () = tokio::time::sleep_until(self.patience.into()), if !self.told_ready => {
+                    self.patience = Instant::now() + AGAIN_AFTER;
+                    self.view.waiting(&self.session);
+                }
                 () = tokio::time::sleep_until(self.deadline.into()), if !self.told_ready => {
                     if self.wishes.detach {
                         return self.too_late().await;
@@ -191,7 +212,8 @@ impl Running {
     fn told(&self, report: Report, names: &[String]) -> Report {
         let failed = self.session.keys().filter(|(s, i)| names.contains(&called(s, *i)));
         for (service, instance) in failed.take(3) {
-            let lines = super::last_lines(&self.wanted.root(), service, *instance, LAST_LINES);
+            let key = (service.as_str(), *instance);
+            let lines = super::last_lines(&self.wanted.root(), key, self.begun_ms, LAST_LINES);
             if !lines.is_empty() {
                 narrate::line(&format!("the last lines of {}:", called(service, *instance)));
                 lines.iter().for_each(|line| narrate::line(&format!("  {line}")));
@@ -253,6 +275,11 @@ async fn planned(link: &Link, wanted: &Wanted, wishes: &Wishes) -> Result<Planni
     let running = running(link, wanted).await?;
     let is_scaled = |name: &str| wishes.scaled.iter().any(|scaled| scaled == name);
     let planning = planning::plan(&services, &running, &is_scaled);
+    for left in planning::left_over(&wanted.services, &running) {
+        narrate::warning(&format!(
+            "{left} still runs, and is no longer in the project; `wharf down {left}` ends it"
+        ));
+    }
     let started = planning.start.iter().map(|unit| (unit.service.name.clone(), unit.instance));
     let ended = planning.end.iter().map(|(instance, _)| key(instance));
     let keys: Vec<Key> = started.chain(ended).collect();
@@ -268,12 +295,20 @@ async fn running(link: &Link, wanted: &Wanted) -> Result<Vec<Instance>, Report> 
 }
 
 /// What has changed, or is one too many, ends before anything starts.
-fn end_first(planning: &Planning) -> Result<(), Report> {
+async fn end_first(planning: &Planning) -> Result<(), Report> {
     for reason in planning.reasons() {
         narrate::line(&reason);
     }
-    let old: Vec<&Instance> = planning.end.iter().map(|(instance, _)| instance).collect();
-    ending::end_in_order(old, Instant::now() + END, &mut |_| {})
+    let old: Vec<Instance> = planning.end.iter().map(|(instance, _)| instance.clone()).collect();
+    let (tell, told) = oneshot::channel();
+    let end = move || {
+        let deadline = Instant::now() + END;
+        let _ = tell.send(ending::end_in_order(old.iter().collect(), deadline, &mut |_| {}));
+    };
+    // A thread of its own: whoever presses Ctrl-C does not wait for it, as the runtime would for one of its.
+    let started = std::thread::Builder::new().name("wharf-end".into()).spawn(end);
+    started.map_err(|error| Report::bug("what has changed cannot be ended", &error))?;
+    told.await.map_err(|error| Report::bug("the end was not awaited", &error))?
 }
 
 /// Logs that nobody will ask for any more go.
@@ -289,7 +324,10 @@ fn already_up(wanted: &Wanted, wishes: &Wishes, keep: Vec<Instance>) -> Result<u
     match wishes.json {
         true => render::up::json(wanted, &instances, &[])?,
         false => {
-            narrate::line("already up");
+            narrate::line(match keep.iter().all(counts_as_up) {
+                true => "already up",
+                false => "already on its way: `wharf wait` returns once it is up",
+            });
             render::up::table(&instances)?;
         }
     }
@@ -320,16 +358,23 @@ async fn muster(
 /// Leases the ports that Docker publishes, for as long as the first pilot lives: nobody else is to be given
 /// them. One that is in use is Docker's already, or somebody's who is in its way.
 async fn keep_external(link: &Link, wanted: &Wanted, pilot: &ProcessId) {
+    // Without an answer all are asked for: at worst a warning is too much.
+    let leases = link.snapshot().await.map(|snapshot| snapshot.leases).unwrap_or_default();
     for external in &wanted.external {
         for port in external.ports.iter().filter_map(|port| Port::new(*port)) {
+            let key = KeyRequest {
+                project: PathText::new(&wanted.project.path),
+                worktree: wanted.project.worktree.clone(),
+                service: format!("{}/published{port}", external.name),
+                instance: Some(1),
+            };
+            // An earlier `up` of this checkout keeps it already.
+            if leases.iter().any(|lease| lease.key.as_ref().is_some_and(|k| is_of(k, &key))) {
+                continue;
+            }
             let request = LeaseRequest {
                 request_id: link::request_id(),
-                key: Some(KeyRequest {
-                    project: PathText::new(&wanted.project.path),
-                    worktree: wanted.project.worktree.clone(),
-                    service: format!("{}/published{port}", external.name),
-                    instance: Some(1),
-                }),
+                key: Some(key),
                 request: PortRequest::Exactly(port),
                 slots: 1,
                 owner: LeaseKind::Process(pilot.clone()),
@@ -345,6 +390,12 @@ async fn keep_external(link: &Link, wanted: &Wanted, pilot: &ProcessId) {
             }
         }
     }
+}
+
+fn is_of(known: &ServiceKey, asked: &KeyRequest) -> bool {
+    known.project == asked.project
+        && known.worktree == asked.worktree
+        && known.service == asked.service
 }
 
 /// Whether it is Docker itself that listens there.

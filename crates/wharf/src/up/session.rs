@@ -43,6 +43,13 @@ pub(crate) enum Change {
     Ended(Box<Instance>),
     /// It is started again by its pilot.
     Restarts(Box<Instance>),
+    /// Its pilot has gone while it waited.
+    Lost {
+        /// Which.
+        name: String,
+        /// What is known of it.
+        report: Report,
+    },
     /// It is not launched.
     Blocked {
         /// Which.
@@ -64,7 +71,7 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    /// `running` are the instances that are up already.
+    /// `running` are the instances that run already.
     pub(crate) fn new(
         members: Vec<Member>,
         running: Vec<Instance>,
@@ -82,7 +89,8 @@ impl Session {
         };
         for instance in running {
             let key = key(&instance);
-            session.standings.insert(key.clone(), Standing::Up);
+            let standing = if counts_as_up(&instance) { Standing::Up } else { Standing::Launched };
+            session.standings.insert(key.clone(), standing);
             session.instances.insert(key, instance);
         }
         for member in members {
@@ -97,21 +105,23 @@ impl Session {
     }
 
     /// Launches whatever has nothing left to wait for; tells of what never will be.
-    ///
-    /// # Errors
-    /// A pilot has gone.
-    pub(crate) async fn launch(&mut self) -> Result<Vec<Change>, Report> {
+    pub(crate) async fn launch(&mut self) -> Vec<Change> {
         let mut changes = Vec::new();
         loop {
             let ready: Vec<Key> =
                 self.waiting.keys().filter(|key| self.may_launch(key)).cloned().collect();
             for key in ready {
-                if let Some(member) = self.waiting.remove(&key) {
-                    member.launch(&self.siblings(), &self.words).await?;
-                    self.standings.insert(key, Standing::Launched);
+                let Some(member) = self.waiting.remove(&key) else { continue };
+                match member.launch(&self.siblings(), &self.words).await {
+                    Ok(()) => drop(self.standings.insert(key, Standing::Launched)),
+                    // The others do not depend on it, and are launched all the same.
+                    Err(report) => {
+                        changes.push(Change::Lost { name: called(&key.0, key.1), report });
+                        self.standings.insert(key, Standing::Failed);
+                    }
                 }
             }
-            let Some((key, by)) = self.next_blocked() else { return Ok(changes) };
+            let Some((key, by)) = self.next_blocked() else { return changes };
             if let Some(member) = self.waiting.remove(&key) {
                 changes.push(Change::Blocked { name: name(&member.unit), by });
             }
@@ -172,7 +182,7 @@ impl Session {
         let restarts = before.as_ref().is_some_and(|before| before.restarts < instance.restarts);
         let told = Box::new(instance);
         let (standing, change) = match (standing, is_up(&told), told.state.is_live()) {
-            (Standing::Up, true, _) if was_away(before.as_ref()) => {
+            (Standing::Up, true, _) if was_away(before.as_ref(), told.state) => {
                 (Standing::Up, Some(Change::Again(told)))
             }
             (Standing::Up, true, _) => return None,
@@ -266,9 +276,17 @@ pub(crate) fn is_up(instance: &Instance) -> bool {
     }
 }
 
-/// Whether it did not serve when it was last heard of.
-fn was_away(before: Option<&Instance>) -> bool {
+/// Whether an instance that ran before need not be waited for. Of what `wharf run` has started nobody has said
+/// when it is up.
+pub(crate) fn counts_as_up(instance: &Instance) -> bool {
+    instance.definition.is_none() || is_up(instance)
+}
+
+/// Whether it did not serve when it was last heard of. What waits for its first connection, and is heard of
+/// again, has not been away.
+fn was_away(before: Option<&Instance>, now: State) -> bool {
     before.is_some_and(|before| {
-        matches!(before.state, State::Leased | State::Starting | State::Unready)
+        before.state != now
+            && matches!(before.state, State::Leased | State::Starting | State::Unready)
     })
 }

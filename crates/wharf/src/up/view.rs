@@ -114,6 +114,7 @@ impl View {
                 name(instance),
                 code(instance)
             )),
+            Change::Lost { name, report } => self.say(&format!("{name}: {}", report.what)),
             Change::Blocked { name, by } => {
                 self.say(&format!("{name} is not started: {by}, which it depends on, is not up"))
             }
@@ -176,6 +177,13 @@ impl View {
             false => format!("{} up · waiting for {}", session.up(), open.join(", ")),
         };
         out.set_status(Some(&text));
+    }
+
+    /// Says what is waited for, where no line below all others does.
+    pub(crate) fn waiting(&self, session: &Session) {
+        if matches!(self.out, Out::Narration) {
+            narrate::line(&format!("still waiting for {}", session.unsettled().join(", ")));
+        }
     }
 
     /// Everything is told to end.
