@@ -105,7 +105,7 @@ class Round:
 
     def stop(self, thread):
         # Close alone does not end an accept that waits.
-        self.server.shutdown(socket.SHUT_RDWR)
+        self.again(self.server.shutdown, socket.SHUT_RDWR)
         thread.join(LIMIT)
         self.server.close()
 
