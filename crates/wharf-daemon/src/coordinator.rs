@@ -334,9 +334,11 @@ impl Coordinator {
         if instance.state.is_live() && !self.owners.watch(&instance.pilot) {
             instance.state = instance.state.ended();
         }
-        self.ledger.put_instance(instance.clone(), clock::now());
-        self.rerouted = true;
-        self.tell(NoticeKind::Instance { instance: Box::new(instance) });
+        // Pilots repeat themselves: what is no news is told to nobody, of whom there may be hundreds.
+        if self.ledger.put_instance(instance.clone(), clock::now()) {
+            self.rerouted = true;
+            self.tell(NoticeKind::Instance { instance: Box::new(instance) });
+        }
         Ok(Done { schema: SCHEMA })
     }
 

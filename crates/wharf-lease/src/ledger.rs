@@ -275,12 +275,12 @@ impl Ledger {
     }
 
     /// Keeps what a pilot reports of its instance, in place of what it reported before and of what
-    /// is remembered of earlier, ended instances with its key.
-    pub fn put_instance(&mut self, instance: Instance, now: Moment) {
+    /// is remembered of earlier, ended instances with its key. Gives whether that was news.
+    pub fn put_instance(&mut self, instance: Instance, now: Moment) -> bool {
         // Pilots repeat themselves, in case the daemon has lost its memory; mostly it has not.
         let claim = self.claimed_again(&instance, now);
         if claim.is_none() && self.table.instance(&instance.id) == Some(&instance) {
-            return;
+            return false;
         }
         let succeeds = |old: &&Instance| {
             old.id != instance.id && old.key == instance.key && !old.state.is_live()
@@ -292,6 +292,7 @@ impl Ledger {
         changes.push(Change::Instance(Box::new(instance)));
         self.commit(changes, now);
         self.forget_old_instances(now);
+        true
     }
 
     /// The lease of an instance that lives and has none: its database was lost, and its pilot, which

@@ -20,7 +20,7 @@ use wharf_os::{peer, private_dir, process, user};
 
 use crate::report::{Code, Report};
 
-pub(crate) use summon::{ALREADY_RUNS, NOT_FOR_OTHERS, READY};
+pub(crate) use summon::{ALREADY_RUNS, NOT_FOR_OTHERS, READY, own_program};
 use summon::{ProgramStarter, Summoner, is_older, replace};
 
 /// How long a command waits for the daemon in all, its start and its death included.

@@ -25,6 +25,19 @@ pub(crate) enum Code {
 }
 
 impl Code {
+    const ALL: [Code; 10] = [
+        Code::Failed,
+        Code::Usage,
+        Code::NotFound,
+        Code::Conflict,
+        Code::Permission,
+        Code::TimedOut,
+        Code::Daemon,
+        Code::Bug,
+        Code::CannotExecute,
+        Code::NoCommand,
+    ];
+
     pub(crate) fn number(self) -> u8 {
         match self {
             Code::Failed => 1,
@@ -42,19 +55,7 @@ impl Code {
 
     /// The kind of a number, as one wharf tells another.
     pub(crate) fn of_number(number: u8) -> Code {
-        let known = [
-            Code::Failed,
-            Code::Usage,
-            Code::NotFound,
-            Code::Conflict,
-            Code::Permission,
-            Code::TimedOut,
-            Code::Daemon,
-            Code::Bug,
-            Code::CannotExecute,
-            Code::NoCommand,
-        ];
-        known.into_iter().find(|code| code.number() == number).unwrap_or(Code::Failed)
+        Code::ALL.into_iter().find(|code| code.number() == number).unwrap_or(Code::Failed)
     }
 }
 
@@ -268,18 +269,6 @@ mod tests {
 
     #[test]
     fn exit_codes_are_the_documented_ones() {
-        let codes = [
-            Code::Failed,
-            Code::Usage,
-            Code::NotFound,
-            Code::Conflict,
-            Code::Permission,
-            Code::TimedOut,
-            Code::Daemon,
-            Code::Bug,
-            Code::CannotExecute,
-            Code::NoCommand,
-        ];
-        assert_eq!(codes.map(Code::number), [1, 2, 3, 4, 5, 6, 7, 70, 126, 127]);
+        assert_eq!(Code::ALL.map(Code::number), [1, 2, 3, 4, 5, 6, 7, 70, 126, 127]);
     }
 }

@@ -41,6 +41,17 @@ pub(crate) trait Starter {
     fn start(&self, patience: Duration) -> Result<bool, Report>;
 }
 
+/// The file of this very program, to be started again.
+///
+/// # Errors
+/// The system does not tell.
+pub(crate) fn own_program() -> Result<PathBuf, Report> {
+    let program = std::env::current_exe()
+        .map_err(|error| Report::bug("this program does not know its own path", &error))?;
+    // While wharf is being replaced its old path leads nowhere, but the kernel keeps the file.
+    Ok(if program.exists() { program } else { PathBuf::from("/proc/self/exe") })
+}
+
 /// Starts this very program as the daemon.
 #[derive(Clone, Debug)]
 pub(crate) struct ProgramStarter {
@@ -49,11 +60,7 @@ pub(crate) struct ProgramStarter {
 
 impl ProgramStarter {
     pub(crate) fn new() -> Result<ProgramStarter, Report> {
-        let program = std::env::current_exe()
-            .map_err(|error| Report::bug("this program does not know its own path", &error))?;
-        // While wharf is being replaced its old path leads nowhere, but the kernel keeps the file.
-        let program = if program.exists() { program } else { PathBuf::from("/proc/self/exe") };
-        Ok(ProgramStarter { program })
+        Ok(ProgramStarter { program: own_program()? })
     }
 }
 

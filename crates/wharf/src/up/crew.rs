@@ -75,7 +75,7 @@ pub(crate) async fn muster(
     ground: &Ground,
     before_ports: impl AsyncFn(&ProcessId),
 ) -> Result<Vec<Member>, Report> {
-    let program = program()?;
+    let program = link::own_program()?;
     let mut started = Vec::new();
     for unit in units {
         let channel = start(&program, &unit, ground).await?;
@@ -111,13 +111,6 @@ fn rank(unit: &Unit, request: PortRequest) -> (u8, u32) {
         PortRequest::Conventional(_) | PortRequest::Remembered(_) => 2,
     };
     (rank, unit.instance)
-}
-
-pub(crate) fn program() -> Result<PathBuf, Report> {
-    let program = std::env::current_exe()
-        .map_err(|error| Report::bug("this program does not know its own path", &error))?;
-    // While wharf is being replaced its old path leads nowhere, but the kernel keeps the file.
-    Ok(if program.exists() { program } else { PathBuf::from("/proc/self/exe") })
 }
 
 async fn start(program: &Path, unit: &Unit, ground: &Ground) -> Result<Channel, Report> {

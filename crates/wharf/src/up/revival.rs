@@ -20,7 +20,7 @@ use super::order::{Order, Siblings};
 use super::session::Key;
 use super::turn;
 use crate::facts;
-use crate::link::{Link, NOT_FOR_OTHERS};
+use crate::link::{self, Link, NOT_FOR_OTHERS};
 use crate::report::{Code, Report};
 
 /// How often in a row a pilot is made again that is killed soon after its launch.
@@ -139,7 +139,7 @@ pub(crate) fn order(instance: &Instance) {
     let Ok(file) = file(&instance.root, &instance.key.service, instance.key.instance) else {
         return;
     };
-    let Ok(program) = crew::program() else { return };
+    let Ok(program) = link::own_program() else { return };
     if file.exists() {
         let words = ["pilot".into(), "--revive".into(), file.into_os_string()];
         // Without a process to be had there is none for a server either.
