@@ -236,7 +236,9 @@ fn a_reader_that_does_not_read_is_dropped_and_costs_nobody_else() {
         let mut shown = instance("i-1", QUIET, own_process(), State::Ready);
         // More than the socket's buffers and the daemon's queue hold together.
         shown.command = vec!["x".repeat(10_000)];
-        for _ in 0..1000 {
+        for restarts in 0..1000 {
+            // What is no news is told to nobody.
+            shown.restarts = restarts;
             client.put_instance(&shown).await.unwrap();
         }
         let mut last = None;
