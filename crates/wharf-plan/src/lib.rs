@@ -32,6 +32,7 @@ mod page;
 mod plan;
 mod preload;
 mod runner;
+mod running;
 mod settings;
 mod shell;
 mod subproject;
@@ -42,3 +43,4 @@ mod variables;
 
 pub use error::PlanError;
 pub use plan::{Request, plan};
+pub use running::running;
