@@ -16,6 +16,7 @@ mod engine;
 mod environment;
 mod events;
 mod facts;
+mod freeing;
 mod health;
 mod link;
 mod names;
