@@ -1,0 +1,67 @@
+//! Versions of installed packages, and whether an advisory names them.
+
+use std::path::{Path, PathBuf};
+
+use semver::Version;
+use serde_json::Value;
+
+use crate::folder;
+
+/// How far up `node_modules` is looked for, as Node does.
+const LEVELS_MAX: usize = 12;
+
+/// The version of an npm package as Node finds it from a folder, and the file that says so.
+pub(super) fn installed(folder: &Path, package: &str) -> Option<(Version, PathBuf)> {
+    folder.ancestors().take(LEVELS_MAX).find_map(|folder| {
+        let path = folder.join("node_modules").join(package).join("package.json");
+        let manifest: Value = serde_json::from_str(&folder::evidence(&path)?).ok()?;
+        let version = Version::parse(manifest.get("version")?.as_str()?).ok()?;
+        Some((version, path))
+    })
+}
+
+/// An advisory: which versions it is about.
+pub(super) struct Advisory {
+    /// Its number, and what it allows.
+    pub(super) name: &'static str,
+    pub(super) text: &'static str,
+    /// For each series, the first version of it and the one that is mended: what lies between is not.
+    pub(super) affected: &'static [((u64, u64, u64), (u64, u64, u64))],
+}
+
+impl Advisory {
+    pub(super) fn is_about(&self, version: &Version) -> bool {
+        let make = |(major, minor, patch)| Version::new(major, minor, patch);
+        self.affected.iter().any(|(from, mended)| {
+            // A pre-release of the mended version came before it.
+            *version >= make(*from) && *version < make(*mended)
+        })
+    }
+
+    /// `CVE-…: text`
+    pub(super) fn shown(&self) -> String {
+        format!("{}: {}", self.name, self.text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn series_are_told_apart() {
+        let advisory =
+            Advisory { name: "X", text: "", affected: &[((0, 0, 0), (4, 5, 6)), ((5, 0, 0), (5, 4, 12))] };
+        for (version, is_affected) in [
+            ("3.2.1", true),
+            ("4.5.5", true),
+            ("4.5.6", false),
+            ("4.9.0", false),
+            ("5.4.11", true),
+            ("5.4.12", false),
+            ("6.0.0", false),
+        ] {
+            assert_eq!(advisory.is_about(&Version::parse(version).unwrap()), is_affected, "{version}");
+        }
+    }
+}
