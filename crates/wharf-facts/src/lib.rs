@@ -5,6 +5,7 @@
 
 mod holder;
 mod identity;
+pub mod map;
 mod text;
 
 pub use holder::{of_listener, of_process, of_sockets, redirected};

@@ -30,7 +30,7 @@ pub use holder::Holder;
 pub use instance::{Instance, Remap, Remapped, State};
 pub use key::ServiceKey;
 pub use lease::{Grant, Lease, LeaseKind, Why};
-pub use listener::{Exposure, Listener};
+pub use listener::{Exposure, Families, Listener, Transport};
 pub use path_text::PathText;
 pub use plan::{LaunchPlan, Probe, Step};
 pub use port::{Port, PortError, PortRange};

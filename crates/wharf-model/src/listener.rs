@@ -53,6 +53,52 @@ impl fmt::Display for Exposure {
     }
 }
 
+/// The protocol of a listener.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Transport {
+    /// It accepts connections.
+    Tcp,
+    /// It takes datagrams.
+    Udp,
+}
+
+impl fmt::Display for Transport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Transport::Tcp => "tcp",
+            Transport::Udp => "udp",
+        })
+    }
+}
+
+/// Which versions of IP a listener answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Families {
+    /// IPv4 alone.
+    V4,
+    /// IPv6 alone.
+    V6,
+    /// Both, through one socket.
+    Both,
+}
+
+impl Families {
+    /// Of a socket with this address. Where it is not known whether a wildcard refuses IPv4 (`v6only`), it
+    /// counts as open to both, as sockets are by default.
+    pub fn of(address: IpAddr, v6only: Option<bool>) -> Families {
+        match address {
+            IpAddr::V4(_) => Families::V4,
+            IpAddr::V6(address) if address.to_ipv4_mapped().is_some() => Families::V4,
+            IpAddr::V6(address) if address.is_unspecified() && v6only != Some(true) => {
+                Families::Both
+            }
+            IpAddr::V6(_) => Families::V6,
+        }
+    }
+}
+
 impl Listener {
     /// From where it can be reached.
     pub fn exposure(&self) -> Exposure {
@@ -73,6 +119,21 @@ impl Listener {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn versions_of_ip_by_address_and_option() {
+        for (text, v6only, families) in [
+            ("0.0.0.0", None, Families::V4),
+            ("::ffff:127.0.0.1", Some(false), Families::V4),
+            ("::", Some(false), Families::Both),
+            ("::", None, Families::Both),
+            ("::", Some(true), Families::V6),
+            ("::1", Some(true), Families::V6),
+            ("fe80::1", None, Families::V6),
+        ] {
+            assert_eq!(Families::of(text.parse().unwrap(), v6only), families, "{text}");
+        }
+    }
 
     #[test]
     fn exposure_of_addresses() {

@@ -1,5 +1,5 @@
-//! Which TCP sockets hold a port: asked of the kernel by `NETLINK_SOCK_DIAG`, with `/proc/net/tcp`
-//! and `/proc/net/tcp6` as the second source where netlink is refused (gVisor, seccomp).
+//! Which TCP and UDP sockets hold a port: asked of the kernel by `NETLINK_SOCK_DIAG`, with the tables
+//! of `/proc/net` as the second source where netlink is refused (gVisor, seccomp).
 //!
 //! All answers are of the network namespace of the calling thread. An MPTCP listener (Go 1.24 and
 //! later listens with it) appears as the TCP listener of its first subflow, with the inode that the
@@ -16,7 +16,16 @@ mod wire;
 
 use connection::Connection;
 
-/// A TCP socket that holds a port without being a connection.
+/// The protocol of a socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Transport {
+    /// TCP, and MPTCP as what it begins as.
+    Tcp,
+    /// UDP; UDP-Lite is not asked for.
+    Udp,
+}
+
+/// A socket that holds a port without being a connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Socket {
     /// The local address as the socket has it: an IPv4 address that was bound through an IPv6
@@ -47,7 +56,7 @@ pub struct Connected {
 /// How a socket holds its port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum SocketState {
-    /// It accepts connections.
+    /// It accepts connections; of UDP, it takes datagrams from anybody.
     Listen,
     /// It is bound and neither listens nor is connected. Seen on Linux 6.8 and later, and never by
     /// way of `/proc`.
@@ -57,6 +66,7 @@ pub enum SocketState {
 /// What is asked for.
 #[derive(Clone, Copy, Debug)]
 struct Query {
+    transport: Transport,
     /// One bit per TCP state, as in `idiag_states`.
     states: u32,
     /// Only sockets with this local port.
@@ -66,6 +76,7 @@ struct Query {
 /// One socket of an answer, in any state.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Row {
+    transport: Transport,
     address: IpAddr,
     port: u16,
     v6only: Option<bool>,
@@ -94,9 +105,9 @@ const LIVE: u32 = 1 << 1 | 1 << 3 | 1 << 8;
 
 impl Row {
     fn into_socket(self) -> Option<Socket> {
-        let state = match self.state {
-            LISTEN => SocketState::Listen,
-            CLOSE | BOUND_INACTIVE => SocketState::Bound,
+        let state = match (self.transport, self.state) {
+            (Transport::Tcp, LISTEN) | (Transport::Udp, CLOSE) => SocketState::Listen,
+            (Transport::Tcp, CLOSE | BOUND_INACTIVE) => SocketState::Bound,
             _ => return None,
         };
         let Row { address, port, v6only, uid, inode, .. } = self;
@@ -109,7 +120,36 @@ impl Row {
 /// # Errors
 /// Neither netlink nor `/proc/net` could be read: the netlink error.
 pub fn listeners() -> io::Result<Vec<Socket>> {
-    Watch::open()?.sockets(Query { states: 1 << LISTEN, port: None })
+    Watch::open()?.sockets(Query { transport: Transport::Tcp, states: 1 << LISTEN, port: None })
+}
+
+/// Every socket that holds a port without being a connection, of both families: TCP sockets that listen
+/// or are only bound, UDP sockets that have no peer. In no order.
+///
+/// # Errors
+/// As [`listeners`].
+pub fn sockets(transport: Transport) -> io::Result<Vec<Socket>> {
+    Watch::open()?.sockets(unconnected(transport))
+}
+
+/// As [`sockets`], in the network namespace that a process is in: by its tables in `/proc`, which show no
+/// TCP socket that is only bound, and not who refuses IPv4.
+///
+/// # Errors
+/// `NotFound` when the process has gone, `PermissionDenied` when it may not be looked into.
+pub fn sockets_of(pid: u32, transport: Transport) -> io::Result<Vec<Socket>> {
+    Ok(table::read_of(pid, unconnected(transport))?
+        .into_iter()
+        .filter_map(Row::into_socket)
+        .collect())
+}
+
+fn unconnected(transport: Transport) -> Query {
+    let states = match transport {
+        Transport::Tcp => 1 << LISTEN | 1 << BOUND_INACTIVE,
+        Transport::Udp => 1 << CLOSE,
+    };
+    Query { transport, states, port: None }
 }
 
 /// Every established connection, IPv4 and IPv6, in no order.
@@ -117,18 +157,12 @@ pub fn listeners() -> io::Result<Vec<Socket>> {
 /// # Errors
 /// As [`listeners`].
 pub fn connected() -> io::Result<Vec<Connected>> {
-    let rows = Watch::open()?.rows(Query { states: 1 << ESTABLISHED, port: None })?;
+    let rows = Watch::open()?.rows(Query {
+        transport: Transport::Tcp,
+        states: 1 << ESTABLISHED,
+        port: None,
+    })?;
     Ok(rows.into_iter().map(|row| Connected { address: row.address, port: row.port }).collect())
-}
-
-/// Every TCP listener in the network namespace that a process is in, which may be another than
-/// ours.
-///
-/// # Errors
-/// `NotFound` when the process has gone, `PermissionDenied` when it may not be looked into.
-pub fn listeners_of(pid: u32) -> io::Result<Vec<Socket>> {
-    let query = Query { states: 1 << LISTEN, port: None };
-    Ok(table::read_of(pid, query)?.into_iter().filter_map(Row::into_socket).collect())
 }
 
 /// Every socket that listens on the port or is bound to it, on any address of either family.
@@ -145,7 +179,11 @@ pub fn holding(port: u16) -> io::Result<Vec<Socket>> {
 /// # Errors
 /// As [`listeners`].
 pub fn lingering(port: u16) -> io::Result<bool> {
-    let rows = Watch::open()?.rows(Query { states: CONNECTED, port: Some(port) })?;
+    let rows = Watch::open()?.rows(Query {
+        transport: Transport::Tcp,
+        states: CONNECTED,
+        port: Some(port),
+    })?;
     Ok(!rows.is_empty())
 }
 
@@ -176,7 +214,7 @@ impl Watch {
     /// # Errors
     /// As [`listeners`].
     pub fn listening(&mut self, port: u16) -> io::Result<Vec<Socket>> {
-        self.sockets(Query { states: 1 << LISTEN, port: Some(port) })
+        self.sockets(Query { transport: Transport::Tcp, states: 1 << LISTEN, port: Some(port) })
     }
 
     /// As [`holding`].
@@ -184,7 +222,11 @@ impl Watch {
     /// # Errors
     /// As [`listeners`].
     pub fn holding(&mut self, port: u16) -> io::Result<Vec<Socket>> {
-        self.sockets(Query { states: 1 << LISTEN | 1 << BOUND_INACTIVE, port: Some(port) })
+        self.sockets(Query {
+            transport: Transport::Tcp,
+            states: 1 << LISTEN | 1 << BOUND_INACTIVE,
+            port: Some(port),
+        })
     }
 
     /// Whether anybody is connected to the port.
@@ -192,7 +234,9 @@ impl Watch {
     /// # Errors
     /// As [`listeners`].
     pub fn is_connected(&mut self, port: u16) -> io::Result<bool> {
-        Ok(!self.rows(Query { states: LIVE, port: Some(port) })?.is_empty())
+        Ok(!self
+            .rows(Query { transport: Transport::Tcp, states: LIVE, port: Some(port) })?
+            .is_empty())
     }
 
     fn sockets(&mut self, query: Query) -> io::Result<Vec<Socket>> {

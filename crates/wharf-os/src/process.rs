@@ -149,6 +149,14 @@ pub fn cwd(pid: u32) -> io::Result<PathBuf> {
     std::fs::read_link(path(pid, "cwd")).map_err(gone)
 }
 
+/// The program's file; ` (deleted)` is appended by the kernel when it is no longer there.
+///
+/// # Errors
+/// `PermissionDenied` for another user's process, `NotFound` for a kernel thread, else as [`stat`].
+pub fn exe(pid: u32) -> io::Result<PathBuf> {
+    std::fs::read_link(path(pid, "exe")).map_err(gone)
+}
+
 /// The effective user, as `ps` shows it.
 ///
 /// # Errors

@@ -10,7 +10,7 @@ use rustix::net::sockopt::{Timeout, set_socket_timeout};
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType};
 
 use super::wire::{self, Family, Progress};
-use super::{Query, Row};
+use super::{Query, Row, Transport};
 
 /// How often one question is asked when the tables change meanwhile or the kernel runs out of
 /// buffer.
@@ -44,7 +44,9 @@ impl Connection {
     /// The sockets of both IP versions that match.
     pub(super) fn ask(&mut self, query: Query) -> io::Result<Vec<Row>> {
         // Where the older form of the question is refused, the newer one has the last word.
-        if let Ok(rows) = self.ask_family(query, Family::Both) {
+        if query.transport == Transport::Tcp
+            && let Ok(rows) = self.ask_family(query, Family::Both)
+        {
             return Ok(rows);
         }
         let mut rows = self.ask_family(query, Family::V4)?;
@@ -80,7 +82,7 @@ impl Connection {
         loop {
             let length = self.receive()?;
             let answer = self.buffer.get(..length).unwrap_or_default();
-            match wire::read(answer, self.sequence, &mut rows) {
+            match wire::read(answer, query.transport, self.sequence, &mut rows) {
                 Progress::More => {}
                 Progress::Done => break,
                 Progress::Restart => return Err(again(io::ErrorKind::Interrupted)),

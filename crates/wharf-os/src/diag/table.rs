@@ -1,15 +1,16 @@
-//! `/proc/net/tcp` and `/proc/net/tcp6`: slower, without bound sockets, but there where netlink is
+//! `/proc/net/tcp`, `tcp6`, `udp` and `udp6`: slower, without bound sockets, but there where netlink is
 //! not. The parser is total: a line that is not one of the kernel's is passed over.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::{Query, Row};
+use super::{Query, Row, Transport};
 
 /// Reads both tables of this thread's network namespace.
 pub(super) fn read(query: Query) -> io::Result<Vec<Row>> {
-    let mut rows = parse(&file("tcp")?, query);
-    match file("tcp6") {
+    let [v4, v6] = names(query.transport);
+    let mut rows = parse(&file(v4)?, query);
+    match file(v6) {
         Ok(text) => rows.extend(parse(&text, query)),
         // IPv6 is off.
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
@@ -20,11 +21,20 @@ pub(super) fn read(query: Query) -> io::Result<Vec<Row>> {
 
 /// Reads both tables of the network namespace that a process is in.
 pub(super) fn read_of(pid: u32, query: Query) -> io::Result<Vec<Row>> {
-    let mut rows = parse(&std::fs::read(format!("/proc/{pid}/net/tcp"))?, query);
-    if let Ok(text) = std::fs::read(format!("/proc/{pid}/net/tcp6")) {
+    let [v4, v6] = names(query.transport);
+    let mut rows = parse(&std::fs::read(format!("/proc/{pid}/net/{v4}"))?, query);
+    if let Ok(text) = std::fs::read(format!("/proc/{pid}/net/{v6}")) {
         rows.extend(parse(&text, query));
     }
     Ok(rows)
+}
+
+/// The table of each IP version.
+fn names(transport: Transport) -> [&'static str; 2] {
+    match transport {
+        Transport::Tcp => ["tcp", "tcp6"],
+        Transport::Udp => ["udp", "udp6"],
+    }
 }
 
 fn file(name: &str) -> io::Result<Vec<u8>> {
@@ -39,7 +49,7 @@ fn file(name: &str) -> io::Result<Vec<u8>> {
 
 fn parse(text: &[u8], query: Query) -> Vec<Row> {
     text.split(|byte| *byte == b'\n')
-        .filter_map(|line| row(std::str::from_utf8(line).ok()?))
+        .filter_map(|line| row(std::str::from_utf8(line).ok()?, query.transport))
         .filter(|row| query.states.checked_shr(row.state.into()).is_some_and(|bits| bits & 1 == 1))
         .filter(|row| query.port.is_none_or(|port| port == row.port))
         .collect()
@@ -47,14 +57,14 @@ fn parse(text: &[u8], query: Query) -> Vec<Row> {
 
 /// `sl local remote state queues timer retransmits uid timeout inode …`, all numbers but uid,
 /// timeout and inode in hexadecimal.
-fn row(line: &str) -> Option<Row> {
+fn row(line: &str, transport: Transport) -> Option<Row> {
     let mut words = line.split_ascii_whitespace();
     let (address, port) = words.nth(1)?.split_once(':')?;
     let state = u8::from_str_radix(words.nth(1)?, 16).ok()?;
     let uid = words.nth(3)?.parse().ok()?;
     let inode = words.nth(1)?.parse().ok()?;
     let port = u16::from_str_radix(port, 16).ok()?;
-    Some(Row { address: ip(address)?, port, v6only: None, uid, inode, state })
+    Some(Row { transport, address: ip(address)?, port, v6only: None, uid, inode, state })
 }
 
 /// Each 32-bit word is printed as the number that this machine's byte order makes of it.
@@ -80,7 +90,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const ALL: Query = Query { states: u32::MAX, port: None };
+    const ALL: Query = Query { transport: Transport::Tcp, states: u32::MAX, port: None };
     #[cfg(target_endian = "little")]
     const TABLES: &str = "\
   sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
@@ -95,6 +105,7 @@ mod tests {
     fn listeners_and_lingering_connections_are_told_apart() {
         let rows = parse(TABLES.as_bytes(), ALL);
         let first = Row {
+            transport: Transport::Tcp,
             address: IpAddr::V4(Ipv4Addr::LOCALHOST),
             port: 8080,
             v6only: None,
@@ -106,7 +117,7 @@ mod tests {
         assert_eq!(rows[0], first);
         assert_eq!(rows[1], Row { uid: 0, inode: 0, state: 6, ..first.clone() });
         assert_eq!((rows[2].address, rows[2].port), (IpAddr::V6(Ipv6Addr::LOCALHOST), 8081));
-        let listening = Query { states: 1 << LISTEN, port: Some(8080) };
+        let listening = Query { transport: Transport::Tcp, states: 1 << LISTEN, port: Some(8080) };
         assert_eq!(parse(TABLES.as_bytes(), listening), [first]);
     }
 

@@ -3,7 +3,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::{Query, Row};
+use super::{Query, Row, Transport};
 
 const SOCK_DIAG_BY_FAMILY: u16 = 20;
 /// The older form of the question, which takes both IP versions in one walk over the tables.
@@ -19,7 +19,7 @@ const DIAG_MESSAGE: usize = 72;
 /// The IP version asked about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Family {
-    /// Half the work of asking twice: the kernel walks its tables whole, whatever is asked for.
+    /// Half the work of asking twice: the kernel walks its tables whole, whatever is asked for. TCP only.
     Both,
     V4,
     V6,
@@ -62,7 +62,11 @@ pub(super) fn question(query: Query, family: Family, sequence: u32) -> Vec<u8> {
 /// Room for the header, and a `struct inet_diag_req_v2`.
 fn request_of(query: Query, family: i32) -> Vec<u8> {
     let mut bytes = vec![0u8; HEADER];
-    bytes.extend([family as u8, libc::IPPROTO_TCP as u8, 0, 0]);
+    let protocol = match query.transport {
+        Transport::Tcp => libc::IPPROTO_TCP,
+        Transport::Udp => libc::IPPROTO_UDP,
+    };
+    bytes.extend([family as u8, protocol as u8, 0, 0]);
     bytes.extend(query.states.to_ne_bytes());
     bytes.extend(socket_id(query));
     bytes
@@ -102,7 +106,12 @@ fn port_filter(port: u16) -> Vec<u8> {
 }
 
 /// Reads one datagram of the answer to question `sequence`, adding its sockets to `rows`.
-pub(super) fn read(mut bytes: &[u8], sequence: u32, rows: &mut Vec<Row>) -> Progress {
+pub(super) fn read(
+    mut bytes: &[u8],
+    transport: Transport,
+    sequence: u32,
+    rows: &mut Vec<Row>,
+) -> Progress {
     let mut interrupted = false;
     while !bytes.is_empty() {
         let Some(message) = Message::first_of(bytes) else {
@@ -121,7 +130,7 @@ pub(super) fn read(mut bytes: &[u8], sequence: u32, rows: &mut Vec<Row>) -> Prog
             // A dump that broke off says so in the payload of its last message.
             libc::NLMSG_DONE => return refusal(message.payload).unwrap_or(Progress::Done),
             kind if [SOCK_DIAG_BY_FAMILY, TCPDIAG_GETSOCK].map(i32::from).contains(&kind) => {
-                match row(message.payload) {
+                match row(message.payload, transport) {
                     Some(row) => rows.push(row),
                     None => return Progress::Malformed,
                 }
@@ -160,7 +169,7 @@ impl<'a> Message<'a> {
 }
 
 /// A `struct inet_diag_msg` and its attributes.
-fn row(payload: &[u8]) -> Option<Row> {
+fn row(payload: &[u8], transport: Transport) -> Option<Row> {
     let family = i32::from(*payload.first()?);
     let address = match family {
         libc::AF_INET => IpAddr::V4(Ipv4Addr::from(array::<4>(payload, 8)?)),
@@ -174,6 +183,7 @@ fn row(payload: &[u8]) -> Option<Row> {
         None
     };
     Some(Row {
+        transport,
         address,
         port: u16::from_be_bytes(array(payload, 4)?),
         v6only,
@@ -241,8 +251,9 @@ mod tests {
         bytes.extend(message(SOCK_DIAG_BY_FAMILY, 2, &socket(8001, 0)));
         bytes.extend(message(libc::NLMSG_DONE as u16, 2, &0i32.to_ne_bytes()));
         let mut rows = Vec::new();
-        assert_eq!(read(&bytes, SEQUENCE, &mut rows), Progress::Done);
+        assert_eq!(read(&bytes, Transport::Tcp, SEQUENCE, &mut rows), Progress::Done);
         let expected = Row {
+            transport: Transport::Tcp,
             address: IpAddr::V6(Ipv6Addr::LOCALHOST),
             port: 8000,
             v6only: Some(true),
@@ -259,11 +270,11 @@ mod tests {
         let flag = libc::NLM_F_DUMP_INTR as u16;
         let mut rows = Vec::new();
         let done = message(libc::NLMSG_DONE as u16, flag, &0i32.to_ne_bytes());
-        assert_eq!(read(&done, SEQUENCE, &mut rows), Progress::Restart);
+        assert_eq!(read(&done, Transport::Tcp, SEQUENCE, &mut rows), Progress::Restart);
         let first = message(SOCK_DIAG_BY_FAMILY, flag, &socket(1, 0));
-        assert_eq!(read(&first, SEQUENCE, &mut rows), Progress::Restart);
+        assert_eq!(read(&first, Transport::Tcp, SEQUENCE, &mut rows), Progress::Restart);
         let overrun = message(libc::NLMSG_OVERRUN as u16, 0, &[]);
-        assert_eq!(read(&overrun, SEQUENCE, &mut rows), Progress::Restart);
+        assert_eq!(read(&overrun, Transport::Tcp, SEQUENCE, &mut rows), Progress::Restart);
     }
 
     #[test]
@@ -271,16 +282,16 @@ mod tests {
         let mut rows = Vec::new();
         let refused = |kind: i32| message(kind as u16, 0, &(-libc::ENOENT).to_ne_bytes());
         for kind in [libc::NLMSG_ERROR, libc::NLMSG_DONE] {
-            let progress = read(&refused(kind), SEQUENCE, &mut rows);
+            let progress = read(&refused(kind), Transport::Tcp, SEQUENCE, &mut rows);
             assert_eq!(progress, Progress::Refused(libc::ENOENT));
         }
-        assert_eq!(read(&refused(2), SEQUENCE + 1, &mut rows), Progress::Malformed);
+        assert_eq!(read(&refused(2), Transport::Tcp, SEQUENCE + 1, &mut rows), Progress::Malformed);
     }
 
     proptest! {
         #[test]
         fn any_bytes_are_read_without_panic(bytes: Vec<u8>, sequence: u32) {
-            read(&bytes, sequence, &mut Vec::new());
+            read(&bytes, Transport::Tcp, sequence, &mut Vec::new());
         }
 
         #[test]
@@ -298,7 +309,7 @@ mod tests {
             }
             bytes.truncate(cut);
             let mut rows = Vec::new();
-            read(&bytes, SEQUENCE, &mut rows);
+            read(&bytes, Transport::Tcp, SEQUENCE, &mut rows);
             prop_assert!(rows.len() <= 2);
         }
     }

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use wharf_os::diag::{self, Socket, SocketState, Watch};
+use wharf_os::diag::{self, Socket, SocketState, Transport, Watch};
 
 use crate::apart;
 use crate::sandbox;
@@ -146,4 +146,37 @@ fn proc_serves_where_netlink_is_refused() {
         }
     });
     refused.join().unwrap();
+}
+
+#[test]
+fn udp_sockets_without_a_peer_are_listed_and_those_with_one_are_not() {
+    if !apart::process("diag::udp_sockets_without_a_peer_are_listed_and_those_with_one_are_not") {
+        return;
+    }
+    for address in [LO, ANY, LO6, ANY6] {
+        let socket = std::net::UdpSocket::bind((address, 0)).unwrap();
+        let port = socket.local_addr().unwrap().port();
+        let socket = std::os::fd::OwnedFd::from(socket);
+        let wanted = expected(address, &socket, v6only_of(address, PLAIN));
+        assert!(diag::sockets(Transport::Udp).unwrap().contains(&wanted), "{wanted:?}");
+        assert!(!diag::sockets(Transport::Tcp).unwrap().contains(&wanted));
+        let table = diag::sockets_of(std::process::id(), Transport::Udp).unwrap();
+        assert!(table.contains(&Socket { v6only: None, ..wanted.clone() }));
+        let peer = std::net::SocketAddr::new(if address.is_ipv6() { LO6 } else { LO }, port);
+        rustix::net::connect(&socket, &peer).unwrap();
+        let left = diag::sockets(Transport::Udp).unwrap();
+        assert!(left.iter().all(|socket| socket.inode != wanted.inode), "{left:?}");
+    }
+}
+
+#[test]
+fn all_that_hold_a_port_are_listed_at_once() {
+    if !apart::process("diag::all_that_hold_a_port_are_listed_at_once") {
+        return;
+    }
+    let (held, open) = (bound(LO, 0, PLAIN).unwrap(), listening(ANY6, 0, SERVER).unwrap());
+    let all = diag::sockets(Transport::Tcp).unwrap();
+    let find = |socket| all.iter().find(|one| one.inode == inode_of(socket)).unwrap();
+    assert_eq!(find(&held).state, SocketState::Bound);
+    assert_eq!(*find(&open), expected(ANY6, &open, Some(false)));
 }

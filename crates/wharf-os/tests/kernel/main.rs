@@ -7,6 +7,7 @@ mod apart;
 mod detached;
 mod diag;
 mod holders;
+mod namespaces;
 mod processes;
 mod redirection;
 mod reserve;

@@ -181,8 +181,10 @@ fn elsewhere(port: Port) -> Vec<Elsewhere> {
     namespace::others()
         .into_iter()
         .filter_map(|other| {
-            let sockets = diag::listeners_of(other.pid).ok()?;
-            let socket = sockets.iter().find(|socket| socket.port == port.get())?;
+            let sockets = namespace::sockets(&other, diag::Transport::Tcp).ok()?;
+            let listens =
+                |socket: &&Socket| socket.port == port.get() && socket.state == SocketState::Listen;
+            let socket = sockets.iter().find(listens)?;
             let inode = socket.inode;
             let pids =
                 holders::of_inodes(&[inode]).ok()?.by_inode.remove(&inode).unwrap_or_default();
