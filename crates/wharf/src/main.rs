@@ -6,6 +6,7 @@
 
 #![forbid(unsafe_code)]
 
+mod audit;
 mod authority;
 mod checkout;
 mod choice;
@@ -13,6 +14,7 @@ mod cli;
 mod ending;
 mod environment;
 mod events;
+mod exchange;
 mod facts;
 mod link;
 mod names;

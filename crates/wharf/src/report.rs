@@ -17,6 +17,7 @@ pub(crate) enum Code {
     Permission,
     TimedOut,
     Daemon,
+    Findings,
     Bug,
     /// What a shell says of a command that cannot be executed.
     CannotExecute,
@@ -25,7 +26,7 @@ pub(crate) enum Code {
 }
 
 impl Code {
-    const ALL: [Code; 10] = [
+    const ALL: [Code; 11] = [
         Code::Failed,
         Code::Usage,
         Code::NotFound,
@@ -33,6 +34,7 @@ impl Code {
         Code::Permission,
         Code::TimedOut,
         Code::Daemon,
+        Code::Findings,
         Code::Bug,
         Code::CannotExecute,
         Code::NoCommand,
@@ -47,6 +49,7 @@ impl Code {
             Code::Permission => 5,
             Code::TimedOut => 6,
             Code::Daemon => 7,
+            Code::Findings => 8,
             Code::Bug => 70,
             Code::CannotExecute => 126,
             Code::NoCommand => 127,

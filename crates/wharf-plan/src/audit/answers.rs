@@ -30,10 +30,10 @@ pub enum Question {
 }
 
 /// The host that no server of this machine has: names below `.example` belong to nobody (RFC 2606).
-pub const FOREIGN_HOST: &str = "rebind.example";
+pub(super) const FOREIGN_HOST: &str = "rebind.example";
 
 /// The origin of another site.
-pub const FOREIGN_ORIGIN: &str = "https://elsewhere.example";
+pub(super) const FOREIGN_ORIGIN: &str = "https://elsewhere.example";
 
 impl Question {
     /// What every web server is asked.
@@ -49,9 +49,10 @@ impl Question {
     /// The path. A source map's is found in a page, and is no constant.
     pub fn path(self) -> &'static str {
         match self {
-            Question::Home | Question::ForeignHost | Question::ForeignOrigin | Question::SourceMap => {
-                "/"
-            }
+            Question::Home
+            | Question::ForeignHost
+            | Question::ForeignOrigin
+            | Question::SourceMap => "/",
             Question::Missing => "/wharf-audit-page-that-is-not-there",
             Question::DebuggerFile => "/?__debugger__=yes&cmd=resource&f=debugger.js",
             Question::Dotenv => "/.env",

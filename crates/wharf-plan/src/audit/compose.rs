@@ -119,11 +119,10 @@ mod tests {
             ("      - ${P}:80\n", (4, vec![9000], true)),
             ("      - ${HERE:-127.0.0.1}:8000:80\n", (4, vec![8000], false)),
             ("      - target: 80\n        published: \"8000\"\n", (5, vec![8000], true)),
-            ("      - target: 80\n        published: 8000\n        host_ip: 127.0.0.1\n", (
-                5,
-                vec![8000],
-                false,
-            )),
+            (
+                "      - target: 80\n        published: 8000\n        host_ip: 127.0.0.1\n",
+                (5, vec![8000], false),
+            ),
         ] {
             assert_eq!(found(ports, "P=9000\n"), [expected], "{ports}");
         }

@@ -108,7 +108,8 @@ impl SourceFile {
     /// Whether it is of the tests or an example, which nobody runs as a server of the project.
     pub(super) fn is_test(&self) -> bool {
         let parts = self.path.iter().map(|part| part.to_string_lossy().to_lowercase());
-        let of_tests = ["test", "tests", "spec", "specs", "__tests__", "fixtures", "examples", "e2e"];
+        let of_tests =
+            ["test", "tests", "spec", "specs", "__tests__", "fixtures", "examples", "e2e"];
         let name = self.name();
         parts.into_iter().any(|part| of_tests.contains(&part.as_str()))
             || [".test.", ".spec.", "_test."].iter().any(|mark| name.contains(mark))
@@ -233,7 +234,9 @@ fn kind_of(name: &str) -> Option<Kind> {
     if name.starts_with("dockerfile") || name.ends_with(".dockerfile") || name == "containerfile" {
         return Some(Kind::Container);
     }
-    if name.starts_with("procfile") || matches!(name.as_str(), "makefile" | "justfile" | "gnumakefile") {
+    if name.starts_with("procfile")
+        || matches!(name.as_str(), "makefile" | "justfile" | "gnumakefile")
+    {
         return Some(Kind::Commands);
     }
     if name == ".env" || name.starts_with(".env.") || ending == "env" || name == ".envrc" {
@@ -241,7 +244,9 @@ fn kind_of(name: &str) -> Option<Kind> {
     }
     Some(match ending {
         "sh" | "bash" | "zsh" | "fish" | "mk" => Kind::Commands,
-        "json" if matches!(stem, "package" | "deno" | "launch" | "tasks" | "composer") => Kind::Package,
+        "json" if matches!(stem, "package" | "deno" | "launch" | "tasks" | "composer") => {
+            Kind::Package
+        }
         "jsonc" if stem == "deno" => Kind::Package,
         "py" => Kind::Python,
         "js" | "mjs" | "cjs" | "ts" | "mts" | "cts" | "jsx" | "tsx" => Kind::Script,
@@ -298,7 +303,10 @@ mod tests {
         assert_eq!(names, [".github/workflows/a.yml", "package.json", "web/vite.config.ts"]);
         assert_eq!(files.line(Path::new("package.json"), 1), Some("x = 1"));
         assert_eq!(files.line(Path::new("package.json"), 0), None);
-        assert_eq!(Files::read(&root.join("web"), root).all[0].path, Path::new("web/vite.config.ts"));
+        assert_eq!(
+            Files::read(&root.join("web"), root).all[0].path,
+            Path::new("web/vite.config.ts")
+        );
     }
 
     #[test]
@@ -312,9 +320,12 @@ mod tests {
 
     #[test]
     fn tests_are_known_by_their_place() {
-        for (path, is_test) in
-            [("tests/a.py", true), ("src/a.test.ts", true), ("test_a.py", true), ("latest/a.py", false)]
-        {
+        for (path, is_test) in [
+            ("tests/a.py", true),
+            ("src/a.test.ts", true),
+            ("test_a.py", true),
+            ("latest/a.py", false),
+        ] {
             let files = Files::made(&[(path, "")]);
             assert_eq!(files.all[0].is_test(), is_test, "{path}");
         }

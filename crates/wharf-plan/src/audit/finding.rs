@@ -106,7 +106,8 @@ impl Finding {
     }
 
     pub(super) fn of_listener(rule: &'static Rule, hit: Hit, listener: &Listener) -> Finding {
-        let command = listener.process().map_or_else(String::new, |process| process.command.clone());
+        let command =
+            listener.process().map_or_else(String::new, |process| process.command.clone());
         let place = Place::Listener { port: listener.port, address: listener.address, command };
         Finding { rule, place, hit }
     }

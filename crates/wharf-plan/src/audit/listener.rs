@@ -35,8 +35,6 @@ pub struct Listener {
     pub processes: Vec<Process>,
     /// The project in whose folder it runs: the root of the checkout, and how it is called.
     pub project: Option<(PathBuf, String)>,
-    /// The framework that its command line names.
-    pub framework: Option<&'static str>,
     /// The container that publishes the port, or in which it runs.
     pub container: Option<String>,
     /// Whether wharf itself holds it: the proxy, a pilot, the daemon.
@@ -90,9 +88,9 @@ impl Listener {
     /// Whether a process has one of these short names, or is a script of that name.
     pub(super) fn runs(&self, names: &[&str]) -> bool {
         let is_named = |word: &str| {
-            let name = Path::new(word).file_name().map_or_else(String::new, |name| {
-                name.to_string_lossy().into_owned()
-            });
+            let name = Path::new(word)
+                .file_name()
+                .map_or_else(String::new, |name| name.to_string_lossy().into_owned());
             names.contains(&name.as_str())
         };
         self.processes.iter().any(|process| {

@@ -74,7 +74,8 @@ fn published(file: &SourceFile, files: &Files) -> Vec<Literal> {
 }
 
 fn in_code(file: &SourceFile, patterns: &Patterns, found: &mut BTreeSet<Literal>) {
-    let reads = ["env.PORT", "\"PORT\"", "'PORT'", "`PORT`"].iter().any(|mark| file.text.contains(mark));
+    let reads =
+        ["env.PORT", "\"PORT\"", "'PORT'", "`PORT`"].iter().any(|mark| file.text.contains(mark));
     for (number, line) in file.lines() {
         if let Some(port) = code::named(line).filter(|port| *port >= LEAST)
             && !line.contains("://")
@@ -108,7 +109,8 @@ fn urls(file: &SourceFile, number: usize, line: &str, patterns: &Patterns) -> Ve
     if !line.contains(':') {
         return Vec::new();
     }
-    let ports = patterns.url.captures_iter(line).filter_map(|found| port_of(found.get(1)?.as_str()));
+    let ports =
+        patterns.url.captures_iter(line).filter_map(|found| port_of(found.get(1)?.as_str()));
     ports.map(|port| literal(file, port, number, false, false)).collect()
 }
 
@@ -124,10 +126,10 @@ mod tests {
     #[test]
     fn ports_of_commands_and_variables() {
         assert_eq!(found("Procfile", "web: x --port 3000\n"), [(3000, 1, true)]);
-        assert_eq!(found(".env", "# PORT=1\nPORT=8000\nAPI=http://localhost:9000/x\n"), [
-            (8000, 2, true),
-            (9000, 3, false)
-        ]);
+        assert_eq!(
+            found(".env", "# PORT=1\nPORT=8000\nAPI=http://localhost:9000/x\n"),
+            [(8000, 2, true), (9000, 3, false)]
+        );
         assert_eq!(found("package.json", "\"dev\": \"next dev -p 3001\","), [(3001, 1, true)]);
         assert_eq!(found("run.sh", "manage.py runserver 0.0.0.0:8001"), [(8001, 1, true)]);
         assert_eq!(found("run.sh", "manage.py runserver 8002"), [(8002, 1, true)]);
@@ -137,10 +139,10 @@ mod tests {
 
     #[test]
     fn ports_of_code() {
-        assert_eq!(found("server.js", "app.listen(3000)\nfetch('http://localhost:4000')"), [
-            (3000, 1, true),
-            (4000, 2, false)
-        ]);
+        assert_eq!(
+            found("server.js", "app.listen(3000)\nfetch('http://localhost:4000')"),
+            [(3000, 1, true), (4000, 2, false)]
+        );
         assert_eq!(found("tests/server.js", "app.listen(3000)"), []);
     }
 }

@@ -10,6 +10,7 @@ mod compose;
 mod files;
 mod finding;
 mod fingerprint;
+mod known;
 mod level;
 mod listener;
 mod literals;

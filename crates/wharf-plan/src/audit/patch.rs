@@ -166,6 +166,9 @@ mod tests {
     fn ends_of_lines_stay_what_they_are() {
         let (new, patch) = patch("a\r\nb", &[change(1, &["c"]), change(2, &["d", "e"])]);
         assert_eq!(new, "c\r\nd\ne");
-        assert!(patch.contains("-b\n\\ No newline at end of file\n+d\n+e\n\\ No newline"), "{patch}");
+        assert!(
+            patch.contains("-b\n\\ No newline at end of file\n+d\n+e\n\\ No newline"),
+            "{patch}"
+        );
     }
 }

@@ -5,6 +5,10 @@ use std::path::{Path, PathBuf};
 use semver::Version;
 use serde_json::Value;
 
+use super::finding::Hit;
+use super::level::Level;
+use super::listener::Listener;
+use super::rule::Rule;
 use crate::folder;
 
 /// How far up `node_modules` is looked for, as Node does.
@@ -18,6 +22,29 @@ pub(super) fn installed(folder: &Path, package: &str) -> Option<(Version, PathBu
         let version = Version::parse(manifest.get("version")?.as_str()?).ok()?;
         Some((version, path))
     })
+}
+
+/// Judges the version of the package that a listener's process finds: by the advisories for servers anywhere, and
+/// by those for servers that others reach.
+pub(super) fn judge(
+    listener: &Listener,
+    package: &str,
+    (anywhere, open): (&[Advisory], &[Advisory]),
+    rule: &Rule,
+) -> Option<Hit> {
+    let folders = listener.processes.iter().filter_map(|process| process.folder.as_deref());
+    let (version, path) = folders.filter_map(|folder| installed(folder, package)).next()?;
+    let open = if listener.is_open() { open } else { &[] };
+    let about = anywhere.iter().chain(open).filter(|advisory| advisory.is_about(&version));
+    let shown: Vec<String> = about.map(Advisory::shown).collect();
+    if shown.is_empty() {
+        return None;
+    }
+    // What only the browser of this user comes through is one step less.
+    let level = if listener.is_open() { rule.level } else { rule.level.min(Level::Medium) };
+    let what = format!("{package} {version} on {} has published holes", listener.endpoint());
+    let hit = Hit::new(level, what, rule.fix).all_seen(listener.facts());
+    Some(hit.seen(format!("{} says {version}", path.display())).all_seen(shown))
 }
 
 /// An advisory: which versions it is about.
@@ -50,8 +77,11 @@ mod tests {
 
     #[test]
     fn series_are_told_apart() {
-        let advisory =
-            Advisory { name: "X", text: "", affected: &[((0, 0, 0), (4, 5, 6)), ((5, 0, 0), (5, 4, 12))] };
+        let advisory = Advisory {
+            name: "X",
+            text: "",
+            affected: &[((0, 0, 0), (4, 5, 6)), ((5, 0, 0), (5, 4, 12))],
+        };
         for (version, is_affected) in [
             ("3.2.1", true),
             ("4.5.5", true),
@@ -61,7 +91,11 @@ mod tests {
             ("5.4.12", false),
             ("6.0.0", false),
         ] {
-            assert_eq!(advisory.is_about(&Version::parse(version).unwrap()), is_affected, "{version}");
+            assert_eq!(
+                advisory.is_about(&Version::parse(version).unwrap()),
+                is_affected,
+                "{version}"
+            );
         }
     }
 }

@@ -25,7 +25,8 @@ pub(super) const RULE: Rule = Rule {
 fn check(files: &Files) -> Vec<Hit> {
     let mut hits = Vec::new();
     for file in files.of(&[Kind::Compose]) {
-        let everywhere = compose::published(file, files).into_iter().filter(Published::is_everywhere);
+        let everywhere =
+            compose::published(file, files).into_iter().filter(Published::is_everywhere);
         hits.extend(everywhere.map(|one| hit(file, &one)));
     }
     hits
@@ -58,7 +59,9 @@ fn change(file: &SourceFile, one: &Published) -> Option<Change> {
     let is_alone = key.starts_with("published:") && !key.contains(['{', '}', ',']);
     let added = format!("{}host_ip: 127.0.0.1", " ".repeat(indent));
     let has_address = !one.address.is_empty();
-    (is_alone && !has_address).then(|| file.change(one.line, vec![line.to_owned(), added])).flatten()
+    (is_alone && !has_address)
+        .then(|| file.change(one.line, vec![line.to_owned(), added]))
+        .flatten()
 }
 
 #[cfg(test)]
@@ -80,10 +83,7 @@ mod tests {
             ("\"[::]:80:80\"", "- \"127.0.0.1:80:80\""),
             ("'80'", "- '127.0.0.1::80'"),
             ("\"${PORT:-80}:80\"", "- \"127.0.0.1:${PORT:-80}:80\""),
-            (
-                "target: 80\n        published: 8080",
-                "published: 8080\n        host_ip: 127.0.0.1",
-            ),
+            ("target: 80\n        published: 8080", "published: 8080\n        host_ip: 127.0.0.1"),
         ] {
             assert_eq!(mended(port), [Some(expected.to_owned())], "{port}");
         }

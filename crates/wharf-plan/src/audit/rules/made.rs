@@ -14,7 +14,6 @@ pub(super) fn listener(address: &str, port: u16) -> Listener {
         is_own: true,
         processes: vec![process],
         project: None,
-        framework: None,
         container: None,
         is_wharf: false,
         firewall: "the firewall's rules are not known".into(),
@@ -39,7 +38,18 @@ pub(super) fn answer(
     fields: &[(&str, &str)],
     body: &str,
 ) {
-    let fields = fields.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    let fields =
+        fields.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
     let path = question.path().to_owned();
     listener.answers.http.insert(question, Answer { status, fields, body: body.to_owned(), path });
+}
+
+/// A folder in which this version of a package is installed.
+pub(super) fn installed(package: &str, version: &str) -> tempfile::TempDir {
+    let dir = tempfile::tempdir().expect("a folder");
+    let folder = dir.path().join("node_modules").join(package);
+    std::fs::create_dir_all(&folder).expect("a folder");
+    let manifest = format!("{{\"name\": \"{package}\", \"version\": \"{version}\"}}");
+    std::fs::write(folder.join("package.json"), manifest).expect("a file");
+    dir
 }

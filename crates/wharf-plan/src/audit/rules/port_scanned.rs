@@ -43,7 +43,10 @@ mod tests {
             check(&used, PortRange { first: 32768, last: 60999 })
         };
         let told = hit(8000).unwrap();
-        assert!(told.evidence[0].contains("rank 38 ") && told.evidence[0].contains("0.009710"), "{told:?}");
+        assert!(
+            told.evidence[0].contains("rank 38 ") && told.evidence[0].contains("0.009710"),
+            "{told:?}"
+        );
         assert_eq!(hit(8787), None);
     }
 }
