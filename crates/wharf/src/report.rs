@@ -17,6 +17,7 @@ pub(crate) enum Code {
     Permission,
     TimedOut,
     Daemon,
+    /// What was looked for was found, as `audit` and `doctor` do.
     Findings,
     Bug,
     /// What a shell says of a command that cannot be executed.
@@ -272,6 +273,6 @@ mod tests {
 
     #[test]
     fn exit_codes_are_the_documented_ones() {
-        assert_eq!(Code::ALL.map(Code::number), [1, 2, 3, 4, 5, 6, 7, 70, 126, 127]);
+        assert_eq!(Code::ALL.map(Code::number), [1, 2, 3, 4, 5, 6, 7, 8, 70, 126, 127]);
     }
 }

@@ -50,7 +50,7 @@ struct Patterns {
 
 impl Patterns {
     fn new() -> Option<Patterns> {
-        let listens = r#"(?:--port|--server\.port|\s-p|\bPORT|_PORT|\bserver\.port|^\s*port|\brunserver|runserver\s+(?:0\.0\.0\.0|127\.0\.0\.1|localhost|\[::1?\]|0):|(?:--bind|-b|-S|-l)[ =](?:0\.0\.0\.0|127\.0\.0\.1|localhost|\[::1?\]):)\s*[ =:]?\s*["']?([0-9]{2,5})\b"#;
+        let listens = r#"(?:--port|--server\.port|\s-p|\bPORT|_PORT|\bserver\.port|^\s*port|\brunserver|runserver\s+(?:0\.0\.0\.0|127\.0\.0\.1|localhost|\[::1?\]|0):|(?:--bind|-b|-S|-l)[ =](?:0\.0\.0\.0|127\.0\.0\.1|localhost|\[::1?\]):)\s*[ =:]?\s*["']?([0-9]{2,5})(?:[^.\w]|$)"#;
         let url = r"(?:localhost|127\.0\.0\.1|\[::1\]|host\.docker\.internal):([0-9]{2,5})\b";
         Some(Patterns { listens: Regex::new(listens).ok()?, url: Regex::new(url).ok()? })
     }
@@ -133,6 +133,7 @@ mod tests {
         assert_eq!(found("package.json", "\"dev\": \"next dev -p 3001\","), [(3001, 1, true)]);
         assert_eq!(found("run.sh", "manage.py runserver 0.0.0.0:8001"), [(8001, 1, true)]);
         assert_eq!(found("run.sh", "manage.py runserver 8002"), [(8002, 1, true)]);
+        assert_eq!(found("run.sh", "runserver 127.0.0.1:8003"), [(8003, 1, true)], "not 127");
         assert_eq!(found("application.properties", "server.port=8080"), [(8080, 1, true)]);
         assert_eq!(found("a.sh", "mkdir -p 2024\nsleep 3000\nsleep 10"), []);
     }

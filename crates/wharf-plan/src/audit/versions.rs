@@ -47,13 +47,16 @@ pub(super) fn judge(
     Some(hit.seen(format!("{} says {version}", path.display())).all_seen(shown))
 }
 
+/// A version without what is before a release.
+type Number = (u64, u64, u64);
+
 /// An advisory: which versions it is about.
 pub(super) struct Advisory {
     /// Its number, and what it allows.
     pub(super) name: &'static str,
     pub(super) text: &'static str,
     /// For each series, the first version of it and the one that is mended: what lies between is not.
-    pub(super) affected: &'static [((u64, u64, u64), (u64, u64, u64))],
+    pub(super) affected: &'static [(Number, Number)],
 }
 
 impl Advisory {

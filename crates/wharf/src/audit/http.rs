@@ -197,7 +197,7 @@ mod tests {
             (200, Some("X"), "hel")
         );
         let chunks = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nhel\r\n2;x\r\nlo\r\n9\r\nxx";
-        assert_eq!(read(chunks, "/").unwrap().body, "heloxx".replace("lo", "lo"));
+        assert_eq!(read(chunks, "/").unwrap().body, "helloxx");
         assert_eq!(read(b"+PONG\r\n", "/"), None);
         assert_eq!(read(b"", "/"), None);
         assert!(is_complete(b"HTTP/1.1 204 N\r\ncontent-length: 0\r\n\r\n"));

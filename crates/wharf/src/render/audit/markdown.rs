@@ -51,7 +51,7 @@ fn listeners(audit: &Audit) -> String {
         text.push_str(&row(audit, listener));
     }
     if let Some(listener) = audit.listeners.first() {
-        text.push_str(&format!("\nThe firewall: {}.\n\n", escaped(&listener.firewall)));
+        text.push_str(&format!("\nOf the firewall: {}.\n\n", escaped(&listener.firewall)));
     }
     text
 }
@@ -105,6 +105,7 @@ fn ports(audit: &Audit) -> String {
         let meaning = [of("convention"), of("privilege"), of("ephemeral"), of("note")];
         let meaning: Vec<String> =
             meaning.into_iter().filter(|text| !text.is_empty()).chain(corrected).collect();
+        let meaning: Vec<&str> = meaning.iter().map(|text| text.trim_end_matches('.')).collect();
         text.push_str(&format!(
             "| {number} | {} | {} | {} |\n",
             escaped(&of("registry")),
@@ -147,8 +148,10 @@ fn one(number: usize, finding: &Finding, fingerprint: &str) -> String {
     if hit.evidence.is_empty() {
         text.push_str("- the place itself\n");
     }
-    text.push_str(&format!("\nWhy it matters: {}.\n\n", escaped(finding.rule.why)));
-    text.push_str(&format!("What to do: {}.\n\n", escaped(&hit.fix)));
+    text.push_str(&format!("\nWhy it matters: {}.\n\n", finding.rule.why));
+    // What is wharf's own text has its own markup.
+    let fix = if hit.fix == finding.rule.fix { hit.fix.clone() } else { escaped(&hit.fix) };
+    text.push_str(&format!("What to do: {fix}.\n\n"));
     if let Some(change) = &hit.change {
         let mut lines = vec![format!("-{}", change.old)];
         lines.extend(change.new.iter().map(|line| format!("+{line}")));
