@@ -5,16 +5,13 @@ use std::io::stdout;
 use anstyle::{AnsiColor, Style};
 use serde::Serialize;
 use wharf_model::event::SCHEMA;
-use wharf_os::terminal;
 
-use super::table::columns;
+use super::table::wrapped;
 use super::{RED, printable, takes_colours};
 use crate::health::{Finding, State};
 
 /// Where what was found begins in a line.
-const INDENT: usize = 21;
-/// What a line has room for on the narrowest terminal.
-const ROOM_MIN: usize = 24;
+const INDENT: usize = 22;
 
 /// Everything that was looked at.
 #[derive(Debug, Serialize)]
@@ -52,16 +49,19 @@ impl Line {
         }
     }
 
-    fn text(&self, width: usize) -> String {
-        let what = wrapped(&printable(&self.what), width);
-        let mut text = format!("{} {:<12} {what}\n", paint(self.state), self.area);
+    fn text(&self) -> String {
+        let first =
+            wrapped(&format!("{:<8} {:<12} ", self.state, self.area), &printable(&self.what));
+        let below = " ".repeat(INDENT);
+        // The colour is no part of the width.
+        let mut text = paint(self.state) + first.strip_prefix(self.state).unwrap_or(&first);
         for why in &self.why {
-            text.push_str(&format!("{:INDENT$} {}\n", "", wrapped(&printable(why), width)));
+            text.push_str(&wrapped(&below, &printable(why)));
         }
         if let Some(command) = &self.command {
             let by = if self.fixable { ", or `wharf doctor --fix`" } else { "" };
             // A command is copied: never broken.
-            text.push_str(&format!("{:INDENT$} mend: `{}`{by}\n", "", printable(command)));
+            text.push_str(&format!("{below}mend: `{}`{by}\n", printable(command)));
         }
         text
     }
@@ -76,8 +76,7 @@ impl Document {
 
     /// A line for each, its reasons below it, and how many there are.
     pub(crate) fn text(&self) -> String {
-        let width = terminal::width().map_or(usize::MAX, usize::from);
-        let mut text: String = self.findings.iter().map(|line| line.text(width)).collect();
+        let mut text: String = self.findings.iter().map(Line::text).collect();
         for done in &self.mended {
             text.push_str(&format!("{:<8} {}\n", "mended", printable(done)));
         }
@@ -91,23 +90,6 @@ impl Document {
         };
         text + "\n" + &last + "\n"
     }
-}
-
-/// A text below its beginning, broken between words where the terminal ends.
-fn wrapped(text: &str, width: usize) -> String {
-    let room = width.saturating_sub(INDENT + 1).max(ROOM_MIN);
-    let mut lines = vec![String::new()];
-    for word in text.split(' ') {
-        let Some(line) = lines.last_mut() else { break };
-        if !line.is_empty() && columns(line) + 1 + columns(word) > room {
-            lines.push(word.to_owned());
-        } else {
-            let space = if line.is_empty() { "" } else { " " };
-            line.push_str(space);
-            line.push_str(word);
-        }
-    }
-    lines.join(&format!("\n{:INDENT$} ", ""))
 }
 
 fn word(state: State) -> &'static str {
@@ -125,21 +107,7 @@ fn paint(state: &str) -> String {
         _ => Style::new().fg_color(Some(AnsiColor::Green.into())),
     };
     match takes_colours(&stdout()) {
-        true => format!("{style}{state:<8}{style:#}"),
-        false => format!("{state:<8}"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_text_is_broken_between_words_and_a_long_word_is_not() {
-        assert_eq!(wrapped("one two three", usize::MAX), "one two three");
-        let pause = format!("\n{:INDENT$} ", "");
-        let text = "a word of these and a-word-that-is-longer-than-the-line end";
-        let parts = ["a word of these and", "a-word-that-is-longer-than-the-line", "end"];
-        assert_eq!(wrapped(text, 10), parts.join(&pause));
+        true => format!("{style}{state}{style:#}"),
+        false => state.to_owned(),
     }
 }
