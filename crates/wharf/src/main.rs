@@ -6,6 +6,7 @@
 
 #![forbid(unsafe_code)]
 
+mod audit;
 mod authority;
 mod checkout;
 mod choice;
@@ -14,6 +15,7 @@ mod consent;
 mod ending;
 mod environment;
 mod events;
+mod exchange;
 mod facts;
 mod health;
 mod link;
