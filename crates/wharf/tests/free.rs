@@ -178,10 +178,17 @@ fn another_users_process_an_ancestor_and_an_editor_are_refused() {
     assert_eq!(refused.code, 4, "{refused:?}");
     assert!(refused.err.contains("was started by it"), "{refused:?}");
 
-    let script = "exec -a nvim python3 -c \"$1\" 8125 1";
-    let mut editor = sandbox.program("bash");
-    editor.args(["-c", script, "bash", SERVER]);
-    let editor = Servers(vec![editor.spawn().expect("bash")]);
+    // The kernel calls a process by the name of its file.
+    let python = answer({
+        let mut command = sandbox.program("python3");
+        command.args(["-c", "import os, sys; print(os.path.realpath(sys.executable), end='')"]);
+        command
+    });
+    let program = sandbox.dir().join("nvim");
+    std::os::unix::fs::symlink(python.out, &program).expect("a link");
+    let mut editor = sandbox.program(&program);
+    editor.args(["-c", SERVER, "8125", "1"]);
+    let editor = Servers(vec![editor.spawn().expect("python3")]);
     until(|| (!holders(&sandbox, "8125").is_empty()).then_some(())).expect("it listens");
     let refused = free(&sandbox, &["8125", "--yes"]);
     assert_eq!(refused.code, 4, "{refused:?}");
@@ -192,9 +199,9 @@ fn another_users_process_an_ancestor_and_an_editor_are_refused() {
 #[test]
 fn a_server_that_is_started_anew_is_told_of() {
     let sandbox = Sandbox::new();
-    let script = format!("while :; do python3 -c \"$0\" 8123 1; done");
+    let script = "while :; do python3 -c \"$0\" 8123 1; done";
     let mut command = sandbox.program("bash");
-    command.args(["-c", &script, SERVER]).stdout(Stdio::null()).stderr(Stdio::null());
+    command.args(["-c", script, SERVER]).stdout(Stdio::null()).stderr(Stdio::null());
     let mut loop_ = Servers(vec![command.spawn().expect("bash")]);
     until(|| (!holders(&sandbox, "8123").is_empty()).then_some(())).expect("it listens");
     // The bash above it does not hold the socket, so it is not ended.

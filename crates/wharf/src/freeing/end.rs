@@ -15,6 +15,10 @@ const PORT_LIMIT: Duration = Duration::from_secs(2);
 /// What nothing survives takes effect within this time, unless the kernel itself waits (a dead disk).
 const KILL_LIMIT: Duration = Duration::from_secs(5);
 
+/// How long it is looked whether something starts a server anew.
+const COMES_BACK: Duration = Duration::from_millis(300);
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
+
 /// How long holders have to end by themselves.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Grace(pub(crate) Duration);
@@ -28,10 +32,26 @@ pub(crate) fn free(plan: &Plan, port: Port, grace: Grace) -> Result<Vec<u32>, Re
     ending::end(&plan.instances.iter().collect::<Vec<_>>(), deadline, &mut |_| {})?;
     stop_containers(plan, grace)?;
     let killed = end_strangers(plan, port, grace)?;
-    if reserve::wait_free(port.get(), PORT_LIMIT) {
-        return Ok(killed);
+    let is_free = reserve::wait_free(port.get(), PORT_LIMIT);
+    if !is_free || (!plan.strangers.is_empty() && comes_back(port)) {
+        return Err(taken_again(plan, port));
     }
-    Err(taken_again(plan, port))
+    Ok(killed)
+}
+
+/// Whether somebody listens there again within a moment: what keeps a server alive does so at once.
+fn comes_back(port: Port) -> bool {
+    let end = Instant::now() + COMES_BACK;
+    loop {
+        if diag::holding(port.get()).is_ok_and(|sockets| !sockets.is_empty()) {
+            return true;
+        }
+        let left = end.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return false;
+        }
+        std::thread::sleep(left.min(LOOK_AGAIN));
+    }
 }
 
 fn stop_containers(plan: &Plan, Grace(grace): Grace) -> Result<(), Report> {
