@@ -79,19 +79,19 @@ impl Half {
 }
 
 /// Moves bytes between two streams, each with what has already been read of it, until both directions
-/// have ended. Gives how many bytes went to the first.
+/// have ended. Gives how many bytes went to the first, and whether something broke.
 pub(crate) async fn run<A, B>(
     (one, read_of_one): (&mut A, BytesMut),
     (two, read_of_two): (&mut B, BytesMut),
     shared: &Shared,
-) -> io::Result<u64>
+) -> (u64, io::Result<()>)
 where
     A: AsyncRead + AsyncWrite + Unpin,
     B: AsyncRead + AsyncWrite + Unpin,
 {
     let mut up = Half::new(read_of_one);
     let mut down = Half::new(read_of_two);
-    poll_fn(|cx| {
+    let ended = poll_fn(|cx| {
         let mut scratch = shared.scratch();
         let upward = up.poll(cx, one, two, &mut scratch)?;
         let downward = down.poll(cx, two, one, &mut scratch)?;
@@ -100,6 +100,6 @@ where
             _ => Poll::Pending,
         }
     })
-    .await?;
-    Ok(down.moved)
+    .await;
+    (down.moved, ended)
 }

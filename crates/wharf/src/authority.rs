@@ -92,6 +92,18 @@ impl Authority {
         Ok(Valid { is_new, expires_at: ca.expires_at(), has_bundle })
     }
 
+    /// When the CA that is there ends; `None` where there is none.
+    ///
+    /// # Errors
+    /// What is there cannot be trusted.
+    pub(crate) fn expires_at(&self, now: SystemTime) -> Result<Option<SystemTime>, Report> {
+        match Ca::load(&self.dir, now) {
+            Ok(ca) => Ok(Some(ca.expires_at())),
+            Err(CaError::Missing { .. }) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
     /// The stores that it was put into, as far as is remembered.
     pub(crate) fn record(&self) -> Result<Record, Report> {
         Record::read(&self.dir)

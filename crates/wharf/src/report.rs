@@ -17,6 +17,8 @@ pub(crate) enum Code {
     Permission,
     TimedOut,
     Daemon,
+    /// What was looked for was found, as `audit` and `doctor` do.
+    Findings,
     Bug,
     /// What a shell says of a command that cannot be executed.
     CannotExecute,
@@ -25,7 +27,7 @@ pub(crate) enum Code {
 }
 
 impl Code {
-    const ALL: [Code; 10] = [
+    const ALL: [Code; 11] = [
         Code::Failed,
         Code::Usage,
         Code::NotFound,
@@ -33,6 +35,7 @@ impl Code {
         Code::Permission,
         Code::TimedOut,
         Code::Daemon,
+        Code::Findings,
         Code::Bug,
         Code::CannotExecute,
         Code::NoCommand,
@@ -47,6 +50,7 @@ impl Code {
             Code::Permission => 5,
             Code::TimedOut => 6,
             Code::Daemon => 7,
+            Code::Findings => 8,
             Code::Bug => 70,
             Code::CannotExecute => 126,
             Code::NoCommand => 127,
@@ -269,6 +273,6 @@ mod tests {
 
     #[test]
     fn exit_codes_are_the_documented_ones() {
-        assert_eq!(Code::ALL.map(Code::number), [1, 2, 3, 4, 5, 6, 7, 70, 126, 127]);
+        assert_eq!(Code::ALL.map(Code::number), [1, 2, 3, 4, 5, 6, 7, 8, 70, 126, 127]);
     }
 }

@@ -11,6 +11,7 @@ mod load;
 mod plain;
 mod restart;
 mod streams;
+mod tls;
 mod waiting;
 pub mod world;
 
@@ -34,6 +35,7 @@ pub fn prove(book: &Book, run: &Run, place: &Place) -> Result<String, String> {
         Some(ByName::Streams) => streams::prove(&mut world),
         Some(ByName::Restart) => restart::prove(&mut world),
         Some(ByName::Plain) => plain::prove(&mut world),
+        Some(ByName::Tls) => tls::prove(&mut world),
         None => Err("the table does not say what is proved".to_owned()),
     };
     let mut problems = Problems::new();

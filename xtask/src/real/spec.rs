@@ -203,6 +203,8 @@ pub enum ByName {
     Restart,
     /// It answers.
     Plain,
+    /// How TLS is spoken, by the judgement of a scanner.
+    Tls,
 }
 
 /// What is proved of a project that `wharf up` runs.

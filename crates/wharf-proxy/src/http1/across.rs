@@ -60,8 +60,8 @@ pub(super) async fn exchange<C: Io>(
         client.stream.flush().await?;
     }
     let https = client.door.arrival.https;
-    let across =
-        Across { asked, route, begun, https, told: Cell::new(false), events: Cell::new(false) };
+    let (told, moved, events) = (Cell::new(None), Cell::new(0), Cell::new(false));
+    let across = Across { asked, route, begun, https, told, moved, events };
     match across.both(client, pieces, onward::send(sender, request)).await {
         Outcome::Answered(after) => Ok(after),
         Outcome::Bad(why, then) => {
@@ -127,8 +127,10 @@ struct Across<'a> {
     route: Arc<Route>,
     begun: Instant,
     https: bool,
-    /// Whether the client has heard anything of the answer.
-    told: Cell<bool>,
+    /// The status of the answer, once the client has heard anything of it.
+    told: Cell<Option<u16>>,
+    /// Bytes of body sent back so far.
+    moved: Cell<u64>,
     /// Whether the answer is a stream of events.
     events: Cell<bool>,
 }
@@ -177,7 +179,7 @@ impl Across<'_> {
         let mut up = pin!(self.up(source, pieces, (&ended, &read)));
         let mut sent = None;
         let told = {
-            let mut down = pin!(self.down(&shared, &mut writing, answer, keep));
+            let mut down = pin!(self.down(&mut writing, answer, keep));
             poll_fn(|cx| {
                 if sent.is_none()
                     && let Poll::Ready(outcome) = up.as_mut().poll(cx)
@@ -195,6 +197,7 @@ impl Across<'_> {
             })
             .await
         };
+        self.record(&shared);
         if told.is_some() && !read.get() {
             // The server did not need all of the request to answer.
             let rest = poll_fn(|cx| match up.as_mut().poll(cx) {
@@ -209,7 +212,9 @@ impl Across<'_> {
             (Some(Told::All { keep }), _) => Outcome::Answered(after(keep)),
             (Some(Told::Nothing), _) => Outcome::Bad("it broke off", after(keep)),
             (Some(Told::Broken(error)), _) => Outcome::Broken(error),
-            (None, Some(Sent::Malformed(what))) if !self.told.get() => Outcome::Malformed(what),
+            (None, Some(Sent::Malformed(what))) if self.told.get().is_none() => {
+                Outcome::Malformed(what)
+            }
             (None, _) => Outcome::Broken(io::ErrorKind::ConnectionAborted.into()),
         }
     }
@@ -260,7 +265,6 @@ impl Across<'_> {
     /// Waits for the answer and passes it on.
     async fn down<W: AsyncWrite + Unpin>(
         &self,
-        shared: &Shared,
         to: &mut W,
         answer: impl Future<Output = Result<Response<Incoming>, ()>>,
         keep: bool,
@@ -300,53 +304,58 @@ impl Across<'_> {
             (true, false) => {}
         }
         out.extend_from_slice(b"\r\n");
-        self.told.set(true);
-        let moved = match pass(&mut body, to, out, chunked).await {
-            Ok(moved) => moved,
-            Err(error) => return Told::Broken(error),
-        };
-        shared.log.write(|| Record {
-            bytes: moved,
-            ..record(self.asked, &self.route, self.https, (status, self.begun))
-        });
+        self.told.set(Some(status));
+        if let Err(error) = self.pass(&mut body, to, out, chunked).await {
+            return Told::Broken(error);
+        }
         Told::All { keep }
     }
-}
 
-/// Sends the head and the body of an answer; gives how many bytes the body had.
-async fn pass<W: AsyncWrite + Unpin>(
-    body: &mut Incoming,
-    to: &mut W,
-    mut out: BytesMut,
-    chunked: bool,
-) -> io::Result<u64> {
-    let (mut moved, mut trailers) = (0, HeaderMap::new());
-    loop {
-        to.write_all(&out).await?;
-        to.flush().await?;
-        out.clear();
-        let Some(frame) = body.frame().await else { break };
-        match frame.map_err(io::Error::other)?.into_data() {
-            Ok(data) => {
-                moved += data.len() as u64;
-                match chunked {
-                    true => write::chunk(&mut out, &data),
-                    false => out.extend_from_slice(&data),
+    /// Sends the head and the body of an answer.
+    async fn pass<W: AsyncWrite + Unpin>(
+        &self,
+        body: &mut Incoming,
+        to: &mut W,
+        mut out: BytesMut,
+        chunked: bool,
+    ) -> io::Result<()> {
+        let mut trailers = HeaderMap::new();
+        loop {
+            to.write_all(&out).await?;
+            to.flush().await?;
+            out.clear();
+            let Some(frame) = body.frame().await else { break };
+            match frame.map_err(io::Error::other)?.into_data() {
+                Ok(data) => {
+                    self.moved.set(self.moved.get() + data.len() as u64);
+                    match chunked {
+                        true => write::chunk(&mut out, &data),
+                        false => out.extend_from_slice(&data),
+                    }
                 }
+                Err(frame) => trailers.extend(frame.into_trailers().unwrap_or_default()),
             }
-            Err(frame) => trailers.extend(frame.into_trailers().unwrap_or_default()),
         }
-    }
-    if chunked {
-        out.extend_from_slice(b"0\r\n");
-        for (name, value) in trailers.iter().filter(|(name, _)| may_trail(name.as_str())) {
-            write::field(&mut out, name.as_str(), value.as_bytes());
+        if chunked {
+            out.extend_from_slice(b"0\r\n");
+            for (name, value) in trailers.iter().filter(|(name, _)| may_trail(name.as_str())) {
+                write::field(&mut out, name.as_str(), value.as_bytes());
+            }
+            out.extend_from_slice(b"\r\n");
+            to.write_all(&out).await?;
+            to.flush().await?;
         }
-        out.extend_from_slice(b"\r\n");
-        to.write_all(&out).await?;
-        to.flush().await?;
+        Ok(())
     }
-    Ok(moved)
+
+    /// Tells of what was answered, even if not to the end.
+    fn record(&self, shared: &Shared) {
+        let Some(status) = self.told.get() else { return };
+        shared.log.write(|| Record {
+            bytes: self.moved.get(),
+            ..record(self.asked, &self.route, self.https, (status, self.begun))
+        });
+    }
 }
 
 /// Where a client's bytes come from.

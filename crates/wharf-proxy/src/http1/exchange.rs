@@ -136,7 +136,8 @@ pub(super) async fn refuse<C: Io>(
         None => page::bare(refusal),
     };
     let body = head.is_none_or(|head| head.method != "HEAD");
-    client.shared.log.write(|| own_record(client, head, page.status, begun));
+    let bytes = if body { page.body.len() as u64 } else { 0 };
+    client.shared.log.write(|| own_record(client, head, (page.status, bytes), begun));
     // What was not read of a body would be taken for the next request.
     if then == After::Linger {
         client.last_word(&page, body).await?;
@@ -152,7 +153,7 @@ pub(super) async fn refuse<C: Io>(
 fn own_record<C>(
     client: &Client<C>,
     head: Option<&Head<'_>>,
-    status: u16,
+    (status, bytes): (u16, u64),
     begun: Instant,
 ) -> Record {
     let text = |part: fn(&Head<'_>) -> String| head.map(part).unwrap_or_default();
@@ -166,7 +167,7 @@ fn own_record<C>(
         path: text(|head| masked(head.target)),
         status,
         micros: u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX),
-        bytes: 0,
+        bytes,
         upstream: None,
         instance: None,
         https: client.door.arrival.https,
@@ -435,10 +436,12 @@ impl<'c, 'a, C: Io> Exchange<'c, 'a, C> {
             Ok(()) => {}
             // A client that hears nothing at all might ask again.
             Err(Broken::Framing(why)) if !answered.pipe.begun => return self.bad(why).await,
-            Err(broken) => return self.broken(broken),
+            Err(broken) => {
+                self.record(answered.status, answered.pipe.moved, false);
+                return self.broken(broken);
+            }
         }
-        let status = answered.status;
-        self.record(status, answered.pipe.moved, false);
+        self.record(answered.status, answered.pipe.moved, false);
         if answered.unwanted {
             return Ok(After::Linger);
         }
@@ -498,8 +501,9 @@ impl<'c, 'a, C: Io> Exchange<'c, 'a, C> {
         self.client.stream.write_all(&out).await?;
         let client = (&mut self.client.stream, std::mem::take(&mut self.client.input));
         let Connection { stream, input, .. } = &mut self.upstream;
-        let moved = tunnel::run(client, (stream, std::mem::take(input)), &self.client.shared).await;
-        self.record(101, moved.unwrap_or(0), true);
+        let upstream = (stream, std::mem::take(input));
+        let (moved, _) = tunnel::run(client, upstream, &self.client.shared).await;
+        self.record(101, moved, true);
         Ok(After::Close)
     }
 

@@ -10,15 +10,19 @@ use bytes::{Bytes, BytesMut};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::header::{CONTENT_LENGTH, HeaderName, HeaderValue};
-use hyper::{Request, Response, StatusCode};
+use hyper::upgrade::OnUpgrade;
+use hyper::{Method, Request, Response, StatusCode};
 use tokio::io::{AsyncWriteExt, WriteHalf};
 use wharf_model::{Protocol, Route};
 
 use super::body::{FromHttp1, Out, Pump, Source};
+use super::key::Key;
 use super::request::{Asked, Origin};
-use super::streams::Open;
+use super::spawner::Begun;
+use super::streams::{Last, Open};
+use super::told::Told;
 use super::up::Up;
-use super::{onward, socket};
+use super::{key, onward, socket};
 use crate::forward::{self, Rules};
 use crate::head::{Head, all};
 use crate::http1::chunked::may_trail;
@@ -27,7 +31,6 @@ use crate::http1::write;
 use crate::limits::MAX_HEAD;
 use crate::page;
 use crate::reach::{Door, Visit, may_ask_again};
-use crate::record::{Record, masked, now_ms};
 use crate::refusal::Refusal;
 use crate::shared::Shared;
 use crate::upstream::{Connection, Stream};
@@ -37,28 +40,56 @@ pub(super) async fn answer(
     request: Request<Incoming>,
     door: &Door,
     shared: &Rc<Shared>,
-    open: &Rc<Open>,
-) -> Response<Out> {
+    (open, carrying): (Rc<Open>, Begun),
+) -> Response<Last> {
     let begun = Instant::now();
     let (mut origin, body) = Origin::new(request);
     // What a connection becomes after the answer; only for what changes its protocol.
-    let upgrade = origin.parts.extensions.remove::<hyper::upgrade::OnUpgrade>();
-    let outcome = match origin.read(&body) {
+    let upgrade = origin.parts.extensions.remove::<OnUpgrade>();
+    let (outcome, host, method) = match origin.read(&body) {
         Ok(asked) => {
-            let ask = Ask { asked: &asked, door, shared, open, begun };
-            ask.answer(body, upgrade).await
+            let outcome = Ask { asked: &asked, door, shared }.answer(body).await;
+            (outcome, asked.authority.host, asked.upgrade.then_some(Method::GET))
         }
-        Err(refusal) => Err(refusal),
+        Err(refusal) => {
+            (Err(refusal), origin.parts.uri.host().unwrap_or_default().to_owned(), None)
+        }
     };
-    outcome.unwrap_or_else(|refusal| {
+    let Answered { answer, route, socket } = outcome.unwrap_or_else(|refusal| {
         let fields = origin.fields();
         let method = origin.parts.method.as_str();
         let head = Head { method, target: origin.target(), fields: &fields };
-        let status = refusal.status();
-        let host = origin.parts.uri.host().unwrap_or_default();
-        shared.log.write(|| record(host, &head, status, None, door, begun));
-        refused(&refusal, &head)
-    })
+        Answered { answer: refused(&refusal, &head), route: None, socket: None }
+    });
+    let told = Told {
+        log: shared.log.clone(),
+        host,
+        method: method.unwrap_or(origin.parts.method),
+        uri: origin.parts.uri,
+        status: answer.status().as_u16(),
+        route,
+        https: door.arrival.https,
+        upgraded: socket.is_some(),
+        begun,
+        bytes: 0,
+    };
+    let told = match (socket, upgrade) {
+        (Some(connection), Some(upgrade)) => {
+            socket::open(upgrade, connection, told, (shared.clone(), open.clone()), carrying);
+            None
+        }
+        _ => Some(told),
+    };
+    answer.map(|body| Last { body, told, _open: open })
+}
+
+/// An answer, and what else there is to know.
+struct Answered {
+    answer: Response<Out>,
+    /// Whose it is; the proxy's own without one.
+    route: Option<Arc<Route>>,
+    /// What the stream is joined with from now on.
+    socket: Option<Connection>,
 }
 
 /// One request on its way.
@@ -66,17 +97,10 @@ struct Ask<'a> {
     asked: &'a Asked<'a>,
     door: &'a Door,
     shared: &'a Rc<Shared>,
-    /// Says that the stream is open.
-    open: &'a Rc<Open>,
-    begun: Instant,
 }
 
 impl Ask<'_> {
-    async fn answer(
-        &self,
-        body: Incoming,
-        upgrade: Option<hyper::upgrade::OnUpgrade>,
-    ) -> Result<Response<Out>, Refusal> {
+    async fn answer(&self, body: Incoming) -> Result<Answered, Refusal> {
         let head = self.asked.head();
         let visit = Visit {
             shared: self.shared,
@@ -93,7 +117,7 @@ impl Ask<'_> {
                 return Err(Refusal::BadAnswer { name, why });
             }
             let (route, sender) = onward::connect(&visit).await?;
-            return self.onward(&route, sender, body).await;
+            return self.onward(route, sender, body).await;
         }
         let mut body = Some(body);
         let mut tries = 0;
@@ -102,8 +126,7 @@ impl Ask<'_> {
             let again = head.is_safe()
                 && self.asked.framing == Framing::Empty
                 && may_ask_again(&route, connection.reused, tries);
-            let outcome = self.through_http1(&route, connection, &mut body, upgrade.clone()).await;
-            match outcome {
+            match self.through_http1(&route, connection, &mut body).await {
                 Err(Trouble::Lost) if again => tries += 1,
                 Err(Trouble::Lost) => {
                     let name = route.upstream.name.clone();
@@ -129,12 +152,12 @@ impl Ask<'_> {
 
     async fn onward(
         &self,
-        route: &Route,
+        route: Arc<Route>,
         sender: onward::Sender,
         body: Incoming,
-    ) -> Result<Response<Out>, Refusal> {
+    ) -> Result<Answered, Refusal> {
         let name = route.upstream.name.clone();
-        let request = onward::request(&self.asked.head(), &self.rules(route), Up::Http2(body))?;
+        let request = onward::request(&self.asked.head(), &self.rules(&route), Up::Http2(body))?;
         let answer = onward::send(sender, request).await;
         let answer = answer.map_err(|()| Refusal::BadAnswer { name, why: "it broke off" })?;
         let (parts, body) = answer.into_parts();
@@ -149,8 +172,7 @@ impl Ask<'_> {
         if let Some(length) = parts.headers.get(CONTENT_LENGTH) {
             answer.headers_mut().insert(CONTENT_LENGTH, length.clone());
         }
-        self.seal(route, &mut answer);
-        Ok(answer)
+        Ok(signed(answer, route))
     }
 
     async fn through_http1(
@@ -158,9 +180,9 @@ impl Ask<'_> {
         route: &Arc<Route>,
         mut connection: Connection,
         body: &mut Option<Incoming>,
-        upgrade: Option<hyper::upgrade::OnUpgrade>,
-    ) -> Result<Response<Out>, Trouble> {
-        let head = self.request_head(route);
+    ) -> Result<Answered, Trouble> {
+        let key = self.asked.upgrade.then(Key::new);
+        let head = self.request_head(route, key.as_ref());
         let mut source = match self.asked.framing {
             Framing::Empty => {
                 let sent = connection.stream.write_all(&head).await;
@@ -180,22 +202,14 @@ impl Ask<'_> {
             source.answered();
             let mut store = parse::store();
             let answer = parse::answer(&head, &mut store).map_err(Trouble::Bad)?;
-            match answer.status {
-                101 if self.asked.upgrade => {
-                    let Source::Whole(connection) = source else { return Err(Trouble::Lost) };
-                    let upgrade = upgrade.ok_or(Trouble::Lost)?;
-                    let record = self.record(route, 200);
-                    let told = (self.shared.clone(), record);
-                    socket::open(upgrade, connection, told, self.open.clone());
-                    let mut back = Response::new(Out::Own(Full::default()));
-                    copy_fields(answer.fields, &mut back);
-                    back.headers_mut().remove("sec-websocket-accept");
-                    return Ok(back);
+            match (answer.status, &key) {
+                (101, Some(key)) => return switched(route, &answer, source, key),
+                (101, None) => {
+                    return Err(Trouble::Bad("it changes the protocol, which nobody asked for"));
                 }
-                101 => return Err(Trouble::Bad("it changes the protocol, which nobody asked for")),
-                100..=199 => {}
+                (100..=199, _) => {}
                 // For the client it would be one that is open (RFC 8441, section 5).
-                200..=299 if self.asked.upgrade => {
+                (200..=299, Some(_)) => {
                     return Err(Trouble::Bad("it answers a WebSocket with something else"));
                 }
                 _ => return self.answered(route, &answer, source),
@@ -205,10 +219,10 @@ impl Ask<'_> {
 
     fn answered(
         &self,
-        route: &Route,
+        route: &Arc<Route>,
         answer: &parse::Answer<'_, '_>,
         source: Source,
-    ) -> Result<Response<Out>, Trouble> {
+    ) -> Result<Answered, Trouble> {
         let to_head = self.asked.method == "HEAD";
         let framing = parse::answer_framing(answer, to_head).map_err(Trouble::Bad)?;
         let head = Head { method: "", target: "", fields: answer.fields };
@@ -228,26 +242,10 @@ impl Ask<'_> {
         {
             back.headers_mut().insert(CONTENT_LENGTH, length);
         }
-        self.seal(route, &mut back);
-        Ok(back)
+        Ok(signed(back, route.clone()))
     }
 
-    /// Which instance has answered; and the record of it.
-    fn seal(&self, route: &Route, answer: &mut Response<Out>) {
-        let id = route.upstream.instance.as_ref();
-        if let Some(id) = id.and_then(|id| HeaderValue::from_str(id).ok()) {
-            answer.headers_mut().insert("x-wharf-instance", id);
-        }
-        let status = answer.status().as_u16();
-        self.shared.log.write(|| self.record(route, status));
-    }
-
-    fn record(&self, route: &Route, status: u16) -> Record {
-        let host = &self.asked.authority.host;
-        record(host, &self.asked.head(), status, Some(route), self.door, self.begun)
-    }
-
-    fn request_head(&self, route: &Route) -> BytesMut {
+    fn request_head(&self, route: &Route, key: Option<&Key>) -> BytesMut {
         let mut out = BytesMut::with_capacity(1024);
         write::request_line(&mut out, self.asked.method, self.asked.target);
         write::field(&mut out, "host", self.asked.named.as_bytes());
@@ -261,12 +259,12 @@ impl Ask<'_> {
         }
         forward::request_fields(&self.asked.fields, &self.rules(route), &mut |name, value| {
             // There is to be one, and the client of HTTP/2 has none (RFC 8441, section 5).
-            if !(self.asked.upgrade && name == "sec-websocket-key") {
+            if !(key.is_some() && name == "sec-websocket-key") {
                 write::field(&mut out, name, value);
             }
         });
-        if self.asked.upgrade {
-            write::field(&mut out, "sec-websocket-key", socket::key().as_bytes());
+        if let Some(key) = key {
+            write::field(&mut out, "sec-websocket-key", key.as_bytes());
             out.extend_from_slice(b"connection: upgrade\r\nupgrade: websocket\r\n");
         }
         out.extend_from_slice(b"\r\n");
@@ -280,6 +278,31 @@ enum Trouble {
     Lost,
     /// What it said is no HTTP.
     Bad(&'static str),
+}
+
+/// The stream is a WebSocket from now on, if the server has agreed to that and knows what it is: nobody
+/// beyond us could tell.
+fn switched(
+    route: &Arc<Route>,
+    answer: &parse::Answer<'_, '_>,
+    source: Source,
+    key: &Key,
+) -> Result<Answered, Trouble> {
+    key.judge(answer.fields).map_err(Trouble::Bad)?;
+    let Source::Whole(connection) = source else { return Err(Trouble::Lost) };
+    let mut back = Response::new(Out::Own(Full::default()));
+    copy_fields(answer.fields, &mut back);
+    back.headers_mut().remove(key::ACCEPT);
+    Ok(Answered { answer: back, route: Some(route.clone()), socket: Some(connection) })
+}
+
+/// Says which instance has answered.
+fn signed(mut answer: Response<Out>, route: Arc<Route>) -> Answered {
+    let id = route.upstream.instance.as_ref();
+    if let Some(id) = id.and_then(|id| HeaderValue::from_str(id).ok()) {
+        answer.headers_mut().insert("x-wharf-instance", id);
+    }
+    Answered { answer, route: Some(route), socket: None }
 }
 
 /// gRPC needs HTTP/2 all the way: its status stands in the trailers.
@@ -378,27 +401,4 @@ fn refused(refusal: &Refusal, head: &Head<'_>) -> Response<Out> {
         }
     }
     answer
-}
-
-fn record(
-    host: &str,
-    head: &Head<'_>,
-    status: u16,
-    route: Option<&Route>,
-    door: &Door,
-    begun: Instant,
-) -> Record {
-    Record {
-        time_ms: now_ms(),
-        host: host.to_owned(),
-        method: head.method.to_owned(),
-        path: masked(head.target),
-        status,
-        micros: u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX),
-        bytes: 0,
-        upstream: route.map(|route| route.upstream.name.clone()),
-        instance: route.and_then(|route| route.upstream.instance.clone()),
-        https: door.arrival.https,
-        upgraded: false,
-    }
 }

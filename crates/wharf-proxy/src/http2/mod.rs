@@ -3,11 +3,14 @@
 
 mod body;
 mod exchange;
+mod key;
 pub(crate) mod onward;
 mod request;
 mod rewind;
 mod socket;
+mod spawner;
 mod streams;
+mod told;
 mod up;
 
 use std::convert::Infallible;
@@ -33,7 +36,8 @@ use crate::limits::{
 use crate::reach::Door;
 use crate::shared::Shared;
 use rewind::Rewind;
-use streams::{Last, Streams};
+use spawner::Spawner;
+use streams::Streams;
 
 /// How long a connection may be quiet.
 #[derive(Clone, Copy, Debug)]
@@ -65,15 +69,17 @@ async fn serve_on<C: Io + 'static>(
 ) {
     let mut draining = shared.draining.clone();
     let streams = Streams::new();
-    let begun = streams.clone();
+    let spawner = Spawner::default();
+    let (begun, spawned) = (streams.clone(), spawner.clone());
     let service = service_fn(move |request| {
         let (door, shared, open) = (door.clone(), shared.clone(), begun.begin());
+        let spawner = spawned.clone();
         async move {
-            let answer = exchange::answer(request, &door, &shared, &open).await;
-            Ok::<_, Infallible>(answer.map(|body| Last { body, _open: open }))
+            let open = (open, spawner.begun());
+            Ok::<_, Infallible>(exchange::answer(request, &door, &shared, open).await)
         }
     });
-    let connection = http2::Builder::new(Local)
+    let connection = http2::Builder::new(spawner)
         .timer(TokioTimer::new())
         .enable_connect_protocol()
         .max_concurrent_streams(MAX_STREAMS)
@@ -103,7 +109,7 @@ async fn serve_on<C: Io + 'static>(
     let _ = connection.await;
 }
 
-/// Runs what a connection spawns on this thread.
+/// Runs what a connection to a server spawns on this thread.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Local;
 

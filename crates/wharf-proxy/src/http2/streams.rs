@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -11,6 +11,7 @@ use hyper::body::{Body, Frame, SizeHint};
 use tokio::time::{Instant, sleep_until};
 
 use super::body::Out;
+use super::told::Told;
 
 /// How many there are, and since when.
 #[derive(Debug)]
@@ -60,6 +61,8 @@ impl Drop for Open {
 /// The body of an answer, with whose end its stream ends.
 pub(super) struct Last {
     pub(super) body: Out,
+    /// Counts it; what changes its protocol is told of elsewhere.
+    pub(super) told: Option<Told>,
     pub(super) _open: Rc<Open>,
 }
 
@@ -71,7 +74,12 @@ impl Body for Last {
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        Pin::new(&mut self.get_mut().body).poll_frame(cx)
+        let Last { body, told, .. } = self.get_mut();
+        let frame = ready!(Pin::new(body).poll_frame(cx));
+        if let (Some(told), Some(Ok(frame))) = (told, &frame) {
+            told.bytes += frame.data_ref().map_or(0, |data| data.len() as u64);
+        }
+        Poll::Ready(frame)
     }
 
     fn is_end_stream(&self) -> bool {

@@ -12,6 +12,7 @@ mod limits;
 mod misbehaviour;
 mod mutations;
 mod names;
+mod records;
 mod secure;
 mod sockets;
 mod table;

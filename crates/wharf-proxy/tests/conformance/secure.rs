@@ -67,8 +67,13 @@ again! {
         a_connection_that_the_server_has_closed_is_not_used
         servers_of_http_1_0_are_understood
     ;
+    records:
+        what_is_broken_off_is_told_of_as_far_as_it_came
+        an_answer_of_the_proxys_own_is_counted_too
+    ;
     sockets:
         a_handshake_goes_through_as_it_is
+        an_answer_to_another_key_is_for_the_client_to_refuse
         bytes_go_both_ways_untouched
         what_comes_with_a_handshake_is_not_lost
         a_frame_arrives_before_the_next_is_sent

@@ -92,6 +92,25 @@ pub(crate) fn a_handshake_goes_through_as_it_is() {
     }
 }
 
+/// The key is the client's own, who looks by itself whether the server knows it.
+#[test]
+pub(crate) fn an_answer_to_another_key_is_for_the_client_to_refuse() {
+    let wrong = "AAAALMBiTxaQ9kYGzzhZRbK+xOo=";
+    for answer in [
+        ANSWER.replace("s3pPLMBiTxaQ9kYGzzhZRbK+xOo=", wrong),
+        ANSWER.replace("Sec-WebSocket-Accept", "X-Other"),
+    ] {
+        let has_one = answer.contains("Sec-WebSocket-Accept");
+        let stage = Stage::new(move |line| {
+            line.request();
+            line.send(&answer);
+            line.finish();
+        });
+        let seen = open(&mut stage.client(), UPGRADE);
+        assert_eq!(seen.one("sec-websocket-accept"), has_one.then_some(wrong));
+    }
+}
+
 #[test]
 pub(crate) fn bytes_go_both_ways_untouched() {
     const LENGTH: usize = 1 << 20;

@@ -11,6 +11,7 @@ mod grpc;
 mod malformed;
 mod peer;
 mod raw;
+mod records;
 mod requests;
 mod secure;
 mod sockets;

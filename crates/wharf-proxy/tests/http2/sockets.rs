@@ -1,17 +1,31 @@
 //! WebSockets over HTTP/2 (RFC 8441), which are ones over HTTP/1.1 for their server.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
+use h2::Reason;
 use h2::ext::Protocol as Spoken;
 use hyper::http::Request;
+use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 use wharf_model::{Protocol, Route};
 
 use crate::peer::{Peer, piece, rest, whole};
-use crate::stage::{HOST, Line, Upstream, route};
+use crate::stage::{HOST, Line, Message, Upstream, route};
 use crate::way::{Door, Set, WAYS, Way};
 
-const AGREED: &str = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\nSec-WebSocket-Protocol: chat\r\n\
-Set-Cookie: a=b\r\n\r\n";
+/// RFC 6455, section 1.3.
+const GUID: &str = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+
+/// What agrees to a handshake.
+fn agreed(asked: &Message) -> String {
+    let key = asked.one("sec-websocket-key").unwrap();
+    let accept = digest(&SHA1_FOR_LEGACY_USE_ONLY, format!("{key}{GUID}").as_bytes());
+    format!(
+        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+         Sec-WebSocket-Accept: {}\r\nSec-WebSocket-Protocol: chat\r\nSet-Cookie: a=b\r\n\r\n",
+        STANDARD.encode(accept)
+    )
+}
 
 fn connect(peer: &Peer, fields: &[(&str, &str)]) -> Request<()> {
     let mut request = peer.request("CONNECT", "/ws?a");
@@ -22,17 +36,17 @@ fn connect(peer: &Peer, fields: &[(&str, &str)]) -> Request<()> {
 }
 
 /// Agrees to a handshake, and then does this.
-fn agreeing(way: Way, then: impl Fn(&mut Line) + Send + Sync + 'static) -> Set {
+pub(crate) fn agreeing(way: Way, then: impl Fn(&mut Line) + Send + Sync + 'static) -> Set {
     Set::new(way, move |line| {
-        if line.request().is_some() {
-            line.send(AGREED);
+        if let Some(asked) = line.request() {
+            line.send(agreed(&asked));
             then(line);
         }
     })
 }
 
 /// Sends back whatever comes, until nothing does.
-fn echo(line: &mut Line) {
+pub(crate) fn echo(line: &mut Line) {
     while let Ok(byte) = line.reader.bytes(1) {
         line.send(byte);
     }
@@ -129,6 +143,58 @@ fn what_the_server_does_not_open_is_not_open() {
     }
 }
 
+/// What is wrong, and how an answer comes to be so.
+type Spoilt = (&'static str, fn(String) -> String);
+
+/// A browser has no key over HTTP/2, so that nobody but us can see whether the server means it.
+#[test]
+fn a_handshake_that_is_wrong_is_not_open() {
+    let rows: &[Spoilt] = &[
+        ("another key", |line| line.replace("Accept: ", "Accept: A")),
+        ("the standard's own key", |line| {
+            let start = line.find("Accept: ").unwrap() + "Accept: ".len();
+            format!("{}s3pPLMBiTxaQ9kYGzzhZRbK+xOo={}", &line[..start], &line[start + 28..])
+        }),
+        ("another case", |line| {
+            let start = line.find("Accept: ").unwrap() + "Accept: ".len();
+            let value = line[start..start + 28].chars();
+            let turned: String = value.map(turned).collect();
+            format!("{}{turned}{}", &line[..start], &line[start + 28..])
+        }),
+        ("none", |line| line.replace("Sec-WebSocket-Accept", "X-Other")),
+        ("an empty one", |line| line.replace("Accept: ", "Accept: \r\nX-Other: ")),
+        ("two", |line| line.replace("Sec-WebSocket-Protocol: chat", "Sec-WebSocket-Accept: x")),
+        ("another protocol", |line| line.replace("websocket\r\n", "h2c\r\n")),
+        ("no protocol", |line| line.replace("Upgrade: websocket", "X-Other: x")),
+        ("no Connection", |line| line.replace("Connection: Upgrade", "X-Other: x")),
+    ];
+    for way in WAYS {
+        for &(name, wrong) in rows {
+            let set = Set::new(way, move |line| {
+                if let Some(asked) = line.request() {
+                    line.send(wrong(agreed(&asked)));
+                    line.reader.drain();
+                }
+            });
+            let mut peer = Peer::new(&set.door);
+            let (answer, _sending) = peer.send(connect(&peer, &[]), false);
+            let answer = peer.wait(whole(answer)).unwrap();
+            assert_eq!(answer.status, 502, "{way:?} {name}");
+            assert!(answer.text().contains("WebSocket"), "{name}: {}", answer.text());
+            set.end();
+        }
+    }
+}
+
+/// The same letter in the other case.
+fn turned(letter: char) -> char {
+    if letter.is_ascii_lowercase() {
+        letter.to_ascii_uppercase()
+    } else {
+        letter.to_ascii_lowercase()
+    }
+}
+
 #[test]
 fn a_key_of_the_clients_own_is_not_a_second_one() {
     for way in WAYS {
@@ -157,12 +223,12 @@ fn a_reset_of_either_side_ends_the_other() {
         let (answer, mut sending) = peer.send(connect(&peer, &[]), false);
         let answer = peer.wait(answer).unwrap();
         sending.send_data(Bytes::from_static(b"x"), false).unwrap();
-        // Whether as an end or as a reset is hyper's choice: it has no reset for what is upgraded.
-        let _ = peer.wait(rest(answer));
+        let broken = peer.wait(rest(answer)).expect_err("not an end");
+        assert_eq!(broken.reason(), Some(Reason::CANCEL), "{way:?}");
         let (answer, mut sending) = peer.send(connect(&peer, &[]), false);
         let _answer = peer.wait(answer).unwrap();
         sending.send_data(Bytes::from_static(b"y"), false).unwrap();
-        sending.send_reset(h2::Reason::CANCEL);
+        sending.send_reset(Reason::CANCEL);
         set.upstream.wait("both connections end", |log| log.raw.len() == 2);
         set.end();
     }

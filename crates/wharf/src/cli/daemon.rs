@@ -179,17 +179,22 @@ fn text(status: &Status) -> String {
 }
 
 fn stop(json: bool) -> Outcome {
+    let pid = end()?;
+    match (json, pid) {
+        (true, pid) => render::daemon::stopped(pid)?,
+        (false, None) => narrate::line("no daemon runs"),
+        (false, Some(_)) => narrate::line("the daemon has ended; leases are kept"),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Ends the daemon and waits for that; gives its process number, `None` where none ran.
+pub(super) fn end() -> Result<Option<u32>, Report> {
     let pid = super::block_on(async { Link::open_running().await?.stop().await })?;
     let pid = match pid {
         Ok(pid) => pid,
         // What does not run need not be ended.
-        Err(report) if report.what == link::NO_DAEMON => {
-            match json {
-                true => render::daemon::stopped(None)?,
-                false => narrate::line("no daemon runs"),
-            }
-            return Ok(ExitCode::SUCCESS);
-        }
+        Err(report) if report.what == link::NO_DAEMON => return Ok(None),
         Err(report) => return Err(report),
     };
     if !has_ended(pid, Instant::now() + STOP_LIMIT) {
@@ -198,11 +203,7 @@ fn stop(json: bool) -> Outcome {
             format!("the daemon (pid {pid}) has not ended yet"),
         ));
     }
-    match json {
-        true => render::daemon::stopped(Some(pid))?,
-        false => narrate::line("the daemon has ended; leases are kept"),
-    }
-    Ok(ExitCode::SUCCESS)
+    Ok(Some(pid))
 }
 
 fn has_ended(pid: u32, deadline: Instant) -> bool {

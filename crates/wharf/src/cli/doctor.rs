@@ -3,20 +3,32 @@
 use std::process::ExitCode;
 
 use clap::Subcommand;
-use wharf_os::process;
 use wharf_os::remap::Mode;
 
 use super::Outcome;
-use crate::environment::ID_VARIABLE;
+use crate::health::{self, State};
 use crate::remap::{self, Findings};
-use crate::render;
 use crate::render::doctor::{Document, Escaped, ModeLine};
+use crate::render::health as answer;
+use crate::report::Code;
+use crate::{narrate, render};
 
 /// Check whether what wharf is built on works here.
+///
+/// Folders, disk, clock, loopback, daemon, database, proxy, remapping, names, certificates, inotify, containers and
+/// what is left of killed instances: each with the one command that mends it. Exit code 8 when something that
+/// wharf promises does not work.
 #[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct Args {
+    /// Mend what concerns wharf's own files and processes
+    #[arg(long)]
+    fix: bool,
+    /// Print one JSON document
+    #[arg(long)]
+    json: bool,
     #[command(subcommand)]
-    subject: Subject,
+    subject: Option<Subject>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -29,37 +41,48 @@ enum Subject {
     },
 }
 
-/// Processes of instances whose pilot has been killed: nobody answers their calls.
-fn escaped() -> Vec<Escaped> {
-    let own = process::pid_namespace(std::process::id()).ok();
-    let escaped = |pid: &u32| {
-        // In a container the pilot has another number.
-        process::pid_namespace(*pid).ok().filter(|there| own.as_ref() == Some(there))?;
-        let id = process::environment_value(*pid, ID_VARIABLE).ok().flatten()?;
-        let (pilot, ticks) = id.to_str()?.split_once('-')?;
-        let start_ticks = u64::from_str_radix(ticks, 16).ok()?;
-        let is_pilot = |stat: process::Stat| stat.start_ticks == start_ticks;
-        let lives = process::stat(pilot.parse().ok()?).is_ok_and(is_pilot);
-        (!lives).then(|| {
-            let words = process::argv(*pid).unwrap_or_default();
-            let words: Vec<_> = words.iter().map(|word| word.to_string_lossy()).collect();
-            Escaped::new(*pid, &words.join(" "))
-        })
-    };
-    process::all().unwrap_or_default().iter().filter_map(escaped).collect()
+/// Tries and tells.
+pub(crate) fn run(args: &Args) -> Outcome {
+    match args.subject {
+        Some(Subject::Remap { json }) => remapping(json),
+        None => health(args),
+    }
 }
 
-/// Tries and tells. A machine on which nothing works is an answer, not a failure.
-pub(crate) fn run(args: &Args) -> Outcome {
-    let Subject::Remap { json } = args.subject;
+/// A machine on which no mode works is an answer, not a failure.
+fn remapping(json: bool) -> Outcome {
     // Not what was found before: whoever asks has a reason.
     let mut findings = Findings::none();
     let lines = Mode::ALL.map(|mode| ModeLine::new(remap::name(mode), findings.of(mode)));
-    let document = Document::new(lines.into(), escaped());
-    if json {
-        render::json(&document)?
-    } else {
-        render::text(&document.text())?
+    let escaped = health::escaped().into_iter();
+    let escaped = escaped.map(|one| Escaped::new(one.process.pid, &one.command)).collect();
+    let document = Document::new(lines.into(), escaped);
+    match json {
+        true => render::json(&document)?,
+        false => render::text(&document.text())?,
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn health(args: &Args) -> Outcome {
+    let mut findings = health::examine()?;
+    let mut mended = Vec::new();
+    if args.fix {
+        for mend in findings.iter().filter_map(|finding| finding.mend.as_ref()) {
+            match mend.apply() {
+                Ok(done) => mended.push(done),
+                Err(report) => narrate::report(&report),
+            }
+        }
+        if !mended.is_empty() {
+            findings = health::examine()?;
+        }
+    }
+    let document = answer::Document::new(&findings, mended);
+    match args.json {
+        true => render::json(&document)?,
+        false => render::text(&document.text())?,
+    }
+    let is_well = findings.iter().all(|finding| finding.state != State::Trouble);
+    Ok(if is_well { ExitCode::SUCCESS } else { ExitCode::from(Code::Findings.number()) })
 }

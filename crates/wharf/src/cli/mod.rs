@@ -2,6 +2,7 @@
 
 mod alias;
 mod assert;
+mod clean;
 mod completions;
 mod daemon;
 mod doctor;
@@ -113,6 +114,8 @@ enum Command {
     Trust(trust::Args),
     /// Take the local CA out of every store, and delete it
     Untrust(untrust::Args),
+    /// Undo everything that wharf has changed on this machine
+    Clean(clean::Args),
     /// Run, ask or stop the daemon that keeps the leases
     Daemon(daemon::Args),
     /// Print the completion script of a shell
@@ -155,6 +158,7 @@ pub(crate) fn main() -> Outcome {
         Command::Requests(args) => requests::run(&args),
         Command::Trust(args) => trust::run(&args),
         Command::Untrust(args) => untrust::run(&args),
+        Command::Clean(args) => clean::run(&args),
         Command::Daemon(args) => daemon::run(args),
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),

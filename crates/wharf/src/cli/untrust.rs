@@ -7,6 +7,7 @@ use super::trust;
 use crate::authority::{Authority, Record};
 use crate::render;
 use crate::render::trust::{State, StoreLine, Untrusted};
+use crate::report::Report;
 
 /// Take the local CA out of every store, and delete it.
 ///
@@ -21,14 +22,25 @@ pub(crate) struct Args {
 
 /// Undoes what `wharf trust` did.
 pub(crate) fn run(args: &Args) -> Outcome {
-    let authority = Authority::of_user()?;
+    let (lines, deleted) = undo(&Authority::of_user()?)?;
+    let code = trust::code(&lines);
+    let document = Untrusted::new(lines, deleted);
+    match args.json {
+        true => render::json(&document)?,
+        false => render::text(&document.text())?,
+    }
+    Ok(code)
+}
+
+/// Takes it out of every store; says what became of each, and whether nothing of it is left.
+pub(super) fn undo(authority: &Authority) -> Result<(Vec<StoreLine>, bool), Report> {
     let existed = authority.exists();
     let mut record = authority.record()?;
     authority.delete_key()?;
     trust::tell_daemon();
     let stores = authority.stores(&record);
     let lines: Vec<StoreLine> =
-        stores.iter().filter_map(|store| remove(&authority, store, &record)).collect();
+        stores.iter().filter_map(|store| remove(authority, store, &record)).collect();
     let is_left = lines.iter().any(StoreLine::is_left);
     if is_left {
         let done = |store: &&Store| !lines.iter().any(|line| line.is_left() && line.is_of(store));
@@ -40,13 +52,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
     } else {
         authority.delete()?;
     }
-    let code = trust::code(&lines);
-    let document = Untrusted::new(lines, existed && !is_left);
-    match args.json {
-        true => render::json(&document)?,
-        false => render::text(&document.text())?,
-    }
-    Ok(code)
+    Ok((lines, existed && !is_left))
 }
 
 /// Nothing where it never was.

@@ -2,11 +2,13 @@
 
 pub(crate) mod alias;
 pub(crate) mod assert;
+pub(crate) mod clean;
 pub(crate) mod daemon;
 pub(crate) mod doctor;
 pub(crate) mod env;
 pub(crate) mod explain;
 pub(crate) mod focus;
+pub(crate) mod health;
 pub(crate) mod logs;
 pub(crate) mod ls;
 pub(crate) mod port;

@@ -88,7 +88,7 @@ impl StoreLine {
         self.store == *store
     }
 
-    fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         let state = match self.state {
             State::Installed => "done",
             State::Unchanged => "was there already",
