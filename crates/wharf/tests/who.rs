@@ -3,7 +3,7 @@
 mod sandbox;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::net::IpAddr;
 use std::process::{Child, ChildStdin, Command, Stdio};
 
@@ -493,4 +493,67 @@ fn the_table_fits_a_terminal() {
     assert!(widest <= Some(80), "{told:?}");
     let whole: Answer = sandbox.output(&["who", "8006", "--json"]);
     assert_eq!(whole.code, 3, "it has ended");
+}
+
+/// Speaks as an engine does, to so many that ask, and then no more.
+fn engine(socket: &std::path::Path, status: &str, body: &str, times: usize) {
+    let listener = std::os::unix::net::UnixListener::bind(socket).unwrap();
+    let length = body.len();
+    let head = format!(
+        "HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n"
+    );
+    let answer = format!("{head}{body}");
+    std::thread::spawn(move || {
+        for stream in listener.incoming().take(times) {
+            let mut stream = stream.unwrap();
+            let asked = BufReader::new(&stream).lines().next().unwrap().unwrap();
+            assert_eq!(asked, "GET /containers/json HTTP/1.1");
+            stream.write_all(answer.as_bytes()).unwrap();
+        }
+    });
+}
+
+/// A port that a proxy of the engine's holds, and one that only the firewall leads into a container.
+#[test]
+fn published_ports_are_told_with_their_container() {
+    let sandbox = Sandbox::new();
+    let socket = sandbox.dir().join("engine.sock");
+    let list = r#"[{"Id": "8dfafdbc3a40", "Names": ["/shop-db"], "Image": "postgres:17",
+        "Ports": [{"IP": "127.0.0.1", "PrivatePort": 5432, "PublicPort": 8010, "Type": "tcp"},
+                  {"IP": "0.0.0.0", "PrivatePort": 80, "PublicPort": 8011, "Type": "tcp"}]}]"#;
+    engine(&socket, "200 OK", list, 2);
+    let proxy = sandbox.dir().join("docker-proxy");
+    std::os::unix::fs::symlink("/usr/bin/python3", &proxy).unwrap();
+    let listen = "import socket, sys\n\
+        kept = [socket.create_server(('127.0.0.1', port)) for port in (8010, 8012)]\n\
+        print('up', flush=True); sys.stdin.read()";
+    let mut command = sandbox.program(&proxy);
+    command.args(["-c", listen]).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let up = BufReader::new(child.stdout.take().unwrap()).lines().next();
+    assert_eq!(up.unwrap().unwrap(), "up");
+    let ask = |args: &[&str], socket: &std::path::Path| {
+        let mut command = sandbox.wharf(args);
+        command.env("DOCKER_HOST", format!("unix://{}", socket.display()));
+        answer(command)
+    };
+    let document = ask(&["who", "--json"], &socket).json();
+    let of = |port: u64| listeners(&document).find(|one| one["port"] == port).unwrap();
+    assert_eq!(of(8010)["container"]["name"], "shop-db");
+    assert!(of(8012)["container"].is_null(), "nothing is published there");
+    let redirected = &document["redirected"][0];
+    assert_eq!(
+        (redirected["port"].as_u64(), redirected["inner_port"].as_u64()),
+        (Some(8011), Some(80))
+    );
+    assert_eq!(redirected["exposure"], "all");
+    let text = ask(&["who", "8011"], &socket);
+    assert!(text.code == 0 && text.out.contains("shop-db"), "{text:?}");
+    let other = sandbox.dir().join("refusing.sock");
+    engine(&other, "500 Internal Server Error", r#"{"message": "out of order"}"#, 1);
+    let silent = ask(&["who", "--json"], &other).json();
+    let said = silent["silent_engines"].to_string();
+    assert!(said.contains("refusing.sock") && said.contains("out of order"), "{said}");
+    drop(child.stdin.take());
+    child.wait().unwrap();
 }

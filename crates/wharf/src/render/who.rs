@@ -32,6 +32,9 @@ pub(crate) enum Form {
     Tree,
 }
 
+/// A line of the map without what changes by itself: port, protocol, address, processes, whose it is.
+pub(crate) type Essence = (u16, Transport, IpAddr, Vec<u32>, Option<String>);
+
 /// Who holds which port.
 #[derive(Debug, Serialize)]
 pub(crate) struct Document {
@@ -202,7 +205,7 @@ impl Document {
     }
 
     /// What changes when something has changed, and only then: time alone is no change.
-    pub(crate) fn essence(&self) -> Vec<(u16, Transport, IpAddr, Vec<u32>, Option<String>)> {
+    pub(crate) fn essence(&self) -> Vec<Essence> {
         let here = self.listeners.iter().map(|one| {
             let pids = one.processes.iter().map(|process| process.pid).collect();
             (one.port, one.transport, one.address, pids, one.instance.clone())
