@@ -243,7 +243,7 @@ fn wharfs_own(role: &Role, port: u16) -> Report {
     match role {
         Role::Leads(what) => report
             .why(format!("{what} holds it"))
-            .help(format!("`wharf focus --release` or `wharf tcp --remove NAME` gives it up")),
+            .help("`wharf focus --off` or `wharf tcp --remove NAME` gives it back"),
         _ => report
             .why("wharf's own proxy holds it, for the names of everything that runs")
             .help("`wharf daemon stop` ends it; `proxy = \"off\"` in settings.toml keeps it away"),

@@ -61,6 +61,13 @@ fn holders(sandbox: &Sandbox, port: &str) -> Vec<u32> {
     processes.map(|one| u32::try_from(one["pid"].as_u64().unwrap()).unwrap()).collect()
 }
 
+/// Python's own file, to be linked under another name.
+fn real_python(sandbox: &Sandbox) -> String {
+    let mut command = sandbox.program("python3");
+    command.args(["-c", "import os, sys; print(os.path.realpath(sys.executable), end='')"]);
+    answer(command).out
+}
+
 fn free(sandbox: &Sandbox, args: &[&str]) -> Answer {
     sandbox.output(&[&["free"], args].concat())
 }
@@ -179,13 +186,8 @@ fn another_users_process_an_ancestor_and_an_editor_are_refused() {
     assert!(refused.err.contains("was started by it"), "{refused:?}");
 
     // The kernel calls a process by the name of its file.
-    let python = answer({
-        let mut command = sandbox.program("python3");
-        command.args(["-c", "import os, sys; print(os.path.realpath(sys.executable), end='')"]);
-        command
-    });
     let program = sandbox.dir().join("nvim");
-    std::os::unix::fs::symlink(python.out, &program).expect("a link");
+    std::os::unix::fs::symlink(real_python(&sandbox), &program).expect("a link");
     let mut editor = sandbox.program(&program);
     editor.args(["-c", SERVER, "8125", "1"]);
     let editor = Servers(vec![editor.spawn().expect("python3")]);
@@ -213,6 +215,66 @@ fn a_server_that_is_started_anew_is_told_of() {
     loop_.0[0].wait().expect("the loop");
     let _ = until(|| matches!(free(&sandbox, &["8123", "--yes"]).code, 0 | 3).then_some(()));
     assert!(said.is_some_and(|said| said.contains("is taken again")), "it came back");
+}
+
+/// An engine and what it has in front of a container, in one: it says what it was asked, and closes the port when
+/// it is told to stop the container.
+const ENGINE: &str = r#"
+import json, os, socket, sys
+port = socket.create_server(('127.0.0.1', 8126))
+engine = socket.socket(socket.AF_UNIX)
+engine.bind(sys.argv[1]); engine.listen(8)
+print('up', flush=True)
+listed = json.dumps([{'Id': '8dfafdbc3a40', 'Names': ['/shop-db'], 'Image': 'postgres:17',
+    'Ports': [{'IP': '127.0.0.1', 'PrivatePort': 5432, 'PublicPort': 8126, 'Type': 'tcp'}]}])
+while True:
+    one, _ = engine.accept()
+    asked = one.recv(4096).split(b'\r\n')[0].decode()
+    print(asked, flush=True)
+    if asked.startswith('POST'):
+        port.close()
+        one.sendall(b'HTTP/1.1 204 No Content\r\n\r\n')
+    else:
+        head = f'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(listed)}\r\n\r\n'
+        one.sendall((head + listed).encode())
+    one.close()
+"#;
+
+#[test]
+fn a_container_is_ended_by_its_engine() {
+    use std::io::BufRead;
+    let sandbox = Sandbox::new();
+    let proxy = sandbox.dir().join("docker-proxy");
+    std::os::unix::fs::symlink(real_python(&sandbox), &proxy).expect("a link");
+    let socket = sandbox.dir().join("engine.sock");
+    let mut command = sandbox.program(&proxy);
+    command.args(["-c", ENGINE]).arg(&socket).stdout(Stdio::piped());
+    let mut engine = Servers(vec![command.spawn().expect("python3")]);
+    let out = engine.0[0].stdout.take().expect("its output");
+    let mut said = std::io::BufReader::new(out).lines().map(|line| line.expect("a line"));
+    assert_eq!(said.next().as_deref(), Some("up"));
+    let host = format!("unix://{}", socket.display());
+    let ask = |args: &[&str]| {
+        let mut command = sandbox.wharf(args);
+        command.env("DOCKER_HOST", &host);
+        answer(command)
+    };
+    let unasked = ask(&["free", "8126"]);
+    assert_eq!(unasked.code, 4, "{unasked:?}");
+    assert!(unasked.out.contains("the container shop-db of postgres:17"), "{unasked:?}");
+    let done = ask(&["free", "8126", "--yes", "--grace", "7"]);
+    assert_eq!(done.code, 0, "{done:?}");
+    let asked = said.find(|line| line.starts_with("POST"));
+    assert_eq!(asked.as_deref(), Some("POST /containers/8dfafdbc3a40/stop?t=7 HTTP/1.1"));
+    assert!(is_alive(engine.pid()), "the engine's own process is not signalled");
+    // Without an engine that answers, its process is not taken for a stranger either.
+    let mut lone = sandbox.program(&proxy);
+    lone.args(["-c", SERVER, "8127", "1"]);
+    let lone = Servers(vec![lone.spawn().expect("python3")]);
+    until(|| (!holders(&sandbox, "8127").is_empty()).then_some(())).expect("it listens");
+    let refused = free(&sandbox, &["8127", "--yes"]);
+    assert_eq!(refused.code, 4, "{refused:?}");
+    assert!(refused.err.contains("container") && is_alive(lone.pid()), "{refused:?}");
 }
 
 /// In a pid namespace of its own: while the question stands, the server ends and its number is given to another
