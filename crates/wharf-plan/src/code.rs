@@ -122,7 +122,7 @@ const BEFORE_PORT: &[&str] = &[
 ];
 
 /// The port that a line names.
-fn named(line: &str) -> Option<u16> {
+pub(crate) fn named(line: &str) -> Option<u16> {
     for mark in BEFORE_PORT {
         let mut rest = line;
         while let Some(at) = rest.find(mark) {

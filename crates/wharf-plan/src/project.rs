@@ -50,6 +50,12 @@ pub struct Project {
 }
 
 impl Project {
+    /// Whether anything says that this is a project, beyond its being a folder.
+    pub fn is_marked(&self) -> bool {
+        let root = &self.root;
+        [".git", ".jj"].iter().chain(MANIFESTS).any(|name| root.join(name).exists())
+    }
+
     /// The project of a folder, which must be absolute and without symbolic links.
     pub fn of(dir: &Path, home: Option<&Path>) -> Project {
         for root in dir.ancestors().take(LEVELS_MAX) {

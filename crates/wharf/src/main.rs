@@ -6,6 +6,7 @@
 
 #![forbid(unsafe_code)]
 
+mod audit;
 mod authority;
 mod checkout;
 mod choice;
@@ -15,6 +16,7 @@ mod ending;
 mod engine;
 mod environment;
 mod events;
+mod exchange;
 mod facts;
 mod health;
 mod link;

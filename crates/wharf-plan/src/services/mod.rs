@@ -7,22 +7,22 @@
 
 mod across;
 mod compose;
-mod dotenv;
+pub(crate) mod dotenv;
 mod filter;
 mod folders;
 mod found;
-mod interpolation;
+pub(crate) mod interpolation;
 mod lasting;
 mod processes;
 mod procfile;
-mod published;
+pub(crate) mod published;
 mod scripts;
 mod tasks;
 mod together;
 mod turbo;
 mod words;
 mod workspaces;
-mod yaml;
+pub(crate) mod yaml;
 
 use std::path::Path;
 

@@ -1,9 +1,8 @@
 //! `wharf assert`: makes sure that it is this checkout that answers.
 
-use std::io::{ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use wharf_control::api::ProxyListener;
 use wharf_model::{Instance, Remap, name};
@@ -12,17 +11,15 @@ use wharf_os::diag::{self, Socket};
 use super::Outcome;
 use super::ls::listeners_of;
 use crate::checkout::Checkout;
+use crate::exchange::{self, Bounds, Exchange};
 use crate::link::Link;
 use crate::render::assert::{Found, Verdict};
 use crate::report::{Code, Report};
 use crate::up::crew::called;
 use crate::{choice, facts, render};
 
-/// How long an answer may take in all.
-const ANSWER: Duration = Duration::from_secs(20);
-
-/// The longest head of an answer, in bytes.
-const HEAD_MAX: usize = 64 * 1024;
+/// How long an answer may take in all, and the longest head of one.
+const ANSWER: Bounds = Bounds { within: Duration::from_secs(20), bytes: 64 * 1024 };
 
 /// The field by which the proxy says which instance has answered.
 const FIELD: &str = "x-wharf-instance";
@@ -129,30 +126,9 @@ fn signature(head: &str) -> Option<&str> {
 
 /// The head of an answer.
 fn ask(at: SocketAddr, host: &str) -> std::io::Result<String> {
-    let deadline = Instant::now() + ANSWER;
-    let left = || match deadline.saturating_duration_since(Instant::now()) {
-        Duration::ZERO => Err(std::io::Error::from(ErrorKind::TimedOut)),
-        left => Ok(left),
-    };
-    let mut stream = TcpStream::connect_timeout(&at, left()?)?;
-    stream.set_write_timeout(Some(left()?))?;
+    let mut exchange = Exchange::open(at, ANSWER)?;
     let request = format!("HEAD / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
-    stream.write_all(request.as_bytes())?;
-    let mut head = Vec::new();
-    let mut buffer = [0; 4096];
-    while head.len() < HEAD_MAX && !head.windows(4).any(|bytes| bytes == b"\r\n\r\n") {
-        stream.set_read_timeout(Some(left()?))?;
-        match stream.read(&mut buffer) {
-            Ok(0) => break,
-            Ok(length) => head.extend_from_slice(&buffer[..length]),
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            // A blocking socket says so of its timeout.
-            Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                return Err(ErrorKind::TimedOut.into());
-            }
-            Err(error) => return Err(error),
-        }
-    }
+    let head = exchange.ask(request.as_bytes(), exchange::has_head)?;
     Ok(String::from_utf8_lossy(&head).into_owned())
 }
 

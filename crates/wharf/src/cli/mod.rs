@@ -2,6 +2,7 @@
 
 mod alias;
 mod assert;
+mod audit;
 mod clean;
 mod completions;
 mod daemon;
@@ -90,6 +91,8 @@ enum Command {
     Wait(wait::Args),
     /// Make sure that a service's URL is answered by this checkout
     Assert(assert::Args),
+    /// Find what is open, unsafe or in the way: the evidence for a security team
+    Audit(audit::Args),
     /// Show who holds a port
     Who(who::Args),
     /// Launch an instance again, refusing no connection
@@ -146,6 +149,7 @@ pub(crate) fn main() -> Outcome {
         Command::Exec(args) => exec::run(&args),
         Command::Wait(args) => wait::run(args),
         Command::Assert(args) => assert::run(&args),
+        Command::Audit(args) => audit::run(&args),
         Command::Who(args) => who::run(&args),
         Command::Restart(args) => restart::run(&args),
         Command::Stop(args) => stop::run(args),
