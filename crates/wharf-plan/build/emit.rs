@@ -72,7 +72,7 @@ fn framework(e: &Entry) -> String {
         "Framework {{ id: {:?}, name: {:?}, lang: Lang::{:?}, category: {:?}, tested: {:?}, \
          verified: Verified::{:?}, proof: Proof::{:?}, ports: {}, bind: {:?}, probe: Probe::{:?}, \
          reads_port_env: Reads::{:?}, loopback_advice: {:?}, notes: {:?}, \
-         detect: Detect {{ commands: {}, commands_with_dep: {}, except: {}, deps: {}, files: {}, \
+         detect: Detect {{ commands: {}, commands_with_dep: {}, except: {}, titles: {}, deps: {}, files: {}, \
          code: {}, entry: {} }}, inject: {}, \
          typed: Typed {{ port: {}, host: {}, address: {}, inline: {}, value_flags: {} }}, \
          settings: {}, bare: {}, facts: {}, sources: {} }},\n",
@@ -92,6 +92,7 @@ fn framework(e: &Entry) -> String {
         patterns(&d.commands),
         patterns(&d.commands_with_dep),
         patterns(&d.except),
+        list(&d.titles),
         list(&d.deps),
         list(&d.files),
         list(&d.code),

@@ -77,6 +77,7 @@ pub(crate) struct Detect {
     pub(crate) commands: Vec<String>,
     pub(crate) commands_with_dep: Vec<String>,
     pub(crate) except: Vec<String>,
+    pub(crate) titles: Vec<String>,
     pub(crate) deps: Vec<String>,
     pub(crate) files: Vec<String>,
     pub(crate) code: Vec<String>,

@@ -88,6 +88,8 @@ pub struct Detect {
     pub commands_with_dep: &'static [&'static [&'static str]],
     /// Word patterns that are not a server, such as `vite build`.
     pub except: &'static [&'static [&'static str]],
+    /// First words, as globs, of what its processes call themselves in place of their command line.
+    pub titles: &'static [&'static str],
     /// Packages that a project with it depends on.
     pub deps: &'static [&'static str],
     /// Files that a project with it has, as globs.

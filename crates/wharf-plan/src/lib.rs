@@ -33,6 +33,7 @@ mod page;
 mod plan;
 mod preload;
 mod runner;
+mod running;
 mod settings;
 mod shell;
 mod subproject;
@@ -43,3 +44,4 @@ mod variables;
 
 pub use error::PlanError;
 pub use plan::{Request, plan};
+pub use running::running;

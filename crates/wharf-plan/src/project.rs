@@ -43,6 +43,8 @@ pub struct Project {
     pub worktree: String,
     /// The root of this checkout.
     pub root: PathBuf,
+    /// Whether version control or a manifest makes it a project; else the folder stands for itself.
+    pub marked: bool,
     /// How it was found.
     pub step: Step,
 }
@@ -70,7 +72,10 @@ impl Project {
         let mut folders = dir.ancestors().take(LEVELS_MAX).take_while(below_home);
         match folders.find(manifest) {
             Some(root) => main_checkout(root, "the nearest folder with a manifest"),
-            None => main_checkout(dir, "neither version control nor a manifest: the folder itself"),
+            None => {
+                let why = "neither version control nor a manifest: the folder itself";
+                Project { marked: false, ..main_checkout(dir, why) }
+            }
         }
     }
 }
@@ -103,6 +108,7 @@ fn main_checkout(root: &Path, why: &str) -> Project {
         path: root.to_path_buf(),
         worktree: String::new(),
         root: root.to_path_buf(),
+        marked: true,
         step: Step::new("project", format!("{}: {why}", root.display())),
     }
 }
@@ -125,7 +131,7 @@ fn git(root: &Path) -> Option<Project> {
     let name = git_dir.file_name()?.to_string_lossy().into_owned();
     let path = main_root(&common);
     let step = Step::new("project", format!("{}: its git worktree `{name}`", path.display()));
-    Some(Project { path, worktree: name, root: root.to_path_buf(), step })
+    Some(Project { path, worktree: name, root: root.to_path_buf(), marked: true, step })
 }
 
 /// The repository of a linked worktree; `None` if it is not one.
@@ -183,7 +189,7 @@ fn jj(root: &Path) -> Option<Project> {
     let path = main_repo.parent()?.parent()?.to_path_buf();
     let name = root.file_name()?.to_string_lossy().into_owned();
     let step = Step::new("project", format!("{}: its jj workspace `{name}`", path.display()));
-    Some(Project { path, worktree: name, root: root.to_path_buf(), step })
+    Some(Project { path, worktree: name, root: root.to_path_buf(), marked: true, step })
 }
 
 #[cfg(test)]

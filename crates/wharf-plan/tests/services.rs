@@ -12,7 +12,7 @@ use wharf_plan::{PlanError, Request, services};
 fn project(root: &Path) -> Project {
     let root = fs::canonicalize(root).unwrap();
     let step = Step::new("project", "the fixture");
-    Project { path: root.clone(), worktree: String::new(), root, step }
+    Project { path: root.clone(), worktree: String::new(), root, marked: true, step }
 }
 
 fn fixtures() -> PathBuf {

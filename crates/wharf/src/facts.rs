@@ -3,8 +3,8 @@
 use std::net::IpAddr;
 
 pub(crate) use wharf_facts::{
-    identity, of_listener as holder_of, of_process, of_sockets as holder, own_process, redirected,
-    user_name,
+    identity, of_listener as holder_of, of_sockets as holder, own_process, redirected,
+    short_folder, user_name,
 };
 
 /// `[::1]:8000`, `127.0.0.1:8000`, `*:8000` for all interfaces.

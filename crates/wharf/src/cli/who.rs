@@ -1,198 +1,144 @@
-//! `wharf who`: who holds a port, as far as may be seen, and honest words about the rest.
+//! `wharf who`: who holds which port, as far as may be seen, and honest words about the rest.
 
+use std::collections::BTreeSet;
 use std::process::ExitCode;
+use std::time::Duration;
 
-use wharf_control::focus::FocusReport;
-use wharf_model::{Exposure, Instance, Lease, Port, PortError};
-use wharf_os::diag::{self, Socket, SocketState};
-use wharf_os::process::Belongs;
-use wharf_os::{holders, namespace, process};
+use wharf_facts::map::Query;
+use wharf_model::{Instance, Port, PortError};
 
 use super::Outcome;
 use crate::link::Link;
-use crate::render::who::{Document, Elsewhere, Listener, Process};
+use crate::port_map::Joined;
+use crate::render::who::{Document, Filter, Form};
 use crate::report::{Code, Report};
-use crate::{choice, facts, narrate, render};
+use crate::{choice, render};
 
-/// Show who holds a port.
+/// How often `--watch` looks. The kernel tells nobody of new listeners, so they are looked for.
+const WATCH_EVERY: Duration = Duration::from_secs(1);
+
+/// Show who holds a port, or every port.
 ///
-/// Every process that shares the socket is shown, with the ancestry up to the shell or the service
-/// that started it. Exit code 3 when nobody holds the port.
+/// Without a port: every listener of the machine, with its process, project and framework, and from where it
+/// can be reached. With one: every process that shares the socket, with the ancestry up to the shell or the
+/// service that started it. Exit code 3 when nobody holds the ports, or nothing passes the filters.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// A port, or the name of an instance
+    /// Ports, or names of instances
     #[arg(value_name = "PORT|NAME")]
-    target: String,
-    /// Print one JSON document
+    targets: Vec<String>,
+    /// UDP as well
+    #[arg(long)]
+    udp: bool,
+    /// Only what other machines may reach
+    #[arg(long)]
+    exposed: bool,
+    /// Only this project: its name, worktree or folder
+    #[arg(long, value_name = "NAME")]
+    project: Option<String>,
+    /// Only this framework, such as `vite`
+    #[arg(long, value_name = "NAME")]
+    framework: Option<String>,
+    /// Only this user's
+    #[arg(long, value_name = "USER")]
+    user: Option<String>,
+    /// As a tree of the processes that started them
+    #[arg(long, conflicts_with = "json")]
+    tree: bool,
+    /// Again whenever something changes, until Ctrl-C
+    #[arg(long)]
+    watch: bool,
+    /// Print one JSON document; with --watch one a line
     #[arg(long)]
     json: bool,
 }
 
-/// Prints who holds it.
+/// Prints who holds what.
 pub(crate) fn run(args: &Args) -> Outcome {
-    let document = match args.target.parse::<Port>() {
-        Ok(port) => of_port(port)?,
-        Err(PortError::NotANumber(_)) => of_name(&args.target)?,
-        Err(error) => return Err(Report::new(Code::Usage, error.to_string())),
-    };
-    let found = document.is_held();
-    if args.json {
-        render::json(&document)?
-    } else {
-        render::text(&document.text())?
+    let ports = ports(&args.targets)?;
+    if args.watch {
+        return watch(args, &ports);
     }
+    let document = look(args, &ports)?;
+    match args.json {
+        true => render::json(&document)?,
+        false => render::text(&document.text(form(args)))?,
+    }
+    let found = document.is_found();
     Ok(if found { ExitCode::SUCCESS } else { ExitCode::from(Code::NotFound.number()) })
 }
 
-/// What the daemon knows.
-#[derive(Default)]
-struct Known {
-    instances: Vec<Instance>,
-    leases: Vec<Lease>,
-    focuses: Vec<FocusReport>,
-}
-
-impl Known {
-    /// Starts the daemon if need be: what it knows is in its database.
-    fn ask() -> Result<Known, Report> {
-        super::block_on(async {
-            let snapshot = Link::known().await?;
-            let focuses = Link::focused(&snapshot.leases).await?;
-            Ok(Known { instances: snapshot.instances, leases: snapshot.leases, focuses })
-        })?
-    }
-
-    /// For a port the kernel's answer is enough, if the rest is said to be missing.
-    fn ask_or_say() -> Known {
-        Known::ask().unwrap_or_else(|report| {
-            narrate::warning(&format!("wharf's own leases are not known: {}", report.what));
-            Known::default()
-        })
+fn form(args: &Args) -> Form {
+    match (args.tree, args.targets.is_empty()) {
+        (true, _) => Form::Tree,
+        (false, true) => Form::Table,
+        (false, false) => Form::Detail,
     }
 }
 
-/// The daemon and the kernel are asked at the same time.
-fn of_port(port: Port) -> Result<Document, Report> {
-    std::thread::scope(|scope| {
-        let other = std::thread::Builder::new().name("daemon".to_owned());
-        let asked = other.spawn_scoped(scope, Known::ask_or_say);
-        let sight = Sight::of(port)?;
-        let known = match asked.map(std::thread::ScopedJoinHandle::join) {
-            Ok(Ok(known)) => known,
-            // There are threads enough for nobody: one after the other, then.
-            _ => Known::ask_or_say(),
-        };
-        Ok(sight.document(&known))
-    })
-}
-
-fn of_name(name: &str) -> Result<Document, Report> {
-    let mut known = Known::ask()?;
-    known.instances.retain(|instance| instance.state.is_live());
-    let port = choice::one(&known.instances, name)?.port;
-    let bug = |error| Report::bug("an instance without a port", &error);
-    let port = Port::try_from(port).map_err(bug)?;
-    Ok(Sight::of(port)?.document(&known))
-}
-
-/// What the kernel says of a port.
-struct Sight {
-    port: Port,
-    listeners: Vec<Listener>,
-    elsewhere: Vec<Elsewhere>,
-    unreadable: usize,
-}
-
-impl Sight {
-    fn of(port: Port) -> Result<Sight, Report> {
-        let sockets = diag::holding(port.get())
-            .map_err(|error| Report::bug("the kernel does not tell who holds a port", &error))?;
-        let inodes: Vec<u64> = sockets.iter().map(|socket| socket.inode).collect();
-        let found = holders::of_inodes(&inodes)
-            .map_err(|error| Report::bug("the processes cannot be listed", &error))?;
-        let listeners = sockets.iter().map(|socket| {
-            let pids = found.by_inode.get(&socket.inode).cloned().unwrap_or_default();
-            listener(socket, &pids)
-        });
-        Ok(Sight {
-            port,
-            listeners: listeners.collect(),
-            // Looking into every namespace costs as much as all the rest, so only where nobody is
-            // here.
-            elsewhere: if sockets.is_empty() { elsewhere(port) } else { Vec::new() },
-            unreadable: found.unreadable.len(),
-        })
-    }
-
-    fn document(self, known: &Known) -> Document {
-        let port = self.port;
-        let lease = known.leases.iter().find(|lease| lease.port == port).cloned();
-        let instance = known.instances.iter().find(|i| i.state.is_live() && i.port == port.get());
-        let instance = instance.map(choice::short_name);
-        let focus = known.focuses.iter().find(|focus| focus.port == port).cloned();
-        let (elsewhere, unreadable) = (self.elsewhere, self.unreadable);
-        Document::new(port, self.listeners, lease, instance, elsewhere, unreadable).with(focus)
-    }
-}
-
-fn listener(socket: &Socket, pids: &[u32]) -> Listener {
-    Listener {
-        port: socket.port,
-        address: socket.address,
-        exposure: Exposure::of(socket.address),
-        listening: socket.state == SocketState::Listen,
-        user: facts::user_name(socket.uid),
-        processes: pids.iter().map(|pid| describe(*pid)).collect(),
-    }
-}
-
-fn describe(pid: u32) -> Process {
-    let facts = facts::of_process(pid);
-    let argv = process::argv(pid).unwrap_or_default();
-    let (unit, container) = match process::container_or_unit(pid) {
-        Some(Belongs::Unit(unit)) => (Some(unit), None),
-        Some(Belongs::Container { engine, id }) => (None, Some(format!("{engine} {id}"))),
-        None => (None, None),
+fn look(args: &Args, ports: &BTreeSet<u16>) -> Result<Document, Report> {
+    let query = Query {
+        port: ports.first().copied().filter(|_| ports.len() == 1),
+        udp: args.udp,
+        // Whoever asks for a port also wants to know of a reservation on it.
+        bound: !ports.is_empty(),
+        elsewhere: true,
     };
-    Process {
-        pid,
-        command: facts.command.unwrap_or_default(),
-        argv: argv.iter().map(|word| word.to_string_lossy().into_owned()).collect(),
-        folder: facts.folder,
-        user: process::uid(pid).ok().map(facts::user_name),
-        age_s: facts.age_s,
-        ancestry: ancestry(pid),
-        unit,
-        container,
+    let filter = Filter {
+        ports: ports.clone(),
+        exposed: args.exposed,
+        project: args.project.clone(),
+        framework: args.framework.clone(),
+        user: args.user.clone(),
+    };
+    Ok(Document::new(&Joined::look(query)?, &filter))
+}
+
+/// The ports that were named, as numbers or as instances.
+fn ports(targets: &[String]) -> Result<BTreeSet<u16>, Report> {
+    let mut live: Option<Vec<Instance>> = None;
+    let mut ports = BTreeSet::new();
+    for target in targets {
+        let port = match target.parse::<Port>() {
+            Ok(port) => port.get(),
+            Err(PortError::NotANumber(_)) => {
+                let known = match live.take() {
+                    Some(known) => known,
+                    None => instances()?,
+                };
+                let port = choice::one(&known, target)?.port;
+                live = Some(known);
+                port
+            }
+            Err(error) => return Err(Report::new(Code::Usage, error.to_string())),
+        };
+        ports.insert(port);
     }
+    Ok(ports)
 }
 
-/// The names of the ancestors, nearest first, up to the first that is nobody's in particular.
-fn ancestry(pid: u32) -> Vec<String> {
-    process::ancestors(pid)
-        .into_iter()
-        .take_while(|stat| stat.pid > 1)
-        .map(|stat| format!("{} {}", stat.comm, stat.pid))
-        .collect()
+fn instances() -> Result<Vec<Instance>, Report> {
+    let mut instances = super::block_on(Link::known())??.instances;
+    instances.retain(|instance| instance.state.is_live());
+    Ok(instances)
 }
 
-/// Listeners on the same port in other network namespaces, of which a process may be seen.
-fn elsewhere(port: Port) -> Vec<Elsewhere> {
-    namespace::others()
-        .into_iter()
-        .filter_map(|other| {
-            let sockets = namespace::sockets(&other, diag::Transport::Tcp).ok()?;
-            let listens =
-                |socket: &&Socket| socket.port == port.get() && socket.state == SocketState::Listen;
-            let socket = sockets.iter().find(listens)?;
-            let inode = socket.inode;
-            let pids =
-                holders::of_inodes(&[inode]).ok()?.by_inode.remove(&inode).unwrap_or_default();
-            Some(Elsewhere {
-                namespace: other.inode,
-                address: socket.address,
-                processes: pids.iter().map(|pid| describe(*pid)).collect(),
-            })
-        })
-        .collect()
+/// Says it again whenever it is another. Nothing of the terminal is changed, so that Ctrl-C just ends it.
+fn watch(args: &Args, ports: &BTreeSet<u16>) -> Outcome {
+    let mut last = None;
+    loop {
+        let document = look(args, ports)?;
+        let essence = document.essence();
+        if last.as_ref() != Some(&essence) {
+            let text = match args.json {
+                true => render::json_line(&document)?,
+                false => render::who::screen(&document.text(form(args))),
+            };
+            if !render::still_read(&text)? {
+                return Ok(ExitCode::SUCCESS);
+            }
+            last = Some(essence);
+        }
+        std::thread::sleep(WATCH_EVERY);
+    }
 }
