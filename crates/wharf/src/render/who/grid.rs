@@ -258,21 +258,35 @@ pub(super) fn notes(document: &Document) -> String {
         let (who, hide) = (hidden, document.unreadable_processes);
         let why = match hide {
             0 => "they belong to the kernel, or to processes of another pid namespace".to_owned(),
-            _ => format!(
-                "{hide} processes hide their sockets from this user; `sudo wharf who` shows them"
-            ),
+            // Root is refused too where a container has not the right to look (`CAP_SYS_PTRACE`).
+            _ if is_root() => format!("{} not even root may look into here", processes(hide)),
+            _ => format!("{} may not be looked into; `sudo wharf who` does", processes(hide)),
         };
-        notes.push_str(&wrapped("note: ", &format!("{who} listeners without a process: {why}")));
+        notes.push_str(&wrapped("note: ", &format!("{} without a process: {why}", listeners(who))));
     }
     if document.closed_namespaces > 0 {
-        let text = format!(
-            "{} other network namespaces may not be looked into; `sudo wharf who` does",
-            document.closed_namespaces
-        );
+        let way = if is_root() { "" } else { "; `sudo wharf who` does" };
+        let text = match document.closed_namespaces {
+            1 => format!("another network namespace may not be looked into{way}"),
+            many => format!("{many} other network namespaces may not be looked into{way}"),
+        };
         notes.push_str(&wrapped("note: ", &text));
     }
     for engine in &document.silent_engines {
         notes.push_str(&wrapped("note: ", &format!("containers are not told by {engine}")));
     }
     notes
+}
+
+/// Whoever is root has no `sudo` to try.
+fn is_root() -> bool {
+    wharf_os::user::current_uid() == 0
+}
+
+fn listeners(count: usize) -> String {
+    if count == 1 { "1 listener".to_owned() } else { format!("{count} listeners") }
+}
+
+fn processes(count: usize) -> String {
+    if count == 1 { "1 process".to_owned() } else { format!("{count} processes") }
 }
