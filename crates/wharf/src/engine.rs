@@ -1,7 +1,7 @@
-//! Container engines: which containers publish which ports, by the API that Docker and Podman both speak over
-//! a Unix socket. Nothing is changed there: engines are only asked.
+//! Container engines: which containers publish which ports, and ending one of them, by the API that Docker
+//! and Podman both speak over a Unix socket.
 //!
-//! Source: Docker Engine API 1.43 (`ContainerList`), which Podman serves too.
+//! Source: Docker Engine API 1.43 (`ContainerList`, `ContainerStop`), which Podman serves too.
 
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -16,6 +16,8 @@ pub(crate) use call::EngineError;
 
 /// How long an engine may take to list its containers. One that hangs costs this once.
 const LIST_LIMIT: Duration = Duration::from_secs(2);
+/// What an engine needs beyond the grace that it gives a container.
+const STOP_SLACK: Duration = Duration::from_secs(5);
 
 /// A container that runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,6 +85,21 @@ impl Engines {
     /// The container with this id, as a cgroup names it.
     pub(crate) fn by_id(&self, id: &str) -> Option<&Container> {
         self.containers.iter().find(|container| container.id == id)
+    }
+}
+
+impl Container {
+    /// Has its engine end it, with a grace before the kill.
+    ///
+    /// # Errors
+    /// The engine refuses, or does not answer in time.
+    pub(crate) async fn stop(&self, grace: Duration) -> Result<(), EngineError> {
+        call::stop(&self.socket, &self.id, grace, grace + STOP_SLACK).await
+    }
+
+    /// What a person may type to end it.
+    pub(crate) fn stop_command(&self) -> String {
+        format!("{} stop {}", self.engine, self.name)
     }
 }
 

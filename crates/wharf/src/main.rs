@@ -18,6 +18,7 @@ mod environment;
 mod events;
 mod exchange;
 mod facts;
+mod freeing;
 mod health;
 mod link;
 mod names;

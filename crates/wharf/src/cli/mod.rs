@@ -12,6 +12,7 @@ mod env;
 mod exec;
 mod explain;
 mod focus;
+mod free;
 mod logs;
 mod ls;
 mod man;
@@ -95,6 +96,8 @@ enum Command {
     Audit(audit::Args),
     /// Show who holds a port
     Who(who::Args),
+    /// End who listens on a port
+    Free(free::Args),
     /// Launch an instance again, refusing no connection
     Restart(restart::Args),
     /// End instances that wharf runs
@@ -151,6 +154,7 @@ pub(crate) fn main() -> Outcome {
         Command::Assert(args) => assert::run(&args),
         Command::Audit(args) => audit::run(&args),
         Command::Who(args) => who::run(&args),
+        Command::Free(args) => free::run(&args),
         Command::Restart(args) => restart::run(&args),
         Command::Stop(args) => stop::run(args),
         Command::Explain(args) => explain::run(&args),

@@ -41,12 +41,31 @@ pub(super) async fn containers(
     socket: &Path,
     limit: Duration,
 ) -> Result<Vec<Container>, EngineError> {
-    let (status, body) = ask(socket, "/containers/json", limit).await?;
+    let (status, body) = ask(socket, Method::GET, "/containers/json", limit).await?;
     if status != StatusCode::OK {
         return Err(refused(status, &body));
     }
     answer::containers(engine, socket, &body)
         .map_err(|error| EngineError::Malformed(error.to_string()))
+}
+
+pub(super) async fn stop(
+    socket: &Path,
+    id: &str,
+    grace: Duration,
+    limit: Duration,
+) -> Result<(), EngineError> {
+    // The id is the engine's own word, which need not fit into a path.
+    if !id.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+        return Err(EngineError::Malformed("an id that is none".to_owned()));
+    }
+    let path = format!("/containers/{id}/stop?t={}", grace.as_secs());
+    let (status, body) = ask(socket, Method::POST, &path, limit).await?;
+    match status {
+        // 304: it has ended already.
+        StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED => Ok(()),
+        status => Err(refused(status, &body)),
+    }
 }
 
 fn refused(status: StatusCode, body: &[u8]) -> EngineError {
@@ -55,20 +74,25 @@ fn refused(status: StatusCode, body: &[u8]) -> EngineError {
 
 async fn ask(
     socket: &Path,
+    method: Method,
     path: &str,
     limit: Duration,
 ) -> Result<(StatusCode, Bytes), EngineError> {
-    let exchange = exchange(socket, path);
+    let exchange = exchange(socket, method, path);
     tokio::time::timeout(limit, exchange).await.unwrap_or(Err(EngineError::Timeout(limit)))
 }
 
-async fn exchange(socket: &Path, path: &str) -> Result<(StatusCode, Bytes), EngineError> {
+async fn exchange(
+    socket: &Path,
+    method: Method,
+    path: &str,
+) -> Result<(StatusCode, Bytes), EngineError> {
     let stream = UnixStream::connect(socket).await.map_err(|error| unreached(&error))?;
     let malformed = |error: hyper::Error| EngineError::Malformed(error.to_string());
     let (mut sender, connection) =
         http1::handshake(TokioIo::new(stream)).await.map_err(malformed)?;
     let request = Request::builder()
-        .method(Method::GET)
+        .method(method)
         .uri(path)
         .header(header::HOST, "localhost")
         .header(header::CONNECTION, "close")

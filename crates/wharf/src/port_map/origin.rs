@@ -103,6 +103,12 @@ pub(super) fn of(
     })
 }
 
+/// The editor that a process is, if it is one.
+pub(crate) fn editor(process: &Process) -> Option<&'static str> {
+    let named = known(&process.command).or_else(|| called(&process.argv));
+    named.filter(|(kind, _)| *kind == Kind::Editor).map(|(_, name)| name)
+}
+
 fn recognised(ancestor: &Ancestor) -> Option<(Kind, &'static str)> {
     known(&ancestor.name).or_else(|| {
         let runs_others = INTERPRETERS.iter().any(|name| ancestor.name.starts_with(name));
