@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+mod audited;
 mod catalog;
 mod licences;
 mod load;
@@ -16,6 +17,7 @@ const USAGE: &str = "\
 cargo xtask tidy        check the house rules
 cargo xtask licences    check the licences and the number of the dependencies
 cargo xtask readme      write the tables of frameworks in the documents
+cargo xtask audit       `wharf audit` of real servers; WHARF_BIN says which wharf is tested
 cargo xtask load        10,000 leases by 64 processes; WHARF_BIN says which wharf is tested
 cargo xtask real …      start real frameworks, some copies each; `--list` names the runs";
 
@@ -34,6 +36,7 @@ fn dispatch(args: &[String]) -> Result<(), String> {
     let (task, rest) = args.split_first().ok_or_else(|| format!("which task?\n{USAGE}"))?;
     match (task.as_str(), rest) {
         ("real", rest) => real::run(rest),
+        ("audit", []) => audited::run(),
         ("load", rest) => load::run(rest),
         ("tidy", []) => tidy::run(&repo::root()?),
         ("licences", []) => licences::run(&repo::root()?),
