@@ -97,7 +97,11 @@ impl Plan {
             Some(role) => return Err(wharfs_own(&role, port)),
             None => {}
         }
-        if let Some(container) = joined.container(socket) {
+        let own = own_container();
+        // From within a container with its engine's socket, what listens beside us is a process, not that container.
+        if let Some(container) =
+            joined.container(socket).filter(|one| own.as_ref() != Some(&one.id))
+        {
             if !self.containers.iter().any(|known| known.id == container.id) {
                 self.containers.push(container.clone());
             }
@@ -107,8 +111,8 @@ impl Plan {
         if processes.is_empty() {
             return Err(unseen(socket));
         }
-        for process in processes {
-            judge(process, port)?;
+        for process in &processes {
+            judge(process, &processes, port)?;
             if !socket.listening {
                 return Err(not_listening(process, port));
             }
@@ -131,8 +135,26 @@ impl Plan {
     }
 }
 
-/// Whether a process may be ended at all.
-fn judge(process: &Process, port: u16) -> Result<(), Report> {
+/// The container that we are in ourselves.
+fn own_container() -> Option<String> {
+    match process::container_or_unit(std::process::id()) {
+        Some(Belongs::Container { id, .. }) => Some(id),
+        _ => None,
+    }
+}
+
+/// Our own, or a worker of ours that has changed its user, as those of nginx do.
+fn is_ours(process: &Process, holders: &[&Process]) -> bool {
+    let own = Some(user::current_uid());
+    let has_above = |pid| process.ancestry.iter().any(|above| above.pid == pid);
+    // Whose it is may not be seen: the kernel decides.
+    process.uid.is_none()
+        || process.uid == own
+        || holders.iter().any(|one| one.uid == own && has_above(one.id.pid))
+}
+
+/// Whether a process may be ended at all; the others share its socket.
+fn judge(process: &Process, holders: &[&Process], port: u16) -> Result<(), Report> {
     let pid = process.id.pid;
     let shown = shown(process);
     let refused = |code, why: String| {
@@ -143,7 +165,7 @@ fn judge(process: &Process, port: u16) -> Result<(), Report> {
     if pid == 1 {
         return Err(refused(Code::Conflict, "it is the first process of this system".to_owned()));
     }
-    if process.uid.is_some_and(|uid| uid != user::current_uid()) {
+    if !is_ours(process, holders) {
         let name = process.uid.map(facts::user_name).unwrap_or_default();
         return Err(refused(Code::Permission, format!("it is the user {name}'s"))
             .help(format!("as that user: `sudo -u {name} wharf free {port}`")));
@@ -160,7 +182,9 @@ fn judge(process: &Process, port: u16) -> Result<(), Report> {
         )
         .help("end what holds the port from within it, or close it yourself"));
     }
-    if let Some(container) = &process.container {
+    let own = own_container();
+    if let Some(container) = process.container.as_ref().filter(|one| own.as_ref() != Some(&one.id))
+    {
         let (engine, id) = (&container.engine, &container.id);
         return Err(refused(
             Code::Conflict,
@@ -175,7 +199,7 @@ fn judge(process: &Process, port: u16) -> Result<(), Report> {
         )
         .help("see `sudo docker ps`, and end that container with `sudo docker stop NAME`"));
     }
-    match unit(process) {
+    match unit(process, holders) {
         Some(unit) => Err(refused(
             Code::Conflict,
             format!("systemd keeps it as {unit}, and may start it again"),
@@ -185,15 +209,20 @@ fn judge(process: &Process, port: u16) -> Result<(), Report> {
     }
 }
 
-/// The service of systemd's that it is; not the one that we are a part of ourselves.
-fn unit(process: &Process) -> Option<String> {
+/// The service of systemd's that it is; not the one that we are a part of ourselves. Terminals and desktops are
+/// services too, and a server that was typed there is below a shell: so the process that systemd itself has started
+/// must be one of those that share the socket.
+fn unit(process: &Process, holders: &[&Process]) -> Option<String> {
     let unit = process.unit.clone()?;
     let own = match process::container_or_unit(std::process::id()) {
         Some(Belongs::Unit(own)) => Some(own),
         _ => None,
     };
     let is_service = unit.ends_with(".service") && !unit.starts_with("user@");
-    (is_service && own.as_ref() != Some(&unit)).then_some(unit)
+    let mut line = process.ancestry.iter().filter(|above| above.name != "systemd");
+    let first = line.next_back().map_or(process.id.pid, |above| above.pid);
+    let is_first = holders.iter().any(|one| one.id.pid == first);
+    (is_service && is_first && own.as_ref() != Some(&unit)).then_some(unit)
 }
 
 fn stop_unit(unit: &str) -> String {
@@ -261,4 +290,56 @@ fn not_listening(process: &Process, port: u16) -> Report {
     Report::new(Code::Conflict, format!("port {port} is not freed"))
         .why(format!("{} is bound to it without listening", shown(process)))
         .help("only who listens is ended; end it yourself if you know what it is for")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use wharf_facts::map::{self, Ancestor};
+
+    use super::*;
+
+    fn seen(pid: u32, above: &[(&str, u32)]) -> Process {
+        let _open = TcpListener::bind("127.0.0.1:0").unwrap();
+        let map = map::map(Query::default()).unwrap();
+        let mut process = map.processes[&std::process::id()].clone();
+        process.id.pid = pid;
+        let ancestor = |(name, pid): &(&str, u32)| Ancestor {
+            name: (*name).to_owned(),
+            pid: *pid,
+            argv: Vec::new(),
+            folder: None,
+        };
+        process.ancestry = above.iter().map(ancestor).collect();
+        process.unit = Some("some-unit-of-a-test.service".to_owned());
+        process
+    }
+
+    #[test]
+    fn a_unit_is_known_by_the_process_that_systemd_started() {
+        let (master, worker) = (seen(70, &[]), seen(71, &[("nginx", 70)]));
+        let by_user = seen(72, &[("systemd", 60)]);
+        let typed = seen(73, &[("bash", 65), ("konsole", 64), ("systemd", 60)]);
+        for (process, holders, kept) in [
+            (&master, vec![&master, &worker], true),
+            (&worker, vec![&master, &worker], true),
+            (&by_user, vec![&by_user], true),
+            (&typed, vec![&typed], false),
+        ] {
+            assert_eq!(unit(process, &holders).is_some(), kept, "{process:?}");
+        }
+    }
+
+    #[test]
+    fn workers_that_have_changed_their_user_are_their_masters() {
+        let master = seen(70, &[]);
+        let mut worker = seen(71, &[("nginx", 70)]);
+        worker.uid = Some(4_000_000);
+        assert!(is_ours(&worker, &[&master, &worker]));
+        assert!(!is_ours(&worker, &[&worker]));
+        let mut other = seen(72, &[]);
+        other.uid = worker.uid;
+        assert!(!is_ours(&other, &[&master, &other]));
+    }
 }

@@ -98,11 +98,17 @@ fn container_text(container: &Container) -> String {
 /// Why no process is shown, and how to see it.
 fn unseen(listener: &Listener, unreadable: usize) -> String {
     if unreadable > 0 {
-        format!(
-            "  the process may not be seen: {unreadable} processes hide their sockets from this user\n  \
-             to see it: `sudo wharf who {}`\n",
-            listener.port
-        )
+        let hide = grid::processes(unreadable);
+        match grid::is_root() {
+            true => {
+                format!("  the process may not be seen: {hide} not even root may look into here\n")
+            }
+            false => format!(
+                "  the process may not be seen: {hide} may not be looked into\n  \
+                 to see it: `sudo wharf who {}`\n",
+                listener.port
+            ),
+        }
     } else {
         format!(
             "  no process of this machine's view holds it: it belongs to user {} in another pid \

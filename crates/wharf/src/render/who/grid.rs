@@ -279,7 +279,7 @@ pub(super) fn notes(document: &Document) -> String {
 }
 
 /// Whoever is root has no `sudo` to try.
-fn is_root() -> bool {
+pub(super) fn is_root() -> bool {
     wharf_os::user::current_uid() == 0
 }
 
@@ -287,6 +287,6 @@ fn listeners(count: usize) -> String {
     if count == 1 { "1 listener".to_owned() } else { format!("{count} listeners") }
 }
 
-fn processes(count: usize) -> String {
+pub(super) fn processes(count: usize) -> String {
     if count == 1 { "1 process".to_owned() } else { format!("{count} processes") }
 }
