@@ -55,7 +55,37 @@ pub(crate) fn run(world: &World) -> Result<Vec<Table>, Failure> {
             table.add(SS, ms);
         }
     }
-    Ok(vec![table])
+    let map = map(world, &holders)?;
+    Ok(vec![table, map])
+}
+
+/// Every listener of the machine at once.
+fn map(world: &World, holders: &[Holder]) -> Result<Table, Failure> {
+    let title = format!("who: all {LISTENERS} ports, {PROCESSES} processes (ms)");
+    let mut table = Table::new(
+        &title,
+        vec![
+            Contender::new("`wharf who`"),
+            Contender::new("`wharf --version`, the floor"),
+            Contender::new("`lsof -nP -iTCP -sTCP:LISTEN`").aim(Aim::Times(1.0)),
+            Contender::new("`ss -Hltnp`"),
+        ],
+    );
+    let last = holders.last().ok_or("nobody listens")?.child.id().to_string();
+    for _ in Rounds::new(3, 20, Duration::from_secs(30)) {
+        let who = time(&mut world.wharf(&["who"]), &last)?;
+        table.add(WHO, who.ok_or("wharf did not start")?);
+        let version = time(&mut world.wharf(&["--version"]), "wharf")?;
+        table.add(VERSION, version.ok_or("wharf did not start")?);
+        let mut lsof = world.command("lsof");
+        if let Some(ms) = time(lsof.args(["-nP", "-iTCP", "-sTCP:LISTEN"]), &last)? {
+            table.add(LSOF, ms);
+        }
+        if let Some(ms) = time(world.command("ss").arg("-Hltnp"), &last)? {
+            table.add(SS, ms);
+        }
+    }
+    Ok(table)
 }
 
 /// From the spawn to the end of a command whose answer holds `expected`; `None` if it is not installed.

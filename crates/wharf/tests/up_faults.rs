@@ -339,6 +339,26 @@ fn two_hundred_services_of_one_project() {
 
 #[test]
 fn what_waits_to_be_made_again_does_not_rise_after_down() {
+    let sandbox = fallen();
+    let down = sandbox.output(&["down"]);
+    assert!(down.err.contains("what was to be started again"), "{down:?}");
+    assert!(until(|| (!is_awaited(&sandbox)).then_some(())).is_some(), "nobody is to start it");
+    assert!(live(&sandbox).is_empty());
+}
+
+#[test]
+fn what_waits_to_be_made_again_does_not_rise_after_stop() {
+    let sandbox = fallen();
+    assert_eq!(sandbox.output(&["stop", "nobody"]).code, 3);
+    let stop = sandbox.output(&["stop", "web"]);
+    assert_eq!(stop.code, 0, "{stop:?}");
+    assert!(stop.err.contains("was to be started again"), "{stop:?}");
+    assert!(until(|| (!is_awaited(&sandbox)).then_some(())).is_some(), "nobody is to start it");
+    assert!(live(&sandbox).is_empty());
+}
+
+/// A service that was killed so often that the next life waits for seconds.
+fn fallen() -> Sandbox {
     let sandbox = sandbox(&format!("[service.web]\n{SERVER}restart = \"always\"\n"));
     up(&sandbox);
     // Each kill makes the pause longer: the last is seconds.
@@ -349,10 +369,7 @@ fn what_waits_to_be_made_again_does_not_rise_after_down() {
         let gone = until(|| live(&sandbox).is_empty().then_some(()));
         assert!(gone.is_some(), "it waits");
     }
-    let down = sandbox.output(&["down"]);
-    assert!(down.err.contains("what was to be started again"), "{down:?}");
-    assert!(until(|| (!is_awaited(&sandbox)).then_some(())).is_some(), "nobody is to start it");
-    assert!(live(&sandbox).is_empty());
+    sandbox
 }
 
 /// Whether a process of this sandbox waits to make a pilot again.

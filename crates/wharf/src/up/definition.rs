@@ -1,7 +1,6 @@
 //! What `wharf up` was told of an instance, so that a later one sees what has changed.
 
 use std::collections::BTreeMap;
-use std::hash::{DefaultHasher, Hash, Hasher};
 
 use wharf_model::service::{Ready, Run, Service};
 
@@ -63,10 +62,12 @@ pub(crate) fn dependencies(definition: &BTreeMap<String, String>) -> Vec<&str> {
     definition.get("depends_on").map(|names| names.split(' ').collect()).unwrap_or_default()
 }
 
+/// The same in every wharf, by whatever compiler it was built: FNV-1a of 64 bits
+/// (<http://www.isthe.com/chongo/tech/comp/fnv/>). It tells whether a value has changed, to this user alone, and
+/// does not hide a value from whoever may guess at it.
 fn fingerprint(value: &str) -> String {
-    let mut hasher = DefaultHasher::new();
-    value.hash(&mut hasher);
-    format!("#{:016x}", hasher.finish())
+    let step = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
+    format!("#{:016x}", value.bytes().fold(0xcbf2_9ce4_8422_2325, step))
 }
 
 /// What differs, for people: `run: "a" → "b"`.
@@ -94,6 +95,14 @@ fn one(key: &str, before: Option<&String>, now: Option<&String>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_fingerprint_is_the_same_in_every_wharf() {
+        // The published values of FNV-1a.
+        assert_eq!(fingerprint(""), "#cbf29ce484222325");
+        assert_eq!(fingerprint("a"), "#af63dc4c8601ec8c");
+        assert_eq!(fingerprint("foobar"), "#85944171f73967e8");
+    }
 
     #[test]
     fn what_has_changed_is_told_and_no_secret() {
