@@ -105,7 +105,7 @@ impl Container {
 
 /// Where engines listen, those first that the user has named. Only Unix sockets are asked: nothing is sent to
 /// another machine.
-fn sockets() -> Vec<(&'static str, PathBuf)> {
+pub(crate) fn sockets() -> Vec<(&'static str, PathBuf)> {
     let named = std::env::var("DOCKER_HOST").ok();
     let named = named.and_then(|host| host.strip_prefix("unix://").map(PathBuf::from));
     let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);

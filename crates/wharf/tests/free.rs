@@ -2,7 +2,8 @@
 
 mod sandbox;
 
-use std::process::{Child, Stdio};
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, Stdio};
 
 use sandbox::{Answer, Sandbox, answer, command_of, is_alive, until};
 use serde_json::Value;
@@ -28,6 +29,7 @@ impl Servers {
     fn start(sandbox: &Sandbox, words: &[&str]) -> Servers {
         let mut command = sandbox.program("python3");
         command.args(["-c", SERVER]).args(words).stdout(Stdio::null()).stderr(Stdio::null());
+        command.process_group(0);
         let servers = Servers(vec![command.spawn().expect("python3")]);
         let wanted: usize = words[1].parse().expect("a number");
         let are_there = || (holders(sandbox, words[0]).len() == wanted).then_some(());
@@ -48,6 +50,9 @@ impl Servers {
 impl Drop for Servers {
     fn drop(&mut self) {
         for child in &mut self.0 {
+            // Its workers too, where it leads a group.
+            let _ =
+                Command::new("kill").args(["-KILL", "--", &format!("-{}", child.id())]).output();
             let _ = child.kill();
             let _ = child.wait();
         }

@@ -139,6 +139,38 @@ fn a_forward_proxy_and_a_used_up_inotify_are_told() {
 }
 
 #[test]
+fn an_engine_that_refuses_and_one_that_has_gone_are_told_apart() {
+    let sandbox = Sandbox::new();
+    let socket = sandbox.dir().join("engine.sock");
+    let listener = std::os::unix::net::UnixListener::bind(&socket).expect("a socket");
+    let asked = || {
+        let mut command = sandbox.wharf(&["doctor", "--json"]);
+        command.env("DOCKER_HOST", format!("unix://{}", socket.display()));
+        let document = answer(command).json();
+        let name = socket.display().to_string();
+        let all = findings(&document, "containers").into_iter();
+        let mut ours =
+            all.filter(|one| one["what"].as_str().is_some_and(|what| what.contains(&name)));
+        ours.next().cloned().unwrap_or_else(|| panic!("{document}"))
+    };
+    let refuses = std::thread::spawn(move || {
+        use std::io::{Read, Write};
+        let (mut stream, _) = listener.accept().expect("a caller");
+        let mut request = [0; 4096];
+        let _ = stream.read(&mut request);
+        let said = "HTTP/1.1 500 No\r\nContent-Length: 24\r\n\r\n{\"message\":\"out of it!\"}";
+        let _ = stream.write_all(said.as_bytes());
+    });
+    let silent = asked();
+    assert_eq!(silent["state"], "note", "{silent}");
+    assert!(silent["why"].to_string().contains("out of it"), "{silent}");
+    refuses.join().expect("the engine");
+    let gone = asked();
+    assert_eq!(gone["state"], "good", "{gone}");
+    assert!(gone["what"].as_str().is_some_and(|what| what.contains("does not run")), "{gone}");
+}
+
+#[test]
 fn people_read_lines_that_end_in_a_verdict() {
     let sandbox = Sandbox::new();
     let answer = sandbox.output(&["doctor"]);

@@ -20,10 +20,11 @@ pub(super) fn look(answers: bool, not_looked: &mut Vec<String>) -> Result<Vec<Li
     let map = map::map(Query::default())
         .map_err(|error| Report::bug("the kernel does not tell who listens", &error))?;
     if map.unreadable > 0 {
-        not_looked.push(format!(
-            "{} processes of other users hide their sockets: `sudo wharf audit` sees whose listeners are theirs",
-            map.unreadable
-        ));
+        let hide = match map.unreadable {
+            1 => "1 process of another user hides its sockets".to_owned(),
+            many => format!("{many} processes of other users hide their sockets"),
+        };
+        not_looked.push(format!("{hide}: `sudo wharf audit` sees whose listeners are theirs"));
     }
     let firewall = firewall::known();
     let mut projects = Projects::default();

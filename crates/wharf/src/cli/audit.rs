@@ -151,15 +151,23 @@ fn fix(project: &Project, folder: &Path, write: bool) -> Outcome {
     let count = audit.changes().count();
     let done = match (count, write) {
         (0, _) => "no finding has a certain change".to_owned(),
-        (_, true) => format!("{count} changes written into {} files", edited.len()),
+        (_, true) => format!("written: {}", extent(count, edited.len())),
         (_, false) => format!(
-            "{count} changes in {} files: write them with `wharf audit --fix --apply`, or by `git apply` in {}",
-            edited.len(),
+            "{}: write that with `wharf audit --fix --apply`, or by `git apply` in {}",
+            extent(count, edited.len()),
             audit.root.display()
         ),
     };
     narrate::line(&done);
     Ok(ExitCode::SUCCESS)
+}
+
+fn extent(changes: usize, files: usize) -> String {
+    let many = |count: usize, what: &str| match count {
+        1 => format!("1 {what}"),
+        count => format!("{count} {what}s"),
+    };
+    format!("{} in {}", many(changes, "change"), many(files, "file"))
 }
 
 fn explain(id: &str) -> Outcome {
