@@ -5,7 +5,8 @@ use std::mem::{MaybeUninit, size_of};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 // By their numbers on this system, for those who may not ask libc.
-pub use libc::{SIGCONT, SIGHUP, SIGINT, SIGKILL, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
+pub use libc::{SIGCHLD, SIGCONT, SIGHUP, SIGINT, SIGKILL, SIGQUIT, SIGTERM, SIGTSTP, SIGTTOU};
+pub use libc::{SIGUSR1, SIGUSR2, SIGWINCH};
 
 /// The kernel's `_NSIG`, and the size of its signal set in bytes.
 const LAST_SIGNAL: i32 = 64;

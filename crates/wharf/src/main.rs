@@ -33,6 +33,7 @@ mod rights;
 mod settings;
 mod subject;
 mod time;
+mod top;
 mod traces;
 mod up;
 mod usage;

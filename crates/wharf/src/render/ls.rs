@@ -136,7 +136,7 @@ fn instance_row(listed: &Listed, wide: bool) -> Vec<String> {
 }
 
 /// Short, for people: `512K`, `48M`, `1.2G`.
-fn bytes(number: u64) -> String {
+pub(crate) fn bytes(number: u64) -> String {
     const MEGABYTE: u64 = 1 << 20;
     match number {
         0..MEGABYTE => format!("{}K", number >> 10),
