@@ -146,3 +146,83 @@ fn ports(state: &State, page: &mut Page) {
         page.body(at, text, Modifier::empty());
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::top::keys::Key;
+    use crate::top::state::Act;
+
+    fn row(id: &str) -> Row {
+        Row {
+            id: id.to_owned(),
+            name: format!("{id}.shop"),
+            state: "ready".to_owned(),
+            port: "8000".to_owned(),
+            cpu: "3%".to_owned(),
+            memory: "48M".to_owned(),
+            age: "2m".to_owned(),
+            url: format!("http://{id}.shop.localhost"),
+            log: std::path::PathBuf::new(),
+        }
+    }
+
+    fn text(state: &State, columns: u16, lines: u16) -> Vec<String> {
+        let buffer = draw(state, columns, lines);
+        let line = |y| (0..columns).map(|x| buffer[(x, y)].symbol()).collect::<String>();
+        (0..lines).map(|y| line(y).trim_end().to_owned()).collect()
+    }
+
+    fn two() -> State {
+        let mut state = State::default();
+        state.take(vec![row("api"), row("web")]);
+        state.said("it listens".to_owned());
+        state
+    }
+
+    #[test]
+    fn a_screen_of_80_by_24_has_all_of_it_without_colour() {
+        let lines = text(&two(), 80, 24);
+        assert_eq!(lines[0], "wharf top  [instances] ports   2 running");
+        assert_eq!(
+            lines[2],
+            "> api.shop ready      8000    3%    48M    2m http://api.shop.localhost"
+        );
+        assert_eq!(
+            lines[3],
+            "  web.shop ready      8000    3%    48M    2m http://web.shop.localhost"
+        );
+        assert_eq!(lines[4], "-- api.shop http://api.shop.localhost");
+        assert_eq!(lines[5], "it listens");
+        assert_eq!(lines[23], KEYS);
+    }
+
+    #[test]
+    fn any_size_is_drawn_in_every_mode() {
+        for mode in [Mode::Plain, Mode::Filter, Mode::Help, Mode::Sure("api.shop".to_owned())] {
+            for tab in [Tab::Instances, Tab::Ports] {
+                let mut state = two();
+                (state.mode, state.tab) = (mode.clone(), tab);
+                state.ports = vec!["PORT".to_owned(), "8000  é漢字".to_owned()];
+                for (columns, lines) in [(0, 0), (1, 1), (3, 2), (40, 10), (200, 50)] {
+                    draw(&state, columns, lines);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_stop_is_asked_about_and_the_filter_moves_the_selection() {
+        let mut state = two();
+        assert_eq!(state.press(Key::Char('s')), None);
+        assert!(text(&state, 40, 10)[9].starts_with("stop api.shop?"));
+        assert_eq!(state.press(Key::Char('n')), None);
+        state.press(Key::Char('s'));
+        let stop = Act::Command("stop", "api.shop".to_owned());
+        assert_eq!(state.press(Key::Char('y')), Some(stop));
+        state.press(Key::Char('/'));
+        "web".chars().for_each(|letter| drop(state.press(Key::Char(letter))));
+        assert_eq!(state.chosen().map(|row| row.id.as_str()), Some("web"));
+        assert!(state.log.is_empty(), "it was the other one's");
+    }
+}
