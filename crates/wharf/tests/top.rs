@@ -209,15 +209,15 @@ fn it_shows_selects_filters_stops_and_leaves_the_terminal_as_it_was() {
     terminal.shows("2 running");
     terminal.shows("> api");
     terminal.press("\x1b[B");
-    terminal.shows("> web");
+    terminal.shows("> project");
     sandbox.get(&format!("http://127.0.0.1:{second}/news")).expect("an answer");
     terminal.shows("asked two /news");
     terminal.press("/api");
-    terminal.hides("  web.");
+    terminal.hides("  project ");
     terminal.shows("> api");
     terminal.press("\x1b");
     terminal.shows("> api");
-    terminal.shows("  web");
+    terminal.shows("  project");
     terminal.press("\t");
     terminal.shows("[ports]");
     terminal.shows(&first.to_string());
@@ -233,7 +233,7 @@ fn it_shows_selects_filters_stops_and_leaves_the_terminal_as_it_was() {
     terminal.shows("y stops it");
     terminal.press("y");
     terminal.shows("1 running");
-    terminal.shows("> web");
+    terminal.shows("> project");
     terminal.press("q");
     terminal.is_as_before(&sandbox, processes, "0");
     sandbox.output(&["stop", "--all"]);
