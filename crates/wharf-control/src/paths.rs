@@ -30,6 +30,8 @@ pub struct Paths {
     pub runtime_dir: PathBuf,
     /// The control socket.
     pub socket: PathBuf,
+    /// The socket of the port server, for what speaks portpicker's protocol.
+    pub port_server: PathBuf,
     /// Where a daemon that is replaced gives its listeners to the next one.
     pub handover: PathBuf,
     /// The lock that the one daemon holds for life.
@@ -109,11 +111,13 @@ impl Paths {
             None => state_dir.join("run"),
         };
         let socket = runtime_dir.join("control.sock");
+        let port_server = runtime_dir.join("ports.sock");
         if socket.as_os_str().len() >= SOCKET_PATH_SPACE {
             return Err(PathsError::SocketPathTooLong { path: socket });
         }
         Ok(Paths {
             socket,
+            port_server,
             handover: runtime_dir.join("handover.sock"),
             lock: runtime_dir.join("daemon.lock"),
             start_lock: runtime_dir.join("start.lock"),

@@ -24,6 +24,7 @@ mod lan;
 mod names;
 mod owners;
 mod ownership;
+mod port_server;
 mod refusal;
 mod requests;
 mod route;

@@ -20,6 +20,7 @@ use crate::clock;
 use crate::coordinator::{Coordinator, Identity, MAX_EVENTS, MAX_NOTICES, Wires};
 use crate::gateway::Gateway;
 use crate::journal::Journal;
+use crate::port_server::PortServer;
 use crate::singleton::{Singleton, SingletonError};
 use crate::socket::{ControlSocket, SocketError};
 
@@ -122,6 +123,8 @@ async fn run<R: FnOnce()>(
     let most = MAX_CONNECTIONS.min(files / 4);
     let paths = config.paths;
     let handover = paths.handover.clone();
+    let port_server = PortServer::open(&paths.port_server, &events);
+    let serving_ports = port_server.map(|server| tokio::spawn(server.run(ending.clone())));
     let acceptor = Acceptor { socket, singleton, paths, events, notices, requests, most, open };
     let accepting = tokio::spawn(acceptor.run(ending));
     (config.ready)();
@@ -131,6 +134,10 @@ async fn run<R: FnOnce()>(
         joined = accepting => joined.ok(),
         () = coordinator.refuse_all(&mut received) => None,
     };
+    // Its path goes while the locks are held: the next daemon has it next.
+    if let Some(serving) = serving_ports {
+        let _ = serving.await;
+    }
     // The database is closed before the locks are released: the next daemon may wait for them.
     let (gateway, hands_over) = coordinator.end();
     match hands_over {

@@ -1,6 +1,7 @@
 //! `wharf port`: a free port that stays free, for a script or a command.
 
 use std::ffi::OsString;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -19,6 +20,7 @@ use crate::link::{self, Link};
 use crate::pilot::{Caller, Kind, Orders, Run};
 use crate::place::{Keep, Place, Wanted};
 use crate::render;
+use crate::report::{Code, Report};
 use crate::settings::Bind;
 
 /// Where the search begins when nobody says: the conventional port of most web servers.
@@ -37,7 +39,8 @@ const COUNT_MAX: i64 = 64;
 ///
 /// Without a command the ports are printed, one a line, and leased for a while: no other wharf gives
 /// them away. With a command they are held until it ends, and `{port}`, `{port2}`, … in its arguments
-/// and PORT, PORT2, … in its environment are the ports.
+/// and PORT, PORT2, … in its environment are the ports. A program that speaks portpicker's protocol leases
+/// for itself: `export PORTSERVER_ADDRESS="$(wharf port --server)"`.
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Args {
     /// Take this port or the next free one above it
@@ -52,6 +55,9 @@ pub(crate) struct Args {
     /// Seconds that the lease lasts without a command
     #[arg(long, value_name = "SECONDS", default_value_t = TTL_S, value_parser = clap::value_parser!(u64).range(1..=86_400))]
     ttl: u64,
+    /// Print the address of the port server, for PORTSERVER_ADDRESS
+    #[arg(long, conflicts_with_all = ["near", "count", "service", "ttl", "command"])]
+    server: bool,
     /// Print one JSON document
     #[arg(long, conflicts_with = "command")]
     json: bool,
@@ -62,6 +68,9 @@ pub(crate) struct Args {
 
 /// Leases the ports and prints them, or runs the command on them.
 pub(crate) fn run(args: Args) -> Outcome {
+    if args.server {
+        return super::block_on(print_server(args.json))?;
+    }
     refuse_blocked(args.near.map(PortArgument::AtLeast), "--near")?;
     let dir = current_dir()?;
     let key = args.service.as_ref().map(|service| {
@@ -111,6 +120,21 @@ async fn print_ports(args: &Args, key: Option<KeyRequest>) -> Outcome {
     } else {
         render::port::text(&leases)?;
     }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The address where the daemon leases to whoever speaks portpicker's protocol. It is started if need be.
+async fn print_server(as_json: bool) -> Outcome {
+    // A daemon that runs may be older than the protocol; opening replaces it.
+    let _link = Link::open().await?;
+    let address = link::paths()?.port_server;
+    if let Err(error) = UnixStream::connect(&address) {
+        let address = address.display();
+        let report = Report::new(Code::Daemon, format!("nobody serves ports on {address}"));
+        let help = "`wharf daemon stop` and try again; the daemon's log says why";
+        return Err(report.why(error.to_string()).help(help));
+    }
+    render::port::server(&address, as_json)?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -1,8 +1,10 @@
 //! The answer of `wharf port`.
 
+use std::path::Path;
+
 use serde::Serialize;
-use wharf_model::Lease;
 use wharf_model::event::SCHEMA;
+use wharf_model::{Lease, PathText};
 
 use crate::report::Report;
 
@@ -23,4 +25,20 @@ pub(crate) fn text(leases: &[Lease]) -> Result<(), Report> {
 pub(crate) fn json(leases: &[Lease]) -> Result<(), Report> {
     let ports = leases.iter().map(|lease| lease.port.get()).collect();
     super::json(&Document { schema: SCHEMA, ports, leases })
+}
+
+#[derive(Debug, Serialize)]
+struct Server {
+    schema: u32,
+    server: PathText,
+}
+
+/// The address of the port server.
+pub(crate) fn server(address: &Path, as_json: bool) -> Result<(), Report> {
+    let server = PathText::new(address);
+    if as_json {
+        super::json(&Server { schema: SCHEMA, server })
+    } else {
+        super::text(&format!("{server}\n"))
+    }
 }
