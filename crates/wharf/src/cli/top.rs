@@ -7,7 +7,7 @@ use crate::top::{keeping, screen};
 /// Watch instances, their output and the port map; open, restart and stop them.
 ///
 /// Needs a terminal. `?` shows the keys. What runs goes on when this ends, and the terminal is then as it was
-/// before, whatever ended it.
+/// before, whatever has ended it.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Be the screen of this process
@@ -29,7 +29,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
             .help("`wharf ls` lists instances, `wharf logs -f` their output, `wharf who --watch` the ports"));
     };
     match args.screen_of {
-        Some(parent) => screen::run(&terminal, parent),
-        None => keeping::run(&terminal),
+        Some(parent) => screen::run(terminal, parent),
+        None => keeping::run(terminal),
     }
 }

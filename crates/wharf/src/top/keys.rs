@@ -16,12 +16,23 @@ pub(crate) enum Key {
     /// A letter together with Ctrl.
     Ctrl(char),
     Char(char),
+    /// A letter that was not typed but pasted.
+    Pasted(char),
 }
 
 /// Reads keys, of which a terminal may send the bytes in pieces.
 #[derive(Debug, Default)]
 pub(crate) struct Keys {
     pending: Vec<u8>,
+    is_pasted: bool,
+}
+
+/// What the first bytes mean.
+enum Word {
+    Key(Key),
+    PasteBegins,
+    PasteEnds,
+    Nothing,
 }
 
 /// No sequence of a key is longer; what is, is dropped.
@@ -33,9 +44,16 @@ impl Keys {
         self.pending.extend_from_slice(bytes);
         let mut keys = Vec::new();
         let mut at = 0;
-        while let Some((length, key)) = next(&self.pending[at..]) {
+        while let Some((length, word)) = next(&self.pending[at..]) {
             at += length;
-            keys.extend(key);
+            match word {
+                Word::PasteBegins => self.is_pasted = true,
+                Word::PasteEnds => self.is_pasted = false,
+                Word::Key(Key::Char(letter)) if self.is_pasted => keys.push(Key::Pasted(letter)),
+                // Should the end of a paste have been lost, this still gets out.
+                Word::Key(key) if !self.is_pasted || key == Key::Ctrl('c') => keys.push(key),
+                Word::Key(_) | Word::Nothing => {}
+            }
         }
         self.pending.drain(..at);
         if self.pending.len() > LONGEST {
@@ -56,66 +74,67 @@ impl Keys {
     }
 }
 
-/// How many bytes the first key has, and which it is if it means something. `None` if its end is missing.
-fn next(bytes: &[u8]) -> Option<(usize, Option<Key>)> {
+/// How many bytes the first word has, and what it means. `None` if its end is missing.
+fn next(bytes: &[u8]) -> Option<(usize, Word)> {
     let (&first, rest) = bytes.split_first()?;
     Some(match first {
         0x1b => return sequence(rest),
-        b'\r' | b'\n' => (1, Some(Key::Enter)),
-        b'\t' => (1, Some(Key::Tab)),
-        0x7f | 0x08 => (1, Some(Key::Backspace)),
-        1..=26 => (1, Some(Key::Ctrl(char::from(b'a' + first - 1)))),
-        0..=31 => (1, None),
+        b'\r' | b'\n' => (1, Word::Key(Key::Enter)),
+        b'\t' => (1, Word::Key(Key::Tab)),
+        0x7f | 0x08 => (1, Word::Key(Key::Backspace)),
+        1..=26 => (1, Word::Key(Key::Ctrl(char::from(b'a' + first - 1)))),
+        0..=31 => (1, Word::Nothing),
         _ => return letter(bytes),
     })
 }
 
-fn sequence(rest: &[u8]) -> Option<(usize, Option<Key>)> {
+/// What comes after an escape.
+fn sequence(rest: &[u8]) -> Option<(usize, Word)> {
     match rest.first()? {
         b'[' => {
             let end = rest[1..].iter().position(|byte| (0x40..=0x7e).contains(byte))?;
-            let key = match &rest[1..=end + 1] {
-                b"A" => Some(Key::Up),
-                b"B" => Some(Key::Down),
-                b"H" | b"1~" | b"7~" => Some(Key::Home),
-                b"F" | b"4~" | b"8~" => Some(Key::End),
-                b"5~" => Some(Key::PageUp),
-                b"6~" => Some(Key::PageDown),
-                _ => None,
+            let word = match &rest[1..=end + 1] {
+                b"A" => Word::Key(Key::Up),
+                b"B" => Word::Key(Key::Down),
+                b"H" | b"1~" | b"7~" => Word::Key(Key::Home),
+                b"F" | b"4~" | b"8~" => Word::Key(Key::End),
+                b"5~" => Word::Key(Key::PageUp),
+                b"6~" => Word::Key(Key::PageDown),
+                b"200~" => Word::PasteBegins,
+                b"201~" => Word::PasteEnds,
+                _ => Word::Nothing,
             };
-            Some((end + 3, key))
+            Some((end + 3, word))
         }
         b'O' => {
-            let key = match rest.get(1)? {
-                b'A' => Some(Key::Up),
-                b'B' => Some(Key::Down),
-                b'H' => Some(Key::Home),
-                b'F' => Some(Key::End),
-                _ => None,
+            let word = match rest.get(1)? {
+                b'A' => Word::Key(Key::Up),
+                b'B' => Word::Key(Key::Down),
+                b'H' => Word::Key(Key::Home),
+                b'F' => Word::Key(Key::End),
+                _ => Word::Nothing,
             };
-            Some((3, key))
+            Some((3, word))
         }
-        _ => Some((1, Some(Key::Escape))),
+        _ => Some((1, Word::Key(Key::Escape))),
     }
 }
 
-fn letter(bytes: &[u8]) -> Option<(usize, Option<Key>)> {
+fn letter(bytes: &[u8]) -> Option<(usize, Word)> {
     let length = match bytes[0] {
         0..=0x7f => 1,
         0xc2..=0xdf => 2,
         0xe0..=0xef => 3,
         0xf0..=0xf4 => 4,
-        _ => return Some((1, None)),
+        _ => return Some((1, Word::Nothing)),
     };
     let Some(whole) = bytes.get(..length) else {
         // A start that nothing can complete is no letter.
         let is_broken = bytes[1..].iter().any(|byte| !(0x80..0xc0).contains(byte));
-        return is_broken.then_some((1, None));
+        return is_broken.then_some((1, Word::Nothing));
     };
-    match std::str::from_utf8(whole) {
-        Ok(text) => Some((length, text.chars().next().map(Key::Char))),
-        Err(_) => Some((1, None)),
-    }
+    let letter = std::str::from_utf8(whole).ok().and_then(|text| text.chars().next());
+    Some(letter.map_or((1, Word::Nothing), |letter| (length, Word::Key(Key::Char(letter)))))
 }
 
 #[cfg(test)]
@@ -144,6 +163,14 @@ mod tests {
             got.extend(keys.feed(&bytes[cut..]));
             assert_eq!(got, wanted, "cut at {cut}");
         }
+    }
+
+    #[test]
+    fn what_is_pasted_is_no_command() {
+        let mut keys = Keys::default();
+        let pasted = keys.feed(b"\x1b[200~sy\r\x1b[A\x1b[201~s");
+        assert_eq!(pasted, [Key::Pasted('s'), Key::Pasted('y'), Key::Char('s')]);
+        assert_eq!(keys.feed(b"\x1b[200~\x03"), [Key::Ctrl('c')]);
     }
 
     #[test]

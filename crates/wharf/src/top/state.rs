@@ -16,6 +16,8 @@ pub(crate) struct Row {
     pub(crate) id: String,
     /// As `wharf ls` shows it.
     pub(crate) name: String,
+    /// Address and port: what no other instance has, and commands take for a name.
+    pub(crate) place: String,
     pub(crate) state: String,
     pub(crate) port: String,
     pub(crate) cpu: String,
@@ -40,8 +42,8 @@ pub(crate) enum Mode {
     #[default]
     Plain,
     Filter,
-    /// Whether to stop the instance of this name.
-    Sure(String),
+    /// Whether to do it.
+    Sure(Order),
     Help,
 }
 
@@ -52,8 +54,17 @@ pub(crate) enum Act {
     Suspend,
     /// Draw all of it anew.
     Repaint,
-    /// A command of wharf's and the instance that it is for.
-    Command(&'static str, String),
+    Command(Order),
+    /// Put it into the clipboard.
+    Copy(String),
+}
+
+/// A command of wharf's, and the instance that it is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Order {
+    pub(crate) command: &'static str,
+    pub(crate) name: String,
+    pub(crate) place: String,
 }
 
 /// All that is shown.
@@ -102,10 +113,25 @@ impl State {
         shown.iter().find(is_it).or(shown.first()).copied()
     }
 
-    /// Takes what was read. The selection stays with its instance.
+    /// Takes what was read. The selection stays with its instance, else with its name, else with its line.
     pub(crate) fn take(&mut self, rows: Vec<Row>) {
+        let selected = self.selected.clone();
+        let is_it = |row: &&Row| Some(&row.id) == selected.as_ref();
+        let line = self.shown().iter().position(is_it).unwrap_or(0);
+        let name = self.rows.iter().find(is_it).map(|row| row.name.clone());
         self.rows = rows;
-        self.settle();
+        let shown = self.shown();
+        let is_called_so = |row: &&Row| Some(&row.name) == name.as_ref();
+        let next = shown.iter().copied().find(is_it);
+        let next = next.or_else(|| shown.iter().copied().find(is_called_so));
+        let next = next.or_else(|| shown.get(line.min(shown.len().checked_sub(1)?)).copied());
+        self.select(next.map(|row| row.id.clone()));
+    }
+
+    /// Takes the port map.
+    pub(crate) fn take_ports(&mut self, ports: Vec<String>) {
+        self.ports = ports;
+        self.scroll_by(0);
     }
 
     /// Takes a line of the selected instance.
@@ -118,9 +144,13 @@ impl State {
 
     /// Selects what is shown; the output of another one is forgotten.
     fn settle(&mut self) {
-        let now = self.chosen().map(|row| row.id.clone());
-        if now != self.selected {
-            self.selected = now;
+        self.select(self.chosen().map(|row| row.id.clone()));
+        self.scroll_by(0);
+    }
+
+    fn select(&mut self, id: Option<String>) {
+        if id != self.selected {
+            self.selected = id;
             self.log.clear();
         }
     }
@@ -131,23 +161,25 @@ impl State {
             (Key::Ctrl('c'), _) => return Some(Act::Quit),
             (Key::Ctrl('z'), _) => return Some(Act::Suspend),
             (Key::Ctrl('l'), _) => return Some(Act::Repaint),
-            (_, Mode::Plain) => return self.plain(key),
             (_, Mode::Filter) => self.filtering(key),
+            // What is pasted is text, and nobody's wish.
+            (Key::Pasted(_), _) => {}
+            (_, Mode::Plain) => return self.plain(key),
             (_, Mode::Help) => self.mode = Mode::Plain,
-            (_, Mode::Sure(name)) => {
-                let name = name.clone();
+            (_, Mode::Sure(order)) => {
+                let order = order.clone();
                 self.mode = Mode::Plain;
                 if matches!(key, Key::Char('y' | 'Y')) {
-                    return Some(self.command("stop", name));
+                    return Some(self.command(order));
                 }
-                self.message = format!("{name} goes on");
+                self.message = format!("{} goes on", order.name);
             }
         }
         None
     }
 
     fn plain(&mut self, key: Key) -> Option<Act> {
-        let name = self.chosen().map(|row| row.name.clone()).filter(|_| self.tab == Tab::Instances);
+        self.message.clear();
         match key {
             Key::Char('q') => return Some(Act::Quit),
             Key::Char('?') => self.mode = Mode::Help,
@@ -159,9 +191,12 @@ impl State {
             Key::Tab => {
                 self.tab = if self.tab == Tab::Ports { Tab::Instances } else { Tab::Ports };
             }
-            Key::Char('o') | Key::Enter => return name.map(|name| self.command("open", name)),
-            Key::Char('r') => return name.map(|name| self.command("restart", name)),
-            Key::Char('s') => self.mode = name.map_or(Mode::Plain, Mode::Sure),
+            Key::Char('o') | Key::Enter => {
+                return self.order("open").map(|order| self.command(order));
+            }
+            Key::Char('r') => return self.order("restart").map(|order| self.command(order)),
+            Key::Char('s') => self.mode = self.order("stop").map_or(Mode::Plain, Mode::Sure),
+            Key::Char('c') => return self.copy(),
             Key::Up | Key::Char('k') => self.go(-1),
             Key::Down | Key::Char('j') => self.go(1),
             Key::PageUp => self.go(-10),
@@ -173,9 +208,20 @@ impl State {
         None
     }
 
-    fn command(&mut self, command: &'static str, name: String) -> Act {
-        self.message = format!("wharf {command} {name} …");
-        Act::Command(command, name)
+    /// A command for the selected instance, where instances are what is shown.
+    fn order(&self, command: &'static str) -> Option<Order> {
+        let row = self.chosen().filter(|_| self.tab == Tab::Instances)?;
+        Some(Order { command, name: row.name.clone(), place: row.place.clone() })
+    }
+
+    fn copy(&self) -> Option<Act> {
+        let row = self.chosen().filter(|_| self.tab == Tab::Instances)?;
+        Some(Act::Copy(row.url.clone()))
+    }
+
+    fn command(&mut self, order: Order) -> Act {
+        self.message = format!("wharf {} {} …", order.command, order.name);
+        Act::Command(order)
     }
 
     fn filtering(&mut self, key: Key) {
@@ -186,7 +232,9 @@ impl State {
                 self.mode = Mode::Plain;
             }
             Key::Backspace => drop(self.filter.pop()),
-            Key::Char(letter) if self.filter.len() < FILTER_MAX => self.filter.push(letter),
+            Key::Char(letter) | Key::Pasted(letter) if self.filter.len() < FILTER_MAX => {
+                self.filter.push(letter)
+            }
             _ => {}
         }
         self.settle();
@@ -194,18 +242,16 @@ impl State {
 
     fn go(&mut self, by: isize) {
         if self.tab == Tab::Ports {
-            let last = self.shown_ports().len().saturating_sub(2);
-            self.scroll = self.scroll.saturating_add_signed(by).min(last);
-            return;
+            return self.scroll_by(by);
         }
         let shown = self.shown();
-        let is_it = |row: &&Row| Some(&row.id) == self.selected.as_ref();
-        let at = shown.iter().position(is_it).unwrap_or(0);
-        let to = at.saturating_add_signed(by).min(shown.len().saturating_sub(1));
-        let id = shown.get(to).map(|row| row.id.clone());
-        if id != self.selected {
-            self.selected = id;
-            self.log.clear();
-        }
+        let at = shown.iter().position(|row| Some(&row.id) == self.selected.as_ref());
+        let to = at.unwrap_or(0).saturating_add_signed(by).min(shown.len().saturating_sub(1));
+        self.select(shown.get(to).map(|row| row.id.clone()));
+    }
+
+    fn scroll_by(&mut self, by: isize) {
+        let last = self.shown_ports().len().saturating_sub(2);
+        self.scroll = self.scroll.saturating_add_signed(by).min(last);
     }
 }

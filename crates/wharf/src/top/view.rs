@@ -7,37 +7,50 @@ use ratatui_core::style::{Modifier, Style};
 
 use super::state::{Mode, Row, State, Tab};
 
-const KEYS: &str = "? help  q quit  / filter  tab ports  o open  r restart  s stop";
+const KEYS: &str = "? help  q quit  / filter  tab ports  o open  c copy URL  r restart  s stop";
+
+/// Below so many columns neither processor, memory nor age has room beside name, state and port.
+const NARROW: u16 = 60;
+/// Below so many lines what a command says takes the place of the keys.
+const FLAT: u16 = 8;
 
 const HELP: [&str; 10] = [
-    "up, down, j, k   select an instance; page up and down, home and end too",
-    "o, enter         open it in the browser",
-    "r                restart it, refusing no connection",
-    "s                stop it, after a question",
-    "/                show only what has these letters; escape shows all again",
-    "tab              instances, or the port map of the machine",
-    "ctrl-l           draw the screen anew",
-    "ctrl-z           back to the shell; `fg` comes back",
-    "q, ctrl-c        quit; servers go on",
-    "Any key closes this.",
+    "j k up down  select; page up, page down, home and end too",
+    "o enter      open it in the browser",
+    "c            copy its URL",
+    "r            restart it, refusing no connection",
+    "s            stop it, after a question",
+    "/            show only what has these letters; escape shows all again",
+    "tab          instances, or the port map of the machine",
+    "ctrl-l       draw the screen anew",
+    "ctrl-z       back to the shell; `fg` comes back",
+    "q ctrl-c     quit; servers go on",
 ];
 
 /// The whole screen.
 pub(crate) fn draw(state: &State, columns: u16, lines: u16) -> Buffer {
     let area = Rect::new(0, 0, columns, lines);
-    let mut page = Page { buffer: Buffer::empty(area), columns, lines };
+    let (said, foot) = match (said(state), prompt(state)) {
+        (Some(said), None) if lines < FLAT => (None, said),
+        (said, prompt) => (said.filter(|_| lines >= FLAT), prompt.unwrap_or(KEYS.to_owned())),
+    };
+    let end = lines.saturating_sub(1 + u16::from(said.is_some()));
+    let mut page = Page { buffer: Buffer::empty(area), columns, lines, end };
     page.line(0, &title(state), Modifier::BOLD);
     match (&state.mode, state.tab) {
         (Mode::Help, _) => {
-            for (at, text) in (2..).zip(HELP) {
+            for (at, text) in (1..).zip(HELP) {
                 page.body(at, text, Modifier::empty());
             }
         }
         (_, Tab::Instances) => instances(state, &mut page),
         (_, Tab::Ports) => ports(state, &mut page),
     }
+    if let Some(said) = &said {
+        page.line(lines.saturating_sub(2), said, Modifier::BOLD);
+    }
     if lines > 1 {
-        page.line(lines - 1, &foot(state), Modifier::empty());
+        page.line(lines - 1, &foot, Modifier::empty());
     }
     page.buffer
 }
@@ -46,6 +59,8 @@ struct Page {
     buffer: Buffer,
     columns: u16,
     lines: u16,
+    /// The first line that is not the body's.
+    end: u16,
 }
 
 impl Page {
@@ -57,9 +72,9 @@ impl Page {
         }
     }
 
-    /// A line that leaves the last one to the foot.
+    /// A line between the title and what is said below.
     fn body(&mut self, at: u16, text: &str, how: Modifier) {
-        if at + 1 < self.lines {
+        if at < self.end {
             self.line(at, text, how);
         }
     }
@@ -77,33 +92,44 @@ fn title(state: &State) -> String {
     format!("wharf top  {tab}  {} running{filter}", state.rows.len())
 }
 
-fn foot(state: &State) -> String {
+/// What the keys are wanted for, if not for everything.
+fn prompt(state: &State) -> Option<String> {
     match &state.mode {
-        Mode::Filter => format!("/{}_  enter keeps it, escape shows all", state.filter),
-        Mode::Sure(name) => format!("stop {name}? y stops it, any other key does not"),
-        _ => match &state.trouble {
-            Some(trouble) => format!("! {trouble}"),
-            None if !state.message.is_empty() => state.message.clone(),
-            None => KEYS.to_owned(),
-        },
+        Mode::Filter => Some(format!("/{}_  enter keeps it, escape shows all", state.filter)),
+        Mode::Sure(order) => {
+            Some(format!("{} {}? y does it, any other key does not", order.command, order.name))
+        }
+        Mode::Help => Some("any key closes this".to_owned()),
+        Mode::Plain => None,
+    }
+}
+
+/// What there is to be told.
+fn said(state: &State) -> Option<String> {
+    match (&state.trouble, state.message.as_str()) {
+        (Some(trouble), _) => Some(format!("! {trouble}: what is shown is old")),
+        (None, "") => None,
+        (None, message) => Some(message.to_owned()),
     }
 }
 
 /// The list takes at most half of the lines, the output of the selected instance the rest.
 fn instances(state: &State, page: &mut Page) {
     let shown = state.shown();
-    let room = page.lines.saturating_sub(4);
+    let room = page.end.saturating_sub(3);
     let most = usize::from(room.div_ceil(2)).max(1);
     let chosen = state.chosen();
     let at = shown.iter().position(|row| chosen.is_some_and(|it| it.id == row.id)).unwrap_or(0);
     let first = (at + 1).saturating_sub(most);
     let name = shown.iter().map(|row| row.name.chars().count()).max().unwrap_or(0).clamp(4, 28);
-    page.body(1, &head(name), Modifier::BOLD);
+    let is_narrow = page.columns < NARROW;
+    let name = if is_narrow { name.min(usize::from(page.columns / 3).max(4)) } else { name };
+    page.body(1, &head(name, is_narrow), Modifier::BOLD);
     let mut next = 2u16;
     for (index, row) in shown.iter().enumerate().skip(first).take(most) {
         let is_it = index == at;
         let how = if is_it { Modifier::REVERSED } else { Modifier::empty() };
-        page.body(next, &line(row, is_it, name), how);
+        page.body(next, &line(row, is_it, name, is_narrow), how);
         next += 1;
     }
     if shown.is_empty() {
@@ -115,25 +141,33 @@ fn instances(state: &State, page: &mut Page) {
     let Some(chosen) = chosen else { return };
     page.body(next, &format!("-- {} {}", chosen.name, chosen.url), Modifier::BOLD);
     next += 1;
-    let left = usize::from(page.lines.saturating_sub(next + 1));
+    let left = usize::from(page.end.saturating_sub(next));
     for text in state.log.iter().skip(state.log.len().saturating_sub(left)) {
         page.body(next, text, Modifier::empty());
         next += 1;
     }
 }
 
-fn head(name: usize) -> String {
-    format!(
-        "  {:name$} {:9} {:>5} {:>5} {:>6} {:>5} {}",
-        "NAME", "STATE", "PORT", "CPU", "MEM", "AGE", "URL"
-    )
+fn head(name: usize, is_narrow: bool) -> String {
+    match is_narrow {
+        true => format!("  {:name$} {:9} {:>5} URL", "NAME", "STATE", "PORT"),
+        false => format!(
+            "  {:name$} {:9} {:>5} {:>5} {:>6} {:>5} URL",
+            "NAME", "STATE", "PORT", "CPU", "MEM", "AGE"
+        ),
+    }
 }
 
-fn line(row: &Row, is_it: bool, name: usize) -> String {
+fn line(row: &Row, is_it: bool, name: usize, is_narrow: bool) -> String {
     let mark = if is_it { '>' } else { ' ' };
     let Row { state, port, cpu, memory, age, url, .. } = row;
     let short: String = row.name.chars().take(name).collect();
-    format!("{mark} {short:name$} {state:9} {port:>5} {cpu:>5} {memory:>6} {age:>5} {url}")
+    match is_narrow {
+        true => format!("{mark} {short:name$} {state:9} {port:>5} {url}"),
+        false => {
+            format!("{mark} {short:name$} {state:9} {port:>5} {cpu:>5} {memory:>6} {age:>5} {url}")
+        }
+    }
 }
 
 fn ports(state: &State, page: &mut Page) {
@@ -142,87 +176,11 @@ fn ports(state: &State, page: &mut Page) {
         return page.body(1, "  looking …", Modifier::empty());
     };
     page.body(1, head, Modifier::BOLD);
-    for (at, text) in (2..page.lines).zip(rest.iter().skip(state.scroll)) {
+    for (at, text) in (2..page.end).zip(rest.iter().skip(state.scroll)) {
         page.body(at, text, Modifier::empty());
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::top::keys::Key;
-    use crate::top::state::Act;
-
-    fn row(id: &str) -> Row {
-        Row {
-            id: id.to_owned(),
-            name: format!("{id}.shop"),
-            state: "ready".to_owned(),
-            port: "8000".to_owned(),
-            cpu: "3%".to_owned(),
-            memory: "48M".to_owned(),
-            age: "2m".to_owned(),
-            url: format!("http://{id}.shop.localhost"),
-            log: std::path::PathBuf::new(),
-        }
-    }
-
-    fn text(state: &State, columns: u16, lines: u16) -> Vec<String> {
-        let buffer = draw(state, columns, lines);
-        let line = |y| (0..columns).map(|x| buffer[(x, y)].symbol()).collect::<String>();
-        (0..lines).map(|y| line(y).trim_end().to_owned()).collect()
-    }
-
-    fn two() -> State {
-        let mut state = State::default();
-        state.take(vec![row("api"), row("web")]);
-        state.said("it listens".to_owned());
-        state
-    }
-
-    #[test]
-    fn a_screen_of_80_by_24_has_all_of_it_without_colour() {
-        let lines = text(&two(), 80, 24);
-        assert_eq!(lines[0], "wharf top  [instances] ports   2 running");
-        assert_eq!(
-            lines[2],
-            "> api.shop ready      8000    3%    48M    2m http://api.shop.localhost"
-        );
-        assert_eq!(
-            lines[3],
-            "  web.shop ready      8000    3%    48M    2m http://web.shop.localhost"
-        );
-        assert_eq!(lines[4], "-- api.shop http://api.shop.localhost");
-        assert_eq!(lines[5], "it listens");
-        assert_eq!(lines[23], KEYS);
-    }
-
-    #[test]
-    fn any_size_is_drawn_in_every_mode() {
-        for mode in [Mode::Plain, Mode::Filter, Mode::Help, Mode::Sure("api.shop".to_owned())] {
-            for tab in [Tab::Instances, Tab::Ports] {
-                let mut state = two();
-                (state.mode, state.tab) = (mode.clone(), tab);
-                state.ports = vec!["PORT".to_owned(), "8000  é漢字".to_owned()];
-                for (columns, lines) in [(0, 0), (1, 1), (3, 2), (40, 10), (200, 50)] {
-                    draw(&state, columns, lines);
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn a_stop_is_asked_about_and_the_filter_moves_the_selection() {
-        let mut state = two();
-        assert_eq!(state.press(Key::Char('s')), None);
-        assert!(text(&state, 40, 10)[9].starts_with("stop api.shop?"));
-        assert_eq!(state.press(Key::Char('n')), None);
-        state.press(Key::Char('s'));
-        let stop = Act::Command("stop", "api.shop".to_owned());
-        assert_eq!(state.press(Key::Char('y')), Some(stop));
-        state.press(Key::Char('/'));
-        "web".chars().for_each(|letter| drop(state.press(Key::Char(letter))));
-        assert_eq!(state.chosen().map(|row| row.id.as_str()), Some("web"));
-        assert!(state.log.is_empty(), "it was the other one's");
-    }
-}
+#[path = "view_tests.rs"]
+mod tests;
