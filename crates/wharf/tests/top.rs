@@ -302,8 +302,7 @@ fn ctrl_c_leaves_and_servers_go_on() {
 fn a_key_restarts_opens_and_copies_and_what_was_said_stands_above_the_keys() {
     let sandbox = Sandbox::new();
     two_services(&sandbox);
-    let browser =
-        "#!/bin/sh\ngrep SigBlk /proc/self/status > mask; echo \"$1\" > seen.new; mv seen.new seen\n";
+    let browser = "#!/bin/sh\ngrep SigBlk /proc/self/status > mask; echo \"$1\" > seen.new; mv seen.new seen\n";
     sandbox::mode(&sandbox.file("browser", browser), 0o755);
     let mut terminal = Terminal::open(&sandbox);
     let processes = terminal.top(&sandbox);
