@@ -153,12 +153,18 @@ impl Screen {
         }
     }
 
-    /// What was typed, once the terminal is readable; nothing at its end.
+    /// What was typed; nothing at the terminal's end. Never waits: what made the terminal readable may have been
+    /// read by the shell, while it had it.
     ///
     /// # Errors
-    /// Those of `read(2)`.
+    /// `WouldBlock` if nothing was typed, and those of `read(2)`.
     pub fn read(&self, bytes: &mut [u8]) -> io::Result<usize> {
-        Ok(rustix::io::read(io::stdin(), bytes)?)
+        let input = io::stdin();
+        let mut typed = [PollFd::new(&input, PollFlags::IN)];
+        if rustix::event::poll(&mut typed, Some(&Timespec::default()))? == 0 {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        Ok(rustix::io::read(&input, bytes)?)
     }
 }
 

@@ -1,5 +1,6 @@
 //! The process that has the screen: keys, signals and what was read come in, cells that have changed go out.
 
+use std::io::ErrorKind;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -109,14 +110,11 @@ impl Show {
                     }
                 }
                 ready = typed.readable(), if !self.is_away => {
-                    let mut bytes = [0; TYPED];
-                    let length = self.terminal.read(&mut bytes).map_err(gone)?;
-                    if length < bytes.len() {
-                        ready.map_err(gone)?.clear_ready();
+                    let mut ready = ready.map_err(gone)?;
+                    match self.read()? {
+                        None => ready.clear_ready(),
+                        Some(keys) => self.press(keys)?,
                     }
-                    self.is_over |= length == 0;
-                    let keys = self.keys.feed(&bytes[..length]);
-                    self.press(keys)?;
                 }
                 () = tokio::time::sleep(ESCAPE), if self.keys.is_amid() => {
                     let key = self.keys.pause();
@@ -151,6 +149,19 @@ impl Show {
         self.next_frame = Some(Instant::now() + FRAME);
         self.terminal.put(change.as_bytes());
         self.terminal.flush().map(drop).map_err(gone)
+    }
+
+    /// The keys that were typed, if any were.
+    fn read(&mut self) -> Result<Option<Vec<Key>>, Report> {
+        let mut bytes = [0; TYPED];
+        match self.terminal.read(&mut bytes) {
+            Ok(length) => {
+                self.is_over |= length == 0;
+                Ok(Some(self.keys.feed(&bytes[..length])))
+            }
+            Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(None),
+            Err(error) => Err(gone(error)),
+        }
     }
 
     fn press(&mut self, keys: impl IntoIterator<Item = Key>) -> Result<(), Report> {
