@@ -127,15 +127,11 @@ fn speaks_our_pids(peer: u32) -> bool {
 
 /// The process, if it is this user's and its ports are those that the daemon sees.
 fn owner(pid: u32) -> Option<ProcessId> {
-    let identity = process::identity(pid).ok()?;
+    let named = wharf_facts::process(pid).ok()?;
     let network = process::network_namespace(std::process::id()).ok()?;
     let fits = process::uid(pid).ok()? == user::current_uid()
         && process::network_namespace(pid).ok()? == network;
-    fits.then_some(ProcessId {
-        pid: identity.pid,
-        start_ticks: identity.start_ticks,
-        boot_id: identity.boot_id,
-    })
+    fits.then_some(named)
 }
 
 async fn lease(owner: ProcessId, request_id: String, events: &mpsc::Sender<Event>) -> Option<Port> {

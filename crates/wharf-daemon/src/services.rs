@@ -12,7 +12,7 @@ use wharf_model::{
     Condition, Instance, Lease, LeaseKind, Owner, Port, PortRange, PortRequest, ProcessId,
     Protocol, TcpName, Upstream, alias, name,
 };
-use wharf_os::{front_socket, process, reserve};
+use wharf_os::{front_socket, reserve};
 use wharf_proxy::{Proxy, TcpFront};
 
 use crate::clock;
@@ -53,9 +53,8 @@ struct Open {
 impl Services {
     /// None yet, but for what a daemon before this one has listened on.
     pub(crate) fn after(given: Vec<TcpListener>) -> Services {
-        let process::Identity { pid, start_ticks, boot_id } = process::own_identity();
         Services {
-            own: ProcessId { pid, start_ticks, boot_id },
+            own: wharf_facts::own_process(),
             all: BTreeMap::new(),
             inherited: Inherited::new(given),
             left: Vec::new(),

@@ -9,5 +9,5 @@ pub mod map;
 mod text;
 
 pub use holder::{of_listener, of_process, of_sockets, redirected};
-pub use identity::{identity, own_process};
+pub use identity::{identity, own_process, process};
 pub use text::{short_folder, user_name};

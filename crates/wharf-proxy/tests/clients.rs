@@ -42,7 +42,8 @@ impl Authority {
         let issuer = Issuer::from_ca_cert_pem(&read(&self.files.certificate), key).unwrap();
         let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
         let mut params = CertificateParams::new(names).unwrap();
-        params.not_before = SystemTime::now().into();
+        // From a minute ago: `time()`, by which OpenSSL judges, is some milliseconds behind our clock.
+        params.not_before = (SystemTime::now() - Duration::from_secs(60)).into();
         params.not_after = (SystemTime::now() + Duration::from_secs(86_400)).into();
         params.use_authority_key_identifier_extension = true;
         let key = KeyPair::generate().unwrap();

@@ -70,16 +70,25 @@ impl Answers {
         let started = self.started.as_mut().filter(|_| !self.over)?;
         let seen = started.seen.recv().await;
         self.over = seen.is_none();
-        match &seen {
-            Some(Seen::Listening { address: Some(address), .. }) => {
+        seen.inspect(|seen| self.remember(seen))
+    }
+
+    /// What was seen already and has not been taken in.
+    pub(crate) fn unread(&mut self) -> Option<Seen> {
+        let seen = self.started.as_mut()?.seen.try_recv().ok();
+        seen.inspect(|seen| self.remember(seen))
+    }
+
+    fn remember(&mut self, seen: &Seen) {
+        match seen {
+            Seen::Listening { address: Some(address), .. } => {
                 self.listened.insert(address.port());
             }
-            Some(Seen::Bound { address, .. }) => {
+            Seen::Bound { address, .. } => {
                 self.bound.entry(address.port()).or_insert_with(Instant::now);
             }
             _ => {}
         }
-        seen
     }
 
     /// Whether no process needs an answer any more.

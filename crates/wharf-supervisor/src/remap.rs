@@ -22,7 +22,7 @@ mod table;
 
 use wharf_os::remap::{Calls, Mode};
 
-pub(crate) use answering::{Answering, Started};
+pub(crate) use answering::{Answering, SEEN_MAX, Started};
 pub use ask::{Asks, PortAsk};
 pub use group::{Group, Peer};
 pub(crate) use kept::Kept;

@@ -23,7 +23,7 @@ use crate::launch::{Keeping, Launch, Order};
 use crate::probe::Outcome;
 use crate::pulse::Pulse;
 use crate::readiness::Expectation;
-use crate::remap::{Group, Kept, PortAsk, Seen};
+use crate::remap::{Group, Kept, PortAsk, SEEN_MAX, Seen};
 use crate::serving::Serving;
 use crate::sight::{OnPort, Sight};
 use crate::update::{Answer, Cause, Member, Update};
@@ -228,6 +228,12 @@ impl Task {
 
     /// The command has ended: so does what it left behind.
     async fn exited(&mut self, exit: Exit) {
+        // Its calls came before its end; the guard's word of that end is read first.
+        // What lives on may go on calling: no more than the queue holds.
+        for _ in 0..SEEN_MAX {
+            let Some(seen) = self.answers.unread() else { break };
+            self.note(seen).await;
+        }
         self.command = None;
         self.question = None;
         let ordered = self.ending.is_some();

@@ -27,7 +27,7 @@ const ASK_LIMIT: Duration = Duration::from_secs(7);
 const PENDING_MAX: usize = 256;
 
 /// How much of what was seen may lie unread. The sockets themselves tell what is lost.
-const SEEN_MAX: usize = 256;
+pub(crate) const SEEN_MAX: usize = 256;
 
 /// Questions that the owner has not read yet.
 const ASKS_MAX: usize = 64;
@@ -500,11 +500,11 @@ impl Answering {
     fn leave_and_say(&mut self, call: &Call, named: u16, why: Unmapped) {
         // Whoever binds by itself binds over the reservation.
         self.kept.share(named);
-        let pid = call.thread;
-        self.leave(call);
+        // Told first: once it goes on, the caller may be at its end before this thread runs again.
         if self.told.insert((named, why)) {
-            self.tell(Seen::Unmapped { named, pid, why });
+            self.tell(Seen::Unmapped { named, pid: call.thread, why });
         }
+        self.leave(call);
     }
 
     /// Which port is named cannot be seen. It may be one that is kept, over which the caller binds.
