@@ -21,7 +21,7 @@ use std::ffi::OsString;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use wharf_control::api::{ProxyPorts, Snapshot};
 use wharf_model::plan::{Hint, Values};
 use wharf_model::service::Ready;
@@ -37,6 +37,7 @@ use changes::Changes;
 pub(crate) use declared::Declared;
 use derived::DerivedFiles;
 use gate::Gate;
+use group::Follower;
 use memory::MemoryLimit;
 use reporter::report_changes;
 use watch::Pilot;
@@ -134,10 +135,13 @@ impl Run {
         let handle = wharf_supervisor::start(launch)?;
         instance.state = instance.state.leased();
         let (reports, reports_in) = tokio::sync::watch::channel(instance);
-        let reporter = tokio::task::spawn_local(report_changes(link.clone(), reports_in));
+        let forgotten = Rc::new(Notify::new());
+        let reporting = report_changes(link.clone(), reports_in, forgotten.clone());
+        let reporter = tokio::task::spawn_local(reporting);
         if let Some(link) = link.clone() {
-            let key = reports.borrow().key.clone();
-            tokio::task::spawn_local(async move { group::follow(&link, key, groups_out).await });
+            let Instance { key, id, .. } = reports.borrow().clone();
+            let follower = Follower { key, id, groups: groups_out, forgotten };
+            tokio::task::spawn_local(async move { follower.follow(&link).await });
         }
         let pilot = Pilot {
             plan: self.plan,
