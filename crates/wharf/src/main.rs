@@ -21,6 +21,7 @@ mod facts;
 mod freeing;
 mod health;
 mod link;
+mod mcp;
 mod names;
 mod narrate;
 mod pilot;

@@ -9,7 +9,7 @@ use crate::render::{RED, printable, takes_colours};
 use crate::report::Report;
 
 /// The mark of wharf's own lines, between the lines of a server.
-const MARK: &str = "wharf:";
+pub(crate) const MARK: &str = "wharf:";
 
 /// Whether stderr takes colours.
 fn coloured() -> bool {

@@ -7,6 +7,7 @@ mod cookies;
 mod foreign;
 mod form;
 mod hot;
+mod http2;
 mod load;
 mod plain;
 mod restart;
@@ -36,6 +37,7 @@ pub fn prove(book: &Book, run: &Run, place: &Place) -> Result<String, String> {
         Some(ByName::Restart) => restart::prove(&mut world),
         Some(ByName::Plain) => plain::prove(&mut world),
         Some(ByName::Tls) => tls::prove(&mut world),
+        Some(ByName::Http2) => http2::prove(&mut world),
         None => Err("the table does not say what is proved".to_owned()),
     };
     let mut problems = Problems::new();

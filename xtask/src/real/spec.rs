@@ -205,6 +205,8 @@ pub enum ByName {
     Plain,
     /// How TLS is spoken, by the judgement of a scanner.
     Tls,
+    /// How HTTP/2 is spoken, by the judgement of a conformance suite.
+    Http2,
 }
 
 /// What is proved of a project that `wharf up` runs.

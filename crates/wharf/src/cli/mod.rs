@@ -16,6 +16,7 @@ mod free;
 mod logs;
 mod ls;
 mod man;
+mod mcp;
 mod open;
 mod pilot;
 mod port;
@@ -25,7 +26,7 @@ mod release;
 mod requests;
 pub(crate) mod restart;
 mod run;
-mod stop;
+pub(crate) mod stop;
 mod tcp;
 mod trust;
 mod untrust;
@@ -122,6 +123,12 @@ enum Command {
     Untrust(untrust::Args),
     /// Undo everything that wharf has changed on this machine
     Clean(clean::Args),
+    /// Serve wharf's tools to an agent, over standard input and output
+    ///
+    /// Speaks the Model Context Protocol (<https://modelcontextprotocol.io>): `claude mcp add wharf -- wharf mcp`
+    /// registers it with Claude Code. Ends with its standard input; what an agent has started with it keeps
+    /// running.
+    Mcp,
     /// Run, ask or stop the daemon that keeps the leases
     Daemon(daemon::Args),
     /// Print the completion script of a shell
@@ -167,6 +174,7 @@ pub(crate) fn main() -> Outcome {
         Command::Trust(args) => trust::run(&args),
         Command::Untrust(args) => untrust::run(&args),
         Command::Clean(args) => clean::run(&args),
+        Command::Mcp => mcp::run(),
         Command::Daemon(args) => daemon::run(args),
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),
