@@ -1,9 +1,12 @@
 //! Asking for a port.
 
+use std::collections::HashSet;
+
 use wharf_control::Code;
 use wharf_control::api::BusyPort;
 use wharf_model::policy::fallback_ports;
 use wharf_model::{Port as Number, PortRange, PortRequest};
+use wharf_os::diag::{self, Transport};
 use wharf_os::reserve::{self as kernel, Occupancy, Reservation};
 
 use crate::daemon::{Daemon, Lease, NoLease};
@@ -101,8 +104,10 @@ impl Wanted {
     fn alone(&self, first: Number) -> Result<Port, Error> {
         let (low, high) = kernel::ephemeral_range();
         let ephemeral = PortRange { first: low, last: high };
+        let busy = if self.exact { HashSet::new() } else { busy() };
         let further = fallback_ports(first, ephemeral).take(if self.exact { 0 } else { TRIES });
-        for port in std::iter::once(first).chain(further) {
+        let all = std::iter::once(first).chain(further);
+        for port in all.filter(|port| !busy.contains(&port.get())) {
             match Reservation::take(port.get()) {
                 Ok(held) => return Ok(Port::new(held, None)),
                 Err(occupancy) if self.exact => return Err(refused(port.get(), occupancy)),
@@ -114,6 +119,13 @@ impl Wanted {
         }
         Err(nothing_free(first).because(format!("{TRIES} ports were tried")))
     }
+}
+
+/// Ports that need not be tried: one question, where each bind that fails costs several. What is not told
+/// here is found out by the bind.
+fn busy() -> HashSet<u16> {
+    let sockets = diag::sockets(Transport::Tcp).unwrap_or_default();
+    sockets.into_iter().map(|socket| socket.port).collect()
 }
 
 /// The socket that makes a lease true. Where it cannot be had the lease is given back.

@@ -22,15 +22,14 @@ const COUNT: &str = "WHARF_TEST_PORTS";
 fn a_process_leases_and_serves() {
     let count = std::env::var(COUNT).ok();
     let number = count.as_deref().map_or(1, |count| count.parse().expect("a number"));
-    let leasing: Vec<_> = (0..number).map(|_| std::thread::spawn(|| served(&lease()))).collect();
-    let served: Vec<u16> = leasing.into_iter().map(|one| one.join().expect("a port")).collect();
-    assert_eq!(served.iter().collect::<BTreeSet<_>>().len(), number);
+    let leasing: Vec<_> = (0..number).map(|_| std::thread::spawn(lease)).collect();
+    let ports: Vec<Port> = leasing.into_iter().map(|one| one.join().expect("a port")).collect();
+    assert_eq!(ports.iter().map(Port::number).collect::<BTreeSet<_>>().len(), number);
+    for port in &ports {
+        serve(port);
+        println!("port {port} {}", port.is_leased());
+    }
     if count.is_some() {
-        let ports: Vec<Port> = (0..number).map(|_| lease()).collect();
-        for port in &ports {
-            served_by(port);
-            println!("port {port} {}", port.is_leased());
-        }
         std::io::stdin().read_to_end(&mut Vec::new()).expect("the end of the test");
     }
 }
@@ -40,7 +39,7 @@ fn lease() -> Port {
 }
 
 /// A server on the port that answers once.
-fn served_by(port: &Port) {
+fn serve(port: &Port) {
     let server = port.bind().expect("the port is ours");
     let answering = std::thread::spawn(move || {
         let (mut stream, _) = server.accept().expect("a client");
@@ -53,11 +52,6 @@ fn served_by(port: &Port) {
     assert_eq!(told, "hello");
 }
 
-fn served(port: &Port) -> u16 {
-    served_by(port);
-    port.number()
-}
-
 /// Starts the test above in the sandbox.
 fn process(sandbox: &Sandbox, count: usize) -> Child {
     let mut command: Command = sandbox.program(std::env::current_exe().expect("this program"));
@@ -66,28 +60,21 @@ fn process(sandbox: &Sandbox, count: usize) -> Child {
     command.spawn().expect("it starts")
 }
 
-/// What it holds: each port, and whether the daemon leased it.
-fn told(process: &mut Child, count: usize) -> Vec<(u16, bool)> {
-    let out = BufReader::new(process.stdout.take().expect("a pipe")).lines();
-    let mut ports = Vec::new();
-    for line in out.map(|line| line.expect("a line")) {
-        let mut words = line.split(' ');
-        if words.next() != Some("port") {
-            continue;
-        }
-        let number = words.next().and_then(|word| word.parse().ok()).expect("a port");
-        ports.push((number, words.next() == Some("true")));
-        if ports.len() == count {
-            break;
-        }
-    }
-    ports
+/// Each port that it holds, and whether the daemon leased it.
+fn told(out: &mut impl BufRead, count: usize) -> Vec<(u16, bool)> {
+    let port = |line: String| {
+        let mut words = line.strip_prefix("port ")?.split(' ');
+        Some((words.next()?.parse().ok()?, words.next()? == "true"))
+    };
+    out.lines().filter_map(|line| port(line.expect("a line"))).take(count).collect()
 }
 
 /// All of them at once: what they hold, until each has ended well.
 fn hold_at_once(sandbox: &Sandbox, leased: bool) -> BTreeSet<u16> {
     let mut suite: Vec<Child> = (0..PROCESSES).map(|_| process(sandbox, EACH)).collect();
-    let held: Vec<(u16, bool)> = suite.iter_mut().flat_map(|one| told(one, EACH)).collect();
+    let out = |one: &mut Child| BufReader::new(one.stdout.take().expect("a pipe"));
+    let mut outs: Vec<_> = suite.iter_mut().map(out).collect();
+    let held: Vec<(u16, bool)> = outs.iter_mut().flat_map(|out| told(out, EACH)).collect();
     assert_eq!(held.len(), PROCESSES * EACH);
     assert!(held.iter().all(|(_, by_daemon)| *by_daemon == leased), "{held:?}");
     let ports: BTreeSet<u16> = held.iter().map(|(port, _)| *port).collect();
