@@ -40,6 +40,7 @@ pub mod program;
 pub mod readable;
 pub mod remap;
 pub mod reserve;
+pub mod screen;
 pub mod signals;
 pub mod standard_streams;
 pub mod terminal;

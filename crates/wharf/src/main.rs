@@ -6,6 +6,7 @@
 
 #![forbid(unsafe_code)]
 
+mod agent;
 mod audit;
 mod authority;
 mod checkout;
@@ -34,6 +35,7 @@ mod rights;
 mod settings;
 mod subject;
 mod time;
+mod top;
 mod traces;
 mod up;
 mod usage;
