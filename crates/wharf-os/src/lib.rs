@@ -26,6 +26,7 @@ pub mod holders;
 pub mod inherited;
 pub mod interface;
 pub mod limits;
+pub mod local_stream;
 pub mod lock;
 pub mod loopback_address;
 pub mod namespace;
