@@ -19,6 +19,8 @@ mod events;
 mod exchange;
 mod facts;
 mod freeing;
+mod ground;
+mod handover;
 mod health;
 mod link;
 mod names;
@@ -38,6 +40,7 @@ mod up;
 mod usage;
 mod version;
 mod ways;
+mod written;
 
 use std::process::ExitCode;
 
