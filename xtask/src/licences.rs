@@ -4,7 +4,7 @@
 //! of the workspace against it. Nothing is downloaded.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde::Deserialize;
@@ -34,12 +34,36 @@ struct Metadata {
     packages: Vec<Package>,
 }
 
+/// A crate of some version.
 #[derive(Clone, Debug, Deserialize)]
-struct Package {
+pub struct Package {
     name: String,
     version: String,
     license: Option<String>,
     source: Option<String>,
+    manifest_path: PathBuf,
+}
+
+impl Package {
+    /// Name and version.
+    pub fn title(&self) -> String {
+        format!("{} {}", self.name, self.version)
+    }
+
+    /// What it says of its licence, or nothing.
+    pub fn licence(&self) -> &str {
+        self.license.as_deref().unwrap_or_default()
+    }
+
+    /// Whether it can be used by the terms of this licence alone.
+    pub fn offers(&self, licence: &str) -> bool {
+        allowed(self.licence(), &[licence.to_owned()]) == Some(true)
+    }
+
+    /// Where its files are.
+    pub fn folder(&self) -> &Path {
+        self.manifest_path.parent().unwrap_or(&self.manifest_path)
+    }
 }
 
 /// `cargo xtask licences`.
@@ -48,7 +72,7 @@ pub fn run(root: &Path) -> Result<(), String> {
     let text = std::fs::read_to_string(&file).map_err(|error| format!("deny.toml: {error}"))?;
     let deny: Deny = toml::from_str(&text).map_err(|error| format!("deny.toml: {error}"))?;
     let packages = packages(root)?;
-    let parts = parts_of_the_program(root)?;
+    let parts = parts_of_the_program(root)?.len();
     let mut faults = faults(&packages, &deny.licenses.allow);
     faults.extend(excess(parts));
     for fault in &faults {
@@ -76,8 +100,17 @@ fn excess(parts: usize) -> Option<String> {
         .then(|| format!("{parts} dependencies, {DEPENDENCIES_MAX} are allowed: do without some"))
 }
 
-/// How many other people's crates are compiled into the program.
-fn parts_of_the_program(root: &Path) -> Result<usize, String> {
+/// Other people's crates in the program, by name.
+pub fn program(root: &Path) -> Result<Vec<Package>, String> {
+    let parts = parts_of_the_program(root)?;
+    let mut packages = packages(root)?;
+    packages.retain(|one| one.source.is_some() && parts.contains(&one.title()));
+    packages.sort_by_key(Package::title);
+    Ok(packages)
+}
+
+/// Names and versions of other people's crates that are compiled into the program.
+fn parts_of_the_program(root: &Path) -> Result<BTreeSet<String>, String> {
     let (package, target) = PROGRAM;
     let asked = ["tree", "--locked", "--offline", "--prefix", "none", "--format", "{p}"];
     let narrowed = ["--edges", "normal", "--target", target, "--package", package];
@@ -85,12 +118,14 @@ fn parts_of_the_program(root: &Path) -> Result<usize, String> {
     let told = String::from_utf8_lossy(&told).into_owned();
     // Our own packages are told with the folder that they lie in; a macro is told as such.
     let own = |line: &&str| line.contains(" (/");
-    let parts: BTreeSet<&str> = told
-        .lines()
-        .filter(|line| !line.is_empty() && !own(line))
-        .map(|line| line.trim_end_matches(" (*)"))
-        .collect();
-    Ok(parts.len())
+    let parts = told.lines().filter(|line| !line.is_empty() && !own(line));
+    // `NAME vVERSION`, then perhaps what kind of crate it is.
+    let title = |line: &str| {
+        let mut words = line.split(' ');
+        let (name, version) = (words.next()?, words.next()?);
+        Some(format!("{name} {}", version.trim_start_matches('v')))
+    };
+    Ok(parts.filter_map(title).collect())
 }
 
 fn cargo(root: &Path, words: &[&str]) -> Result<Vec<u8>, String> {
@@ -116,8 +151,7 @@ fn foreign(packages: &[Package]) -> impl Iterator<Item = &Package> {
 fn faults(packages: &[Package], allow: &[String]) -> Vec<String> {
     let mut faults = Vec::new();
     for package in foreign(packages) {
-        let name = format!("{} {}", package.name, package.version);
-        let licence = package.license.as_deref().unwrap_or_default();
+        let (name, licence) = (package.title(), package.licence());
         match allowed(licence, allow) {
             Some(true) => {}
             Some(false) => faults.push(format!(
@@ -247,6 +281,7 @@ mod tests {
             version: version.into(),
             license: licence.map(str::to_owned),
             source: (!source.is_empty()).then(|| source.to_owned()),
+            manifest_path: PathBuf::from(format!("/crates/{name}/Cargo.toml")),
         }
     }
 

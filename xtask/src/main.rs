@@ -9,6 +9,7 @@ mod load;
 mod readme;
 mod real;
 mod repo;
+mod third_party;
 mod tidy;
 
 use std::process::ExitCode;
@@ -16,6 +17,7 @@ use std::process::ExitCode;
 const USAGE: &str = "\
 cargo xtask tidy        check the house rules
 cargo xtask licences    check the licences and the number of the dependencies
+cargo xtask third-party write the licence texts of the crates in the program to stdout
 cargo xtask readme      write the tables of frameworks in the documents
 cargo xtask audit       `wharf audit` of real servers; WHARF_BIN says which wharf is tested
 cargo xtask load        10,000 leases by 64 processes; WHARF_BIN says which wharf is tested
@@ -40,6 +42,7 @@ fn dispatch(args: &[String]) -> Result<(), String> {
         ("load", rest) => load::run(rest),
         ("tidy", []) => tidy::run(&repo::root()?),
         ("licences", []) => licences::run(&repo::root()?),
+        ("third-party", []) => third_party::run(&repo::root()?),
         ("readme", []) => readme::run(&repo::root()?),
         _ => Err(format!("there is no task `{}`\n{USAGE}", args.join(" "))),
     }

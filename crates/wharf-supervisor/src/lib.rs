@@ -11,6 +11,7 @@ mod asking;
 mod channel;
 mod ending;
 pub mod handle;
+mod holder;
 pub mod launch;
 mod lives;
 pub mod log;

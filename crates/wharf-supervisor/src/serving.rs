@@ -9,6 +9,6 @@ pub(crate) enum Serving {
     Yes,
     /// The listener is gone, since then.
     Missing(Instant),
-    /// Gone for long, and said.
-    Lost,
+    /// Gone for long, and said then.
+    Lost(Instant),
 }

@@ -19,7 +19,9 @@ use crate::answers::Answers;
 use crate::asking::{Question, Reply, addresses, answer, choose, question, same_socket, serves};
 use crate::channel::{Channel, read_packets, registered};
 use crate::ending::{Ending, LINGER_AFTER, out_of_reach};
+use crate::holder::Holder;
 use crate::launch::{Keeping, Launch, Order};
+use crate::pace::STILL;
 use crate::probe::Outcome;
 use crate::pulse::Pulse;
 use crate::readiness::Expectation;
@@ -53,9 +55,11 @@ pub(crate) struct Task {
     grace: Duration,
     mark: (&'static str, String),
     lines: Lines,
-    keeping: Keeping,
+    pub(crate) keeping: Keeping,
     /// Wakes at each connection to our own listener, where there is one and it matters.
     pulse: Pulse,
+    /// Wakes when the process ends that holds the server's listener.
+    pub(crate) holder: Holder,
     /// When somebody was last connected.
     used: Instant,
     next: Next,
@@ -67,6 +71,8 @@ pub(crate) struct Task {
     command: Option<u32>,
     pub(crate) seen: BTreeSet<Listener>,
     next_scan: Instant,
+    /// When the tree last bound a socket or listened on one, or was launched.
+    pub(crate) stirred: Instant,
     question: Option<Question>,
     ask_after: Instant,
     /// When the server first closed a question without a word.
@@ -104,6 +110,7 @@ impl Task {
             answers: Answers::new(launch.remapping.clone(), launch.mark.clone(), kept),
             keeping: launch.keeping.clone(),
             pulse: Pulse::new(demand)?,
+            holder: Holder::default(),
             used: now,
             next: Next::End,
             interrupted: None,
@@ -124,6 +131,7 @@ impl Task {
             command: None,
             seen: BTreeSet::new(),
             next_scan: now,
+            stirred: now,
             question: None,
             ask_after: now,
             closed_since: None,
@@ -164,6 +172,10 @@ impl Task {
                     self.judge(reply).await;
                 }
                 () = self.pulse.next() => self.used = Instant::now(),
+                () = self.holder.ended() => {
+                    self.next_scan = Instant::now();
+                    self.look().await;
+                }
                 () = tokio::time::sleep(pause) => self.look().await,
             }
         }
@@ -197,6 +209,7 @@ impl Task {
 
     /// Takes in what was seen of the tree's calls.
     async fn note(&mut self, seen: Seen) {
+        self.stirred = Instant::now();
         match seen {
             Seen::Bound { named, address, pid } => {
                 self.expectation.expect(address.port());
@@ -208,7 +221,7 @@ impl Task {
                     // The owner, who may share this thread, reads it before the tree is searched.
                     tokio::task::yield_now().await;
                 }
-                self.next_scan = Instant::now();
+                self.next_scan = self.stirred;
                 self.look().await;
             }
             Seen::Unmapped { named, pid, why } => {
@@ -317,13 +330,14 @@ impl Task {
         }
         self.pulse.renew();
         let now = Instant::now();
-        if now >= self.next_scan {
+        if now >= self.next_scan || self.has_closed() {
             self.scan(now).await;
         }
         // A kernel that does not answer now is asked again at the next look.
         if let Ok(on_port) = self.sight.on_port(self.expectation.port()) {
             self.weigh(&on_port, now).await;
         }
+        self.holder.follow(self.holder_of(self.expectation.port()));
         self.rest(now);
         if !self.told_waiting && self.serving == Serving::NotYet {
             let since = self.launched.elapsed();
@@ -333,6 +347,24 @@ impl Task {
                 self.tell(Update::Waiting { since, listens }).await;
             }
         }
+    }
+
+    /// Whether one of the sockets that are known to listen does so no more, where the tree is seldom searched.
+    fn has_closed(&mut self) -> bool {
+        if self.pace() < STILL {
+            return false;
+        }
+        let Task { seen, sight, .. } = self;
+        seen.iter().any(|known| {
+            let on_port = sight.on_port(known.port);
+            on_port.is_ok_and(|now| !now.own.iter().any(|other| same_socket(other, known)))
+        })
+    }
+
+    /// A process that holds a listener on this port.
+    fn holder_of(&self, port: u16) -> Option<u32> {
+        let mut on_port = self.seen.iter().filter(|listener| listener.port == port);
+        on_port.find_map(|listener| listener.pid)
     }
 
     /// Ends what is to be launched again.
@@ -434,11 +466,13 @@ impl Task {
         match self.serving {
             Serving::Yes => {}
             Serving::Missing(_) => self.serving = Serving::Yes,
-            Serving::NotYet | Serving::Lost if self.question.is_none() && now >= self.ask_after => {
+            Serving::NotYet | Serving::Lost(_)
+                if self.question.is_none() && now >= self.ask_after =>
+            {
                 let addresses = addresses(&listener, &on_port.foreign);
                 self.question = Some(Box::pin(question(listener, addresses, self.probe)));
             }
-            Serving::NotYet | Serving::Lost => {}
+            Serving::NotYet | Serving::Lost(_) => {}
         }
     }
 
@@ -446,10 +480,10 @@ impl Task {
         match self.serving {
             Serving::Yes => self.serving = Serving::Missing(now),
             Serving::Missing(since) if now.duration_since(since) >= UNREADY_AFTER => {
-                self.serving = Serving::Lost;
+                self.serving = Serving::Lost(now);
                 self.tell(Update::Unready).await;
             }
-            Serving::Missing(_) | Serving::Lost | Serving::NotYet => {}
+            Serving::Missing(_) | Serving::Lost(_) | Serving::NotYet => {}
         }
     }
 
@@ -469,7 +503,7 @@ impl Task {
             self.accepted = true;
             self.tell(Update::Accepted { address: dialled }).await;
         }
-        let again = self.serving == Serving::Lost;
+        let again = matches!(self.serving, Serving::Lost(_));
         self.serving = Serving::Yes;
         self.answers.serves();
         if self.keeping.adopt || self.keeping.holds() {

@@ -6,6 +6,7 @@
 
 #![forbid(unsafe_code)]
 
+mod agent;
 mod audit;
 mod authority;
 mod checkout;
@@ -23,6 +24,7 @@ mod ground;
 mod handover;
 mod health;
 mod link;
+mod mcp;
 mod names;
 mod narrate;
 mod pilot;
@@ -35,6 +37,7 @@ mod rights;
 mod settings;
 mod subject;
 mod time;
+mod top;
 mod traces;
 mod up;
 mod usage;

@@ -9,7 +9,7 @@ use crate::render::{RED, printable, takes_colours};
 use crate::report::Report;
 
 /// The mark of wharf's own lines, between the lines of a server.
-const MARK: &str = "wharf:";
+pub(crate) const MARK: &str = "wharf:";
 
 /// Whether stderr takes colours.
 fn coloured() -> bool {
@@ -42,6 +42,13 @@ pub(crate) fn ready(text: &str, url: &str, rest: &str) {
     let mark = paint(Style::new().fg_color(Some(AnsiColor::Green.into())), MARK);
     let url = paint(Style::new().bold(), &printable(url));
     write(&format!("{mark} {} {url}{}\n", printable(text), printable(rest)));
+}
+
+/// What another process of ours has written for stderr.
+pub(crate) fn verbatim(text: &str) {
+    if !text.is_empty() {
+        write(text);
+    }
 }
 
 /// An error with its reasons and ways out.

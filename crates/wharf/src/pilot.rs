@@ -21,7 +21,8 @@ use std::ffi::OsString;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc, watch as changing};
+use tokio::task::JoinHandle;
 use wharf_control::api::{ProxyPorts, Snapshot};
 use wharf_model::plan::{Hint, Values};
 use wharf_model::service::Ready;
@@ -29,7 +30,7 @@ use wharf_model::{Access, EventKind, Instance, LaunchPlan, PathText, Remap, Stat
 use wharf_os::guard::Command;
 use wharf_os::remap::Mode;
 use wharf_os::terminal::Modes;
-use wharf_supervisor::remap::Remapping;
+use wharf_supervisor::remap::{Group, Remapping};
 use wharf_supervisor::{Keeping, Launch};
 
 pub(crate) use caller::{Caller, Orders};
@@ -37,6 +38,7 @@ use changes::Changes;
 pub(crate) use declared::Declared;
 use derived::DerivedFiles;
 use gate::Gate;
+use group::Follower;
 use memory::MemoryLimit;
 use reporter::report_changes;
 use watch::Pilot;
@@ -133,12 +135,8 @@ impl Run {
         let (launch, limit) = self.launch(argv, env, instance.id.clone(), remapping);
         let handle = wharf_supervisor::start(launch)?;
         instance.state = instance.state.leased();
-        let (reports, reports_in) = tokio::sync::watch::channel(instance);
-        let reporter = tokio::task::spawn_local(report_changes(link.clone(), reports_in));
-        if let Some(link) = link.clone() {
-            let key = reports.borrow().key.clone();
-            tokio::task::spawn_local(async move { group::follow(&link, key, groups_out).await });
-        }
+        let (reports, reports_in) = changing::channel(instance);
+        let reporter = told_both_ways(link.clone(), reports_in, groups_out);
         let pilot = Pilot {
             plan: self.plan,
             place: self.place,
@@ -223,6 +221,10 @@ impl Run {
         let mut instance = describe(&self.plan, &self.place, self.mode);
         instance.held = self.keeping.holds();
         instance.access = self.access.clone();
+        instance.agent = match &self.declared {
+            Some(declared) => declared.order.agent.clone(),
+            None => crate::agent::of_caller(),
+        };
         if let Some(declared) = &self.declared {
             instance.definition = Some(declared.order.definition.clone());
             instance.revive = declared.is_revived();
@@ -334,6 +336,21 @@ impl Run {
     }
 }
 
+/// Has the daemon told of the instance, and the pilot of what the daemon knows of the others.
+fn told_both_ways(
+    link: Option<Rc<Link>>,
+    reports: changing::Receiver<Instance>,
+    groups: mpsc::Sender<Group>,
+) -> JoinHandle<()> {
+    let forgotten = Rc::new(Notify::new());
+    if let Some(link) = link.clone() {
+        let Instance { key, id, .. } = reports.borrow().clone();
+        let follower = Follower { key, id, groups, forgotten: forgotten.clone() };
+        tokio::task::spawn_local(async move { follower.follow(&link).await });
+    }
+    tokio::task::spawn_local(report_changes(link, reports, forgotten))
+}
+
 /// Where the program goes when it ignores its port.
 fn likely_ports(plan: &LaunchPlan) -> Vec<wharf_model::Port> {
     let conventional = plan.framework.as_ref().map(|framework| framework.conventional);
@@ -376,6 +393,7 @@ fn describe(plan: &LaunchPlan, place: &Place, mode: Option<Mode>) -> Instance {
         ready_ms: None,
         exit_code: None,
         command: Vec::new(),
+        agent: None,
     }
 }
 

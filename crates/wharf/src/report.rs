@@ -97,6 +97,37 @@ impl Report {
         self
     }
 
+    /// The error that a command of wharf's has written, and what it narrated before it.
+    pub(crate) fn read(code: Code, text: &str) -> (Option<Report>, Vec<String>) {
+        let (mut report, mut before) = (None::<Report>, Vec::new());
+        for line in text.lines() {
+            if let Some(what) = line.strip_prefix("error: ") {
+                report = Some(Report::new(code, what));
+                continue;
+            }
+            match &mut report {
+                None => before.push(line.to_owned()),
+                Some(report) => match (line.strip_prefix("  why: "), line.strip_prefix("  help: "))
+                {
+                    (Some(why), _) => report.why.push(why.to_owned()),
+                    (None, Some(help)) => report.help.push(help.to_owned()),
+                    // What clap adds.
+                    (None, None) if line.trim().is_empty() => {}
+                    (None, None) => report.why.push(line.trim().to_owned()),
+                },
+            }
+        }
+        (report, before)
+    }
+
+    /// The error as a person reads it, without colours.
+    pub(crate) fn text(&self) -> String {
+        let mut text = format!("error: {}\n", self.what);
+        self.why.iter().for_each(|why| text.push_str(&format!("  why: {why}\n")));
+        self.help.iter().for_each(|help| text.push_str(&format!("  help: {help}\n")));
+        text
+    }
+
     /// Something that cannot happen did.
     pub(crate) fn bug(what: &str, error: &dyn Error) -> Report {
         Report::new(Code::Bug, what)
@@ -203,10 +234,7 @@ mod tests {
     use wharf_model::Port;
 
     fn text(report: &Report) -> String {
-        let mut text = format!("[{}] error: {}\n", report.code.number(), report.what);
-        report.why.iter().for_each(|why| text.push_str(&format!("  why: {why}\n")));
-        report.help.iter().for_each(|help| text.push_str(&format!("  help: {help}\n")));
-        text
+        format!("[{}] {}", report.code.number(), report.text())
     }
 
     fn denied() -> io::Error {
@@ -269,6 +297,15 @@ mod tests {
         let plan = plan_errors().into_iter().map(Report::from);
         let all: Vec<String> = spawn.chain(plan).map(|report| text(&report)).collect();
         insta::assert_snapshot!(all.join("\n"));
+    }
+
+    #[test]
+    fn what_is_written_can_be_read_back() {
+        let report = Report::new(Code::Conflict, "port 7 is taken").why("by echo").help("wait");
+        let text = format!("wharf: a line\n{}", report.text());
+        let read = Report::read(Code::Conflict, &text);
+        assert_eq!(read, (Some(report), vec!["wharf: a line".to_owned()]));
+        assert_eq!(Report::read(Code::Failed, "wharf: x\n"), (None, vec!["wharf: x".to_owned()]));
     }
 
     #[test]

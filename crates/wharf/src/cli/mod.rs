@@ -15,8 +15,9 @@ mod export;
 mod focus;
 mod free;
 mod logs;
-mod ls;
+pub(crate) mod ls;
 mod man;
+mod mcp;
 mod open;
 mod pilot;
 mod port;
@@ -26,8 +27,9 @@ mod release;
 mod requests;
 pub(crate) mod restart;
 mod run;
-mod stop;
+pub(crate) mod stop;
 mod tcp;
+mod top;
 mod trust;
 mod untrust;
 mod up;
@@ -97,6 +99,8 @@ enum Command {
     Audit(audit::Args),
     /// Show who holds a port
     Who(who::Args),
+    /// Watch instances, their output and the port map; open, restart and stop them
+    Top(top::Args),
     /// End who listens on a port
     Free(free::Args),
     /// Launch an instance again, refusing no connection
@@ -125,6 +129,12 @@ enum Command {
     Untrust(untrust::Args),
     /// Undo everything that wharf has changed on this machine
     Clean(clean::Args),
+    /// Serve wharf's tools to an agent, over standard input and output
+    ///
+    /// Speaks the Model Context Protocol (<https://modelcontextprotocol.io>): `claude mcp add wharf -- wharf mcp`
+    /// registers it with Claude Code. Ends with its standard input; what an agent has started with it keeps
+    /// running.
+    Mcp,
     /// Run, ask or stop the daemon that keeps the leases
     Daemon(daemon::Args),
     /// Print the completion script of a shell
@@ -157,6 +167,7 @@ pub(crate) fn main() -> Outcome {
         Command::Assert(args) => assert::run(&args),
         Command::Audit(args) => audit::run(&args),
         Command::Who(args) => who::run(&args),
+        Command::Top(args) => top::run(&args),
         Command::Free(args) => free::run(&args),
         Command::Restart(args) => restart::run(&args),
         Command::Stop(args) => stop::run(args),
@@ -171,6 +182,7 @@ pub(crate) fn main() -> Outcome {
         Command::Trust(args) => trust::run(&args),
         Command::Untrust(args) => untrust::run(&args),
         Command::Clean(args) => clean::run(&args),
+        Command::Mcp => mcp::run(),
         Command::Daemon(args) => daemon::run(args),
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),

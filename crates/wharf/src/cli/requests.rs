@@ -26,6 +26,9 @@ pub(crate) struct Args {
     /// Only those of this name and of the names below it
     #[arg(value_name = "NAME")]
     name: Option<String>,
+    /// Only the last so many
+    #[arg(short = 'n', long, value_name = "REQUESTS", conflicts_with_all = ["follow", "inspect"])]
+    last: Option<usize>,
     /// Go on with each as it is answered, until Ctrl-C
     #[arg(short, long)]
     follow: bool,
@@ -52,7 +55,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
         match args.inspect {
             Some(inspect) => set(matches!(inspect, Inspect::On), args.json).await,
             None if args.follow => follow(name.as_deref(), args.json).await,
-            None => list(name.as_deref(), args.json).await,
+            None => list(name.as_deref(), args).await,
         }
     })?
 }
@@ -67,7 +70,7 @@ async fn set(inspect: bool, json: bool) -> Outcome {
     Ok(ExitCode::SUCCESS)
 }
 
-async fn list(name: Option<&str>, json: bool) -> Outcome {
+async fn list(name: Option<&str>, args: &Args) -> Outcome {
     let link = Link::open().await?;
     let mut list = link.kept_requests().await?;
     if let Some(name) = name {
@@ -76,7 +79,9 @@ async fn list(name: Option<&str>, json: bool) -> Outcome {
             return Err(unknown(name));
         }
     }
-    if json {
+    let surplus = args.last.map_or(0, |last| list.requests.len().saturating_sub(last));
+    list.requests.drain(..surplus);
+    if args.json {
         render::json(&list)?;
         return Ok(ExitCode::SUCCESS);
     }

@@ -13,7 +13,7 @@ use crate::up::{revival, turn};
 use crate::{choice, narrate, render};
 
 /// A pilot gives its tree a grace of its own, five seconds by default, and then needs a moment.
-pub(super) const TIMEOUT_S: u64 = 20;
+pub(crate) const TIMEOUT_S: u64 = 20;
 
 /// End instances that wharf runs.
 ///

@@ -1,11 +1,12 @@
 //! What the other services of a worktree stand for, as the daemon knows it.
 
 use std::net::IpAddr;
+use std::rc::Rc;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use wharf_control::EventStream;
-use wharf_control::api::{HomeReport, NoticeKind, Snapshot};
+use wharf_control::api::{HomeReport, Notice, NoticeKind, Snapshot};
 use wharf_model::{Instance, Lease, Listener, Remap, ServiceKey};
 use wharf_supervisor::remap::{Group, Peer};
 
@@ -92,15 +93,104 @@ fn named_by(service: &str) -> Option<u16> {
     service.rsplit_once("/bind")?.1.parse().ok()
 }
 
-/// Tells the group whenever it changes, until nobody listens. A daemon that dies without a word is made
-/// again: names lead through it. One that was told to end stays away.
-pub(super) async fn follow(link: &Link, own: ServiceKey, groups: mpsc::Sender<Group>) {
-    while !groups.is_closed() {
-        if follow_once(link, &own, &groups).await == Ended::Died && !groups.is_closed() {
-            // Whoever comes first makes it; that it cannot be made is nobody's news while a server runs.
-            let _ = link.revive().await;
+/// Who follows the daemon, and whom it tells.
+pub(super) struct Follower {
+    pub(super) key: ServiceKey,
+    pub(super) id: String,
+    pub(super) groups: mpsc::Sender<Group>,
+    /// Told whenever the daemon may not know this instance: it is another one, or was told to forget.
+    pub(super) forgotten: Rc<Notify>,
+}
+
+impl Follower {
+    /// Tells the group whenever it changes, until nobody listens. A daemon that dies without a word is made
+    /// again: names lead through it. One that was told to end stays away.
+    pub(super) async fn follow(&self, link: &Link) {
+        let mut is_first = true;
+        while !self.groups.is_closed() {
+            let ended = match link.events().await {
+                Ok(events) => {
+                    if !std::mem::take(&mut is_first) {
+                        // It may be another daemon, and from here on this one tells what it forgets.
+                        self.forgotten.notify_one();
+                    }
+                    self.follow_once(link, events).await
+                }
+                Err(_) => Ended::Quietly,
+            };
+            if ended == Ended::Died && !self.groups.is_closed() {
+                // Whoever comes first makes it; that it cannot be made is nobody's news while a server runs.
+                let _ = link.revive().await;
+            }
+            tokio::time::sleep(AGAIN_AFTER).await;
         }
-        tokio::time::sleep(AGAIN_AFTER).await;
+    }
+
+    async fn follow_once(&self, link: &Link, mut events: EventStream) -> Ended {
+        loop {
+            // First of all what happened before the stream began.
+            let Ok(snapshot) = link.snapshot_now().await else { return Ended::Died };
+            if self.groups.send(of(&snapshot, &self.key)).await.is_err() {
+                return Ended::Quietly;
+            }
+            loop {
+                match self.taken(events.next().await) {
+                    Err(ended) => return ended,
+                    Ok(Some(key)) if is_of_the_group(&key, &self.key) => break,
+                    Ok(_) => {}
+                }
+            }
+            if let Some(ended) = self.settled(&mut events).await {
+                return ended;
+            }
+        }
+    }
+
+    /// Waits until nothing more comes for a moment: a whole project is leased at once, and each of its pilots
+    /// would ask for everything at each of its leases. How the stream ended, if it did.
+    async fn settled(&self, events: &mut EventStream) -> Option<Ended> {
+        let until = tokio::time::Instant::now() + SETTLED_AT_LAST;
+        while tokio::time::Instant::now() < until {
+            match tokio::time::timeout(SETTLED_AFTER, events.next()).await {
+                Err(_) => return None,
+                Ok(next) => {
+                    if let Err(ended) = self.taken(next) {
+                        return Some(ended);
+                    }
+                }
+            }
+        }
+        None
+    }
+
+    /// Takes one notice in: whose port has come, gone or moved, or how the stream has ended.
+    fn taken<E>(&self, next: Result<Option<Notice>, E>) -> Result<Option<ServiceKey>, Ended> {
+        match next {
+            Ok(Some(notice)) => match notice.kind {
+                NoticeKind::Stopping | NoticeKind::Lagged { .. } => Err(Ended::Quietly),
+                kind => Ok(self.whose(kind)),
+            },
+            Ok(None) | Err(_) => Err(Ended::Died),
+        }
+    }
+
+    /// Whose port has come, gone or moved.
+    fn whose(&self, kind: NoticeKind) -> Option<ServiceKey> {
+        match kind {
+            NoticeKind::LeaseReleased { lease } if lease.key.as_ref() == Some(&self.key) => {
+                self.forgotten.notify_one();
+                None
+            }
+            NoticeKind::LeaseGranted { lease } | NoticeKind::LeaseReleased { lease } => lease.key,
+            NoticeKind::Instance { instance } if instance.remap == Remap::Address => {
+                Some(instance.key)
+            }
+            NoticeKind::InstanceForgotten { id } if id == self.id => {
+                self.forgotten.notify_one();
+                None
+            }
+            _ => None,
+        }
     }
 }
 
@@ -111,53 +201,4 @@ enum Ended {
     Quietly,
     /// The daemon was there, and then it was not.
     Died,
-}
-
-async fn follow_once(link: &Link, own: &ServiceKey, groups: &mpsc::Sender<Group>) -> Ended {
-    let Ok(mut events) = link.events().await else { return Ended::Quietly };
-    loop {
-        // First of all what happened before the stream began.
-        let Ok(snapshot) = link.snapshot_now().await else { return Ended::Died };
-        if groups.send(of(&snapshot, own)).await.is_err() {
-            return Ended::Quietly;
-        }
-        loop {
-            let key = match events.next().await {
-                Ok(Some(notice)) => match notice.kind {
-                    NoticeKind::Stopping | NoticeKind::Lagged { .. } => return Ended::Quietly,
-                    NoticeKind::LeaseGranted { lease } | NoticeKind::LeaseReleased { lease } => {
-                        lease.key
-                    }
-                    NoticeKind::Instance { instance } if instance.remap == Remap::Address => {
-                        Some(instance.key)
-                    }
-                    _ => None,
-                },
-                Ok(None) | Err(_) => return Ended::Died,
-            };
-            if key.is_some_and(|key| is_of_the_group(&key, own)) {
-                break;
-            }
-        }
-        if let Some(ended) = settled(&mut events).await {
-            return ended;
-        }
-    }
-}
-
-/// Waits until nothing more comes for a moment: a whole project is leased at once, and each of its pilots
-/// would ask for everything at each of its leases. How the stream ended, if it did.
-async fn settled(events: &mut EventStream) -> Option<Ended> {
-    let until = tokio::time::Instant::now() + SETTLED_AT_LAST;
-    while tokio::time::Instant::now() < until {
-        match tokio::time::timeout(SETTLED_AFTER, events.next()).await {
-            Err(_) => return None,
-            Ok(Ok(Some(notice))) => match notice.kind {
-                NoticeKind::Stopping | NoticeKind::Lagged { .. } => return Some(Ended::Quietly),
-                _ => {}
-            },
-            Ok(Ok(None) | Err(_)) => return Some(Ended::Died),
-        }
-    }
-    None
 }

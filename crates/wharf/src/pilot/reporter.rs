@@ -3,28 +3,35 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use wharf_model::Instance;
 
 use crate::link::Link;
 
-/// After this time without a change the daemon is told again, in case it has lost its memory (a damaged
-/// database, a full disk) and with it the lease.
-const REMIND_AFTER: Duration = Duration::from_secs(10);
+/// After this time without a change the daemon is told again, in case it has lost what it knew and nothing was
+/// heard of that.
+const REMIND_AFTER: Duration = Duration::from_secs(60);
 
 /// How long a daemon that is away is left alone before it is tried again.
 const AGAIN_AFTER: Duration = Duration::from_secs(1);
 
-/// Sends each change to the daemon, the newest only, until the pilot ends. A daemon that is away is
-/// tried again: the server never waits for it.
-pub(super) async fn report_changes(link: Option<Rc<Link>>, mut changes: watch::Receiver<Instance>) {
+/// Sends each change to the daemon, the newest only, until the pilot ends; and all of it once more to a daemon
+/// that may know nothing of it, of which `forgotten` tells. A daemon that is away is tried again: the server
+/// never waits for it.
+pub(super) async fn report_changes(
+    link: Option<Rc<Link>>,
+    mut changes: watch::Receiver<Instance>,
+    forgotten: Rc<Notify>,
+) {
     let Some(link) = link else { return };
     loop {
         let instance = changes.borrow_and_update().clone();
         let sent = link.report(&instance).await.is_ok();
         let pause = if sent { REMIND_AFTER } else { AGAIN_AFTER };
-        if let Ok(Err(_)) = tokio::time::timeout(pause, changes.changed()).await {
-            break;
+        tokio::select! {
+            changed = changes.changed() => if changed.is_err() { break },
+            () = forgotten.notified() => {}
+            () = tokio::time::sleep(pause) => {}
         }
     }
     let last = changes.borrow().clone();

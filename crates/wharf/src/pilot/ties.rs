@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
-use tokio::time::{Interval, MissedTickBehavior};
+use tokio::time::Instant;
 use wharf_os::pidfd::Pidfd;
 use wharf_os::process::{self, Identity};
 use wharf_os::signals::SIGTERM;
@@ -16,11 +16,12 @@ use super::declared::Declared;
 use super::watch::Pilot;
 use crate::{facts, narrate};
 
-/// How often the checkout is looked for.
-const LOOK_EVERY: Duration = Duration::from_secs(10);
+/// How often the checkout is looked for, and how soon again once it is missing.
+const LOOK_EVERY: Duration = Duration::from_secs(20);
+const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
 /// How often in a row it has to be missing: tools exchange folders by moving them.
-const MISSING_MAX: u32 = 2;
+const MISSING_MAX: u32 = 3;
 
 /// What has gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,7 +34,7 @@ pub(super) enum Broken {
 pub(super) struct Ties {
     root: PathBuf,
     missing: u32,
-    look: Interval,
+    look_at: Instant,
     up: Option<AsyncFd<OwnedFd>>,
     /// Where it cannot be watched: it is looked for now and then.
     unwatched: Option<Identity>,
@@ -42,12 +43,10 @@ pub(super) struct Ties {
 
 impl Ties {
     pub(super) fn new(root: &Path, declared: Option<&Declared>) -> Ties {
-        let mut look = tokio::time::interval(LOOK_EVERY);
-        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut ties = Ties {
             root: root.to_owned(),
             missing: 0,
-            look,
+            look_at: Instant::now() + LOOK_EVERY,
             up: None,
             unwatched: None,
             broken: None,
@@ -76,7 +75,7 @@ impl Ties {
                     self.up = None;
                     self.broken = Some(Broken::Up);
                 }
-                _ = self.look.tick() => self.look_for_the_checkout(),
+                () = tokio::time::sleep_until(self.look_at) => self.look_for_the_checkout(),
             }
         }
     }
@@ -88,10 +87,16 @@ impl Ties {
         let is_missing =
             std::fs::metadata(&self.root).is_err_and(|error| error.kind() == ErrorKind::NotFound);
         self.missing = if is_missing { self.missing + 1 } else { 0 };
+        self.look_at = Instant::now() + pause(self.missing);
         if self.missing == MISSING_MAX {
             self.broken = Some(Broken::Checkout);
         }
     }
+}
+
+/// How long after it was missing so often in a row it is looked for again.
+fn pause(missing: u32) -> Duration {
+    if (1..MISSING_MAX).contains(&missing) { LOOK_AGAIN } else { LOOK_EVERY }
 }
 
 async fn ended(up: Option<&AsyncFd<OwnedFd>>) {
@@ -129,5 +134,21 @@ impl Pilot {
         let key = self.reports.borrow().key.clone();
         // A daemon that is away forgets it after a month.
         let _ = link.give_up(key, facts::own_process()).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_deleted_checkout_is_noticed_within_a_minute_and_an_exchanged_one_is_not() {
+        let noticed: Duration = (0..MISSING_MAX).map(pause).sum();
+        assert!(noticed <= Duration::from_secs(40), "and what runs has time to end");
+        assert!(
+            noticed - pause(0) >= Duration::from_secs(10),
+            "folders are exchanged by moving them"
+        );
+        assert_eq!(pause(MISSING_MAX), LOOK_EVERY, "what was told is not told again at once");
     }
 }

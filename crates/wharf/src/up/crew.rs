@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use wharf_control::api::{LeaseReply, LeaseRequest};
 use wharf_model::service::Service;
-use wharf_model::{LeaseKind, PortRequest, ProcessId};
+use wharf_model::{Agent, LeaseKind, PortRequest, ProcessId};
 use wharf_os::detached;
 
 use super::channel::Channel;
@@ -45,6 +45,8 @@ pub(crate) struct Ground {
     pub(crate) attached: Option<ProcessId>,
     /// The environment of the pilots, where it is not ours.
     pub(crate) env: Option<Vec<(OsString, OsString)>>,
+    /// The agent that brings the project up, if one does.
+    pub(crate) agent: Option<Agent>,
 }
 
 /// A pilot that holds its ports and waits for the word to launch.
@@ -129,6 +131,7 @@ async fn start(program: &Path, unit: &Unit, ground: &Ground) -> Result<Channel, 
         definition: super::definition::of(&unit.service),
         attached: ground.attached.clone(),
         deaths: unit.deaths,
+        agent: ground.agent.clone(),
     };
     channel.say(&ToPilot::Order(Box::new(order))).await.map_err(failed)?;
     Ok(channel)

@@ -18,7 +18,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use wharf_control::api::{BusyPort, LeaseReply, LeaseRequest};
 use wharf_model::service::Service;
-use wharf_model::{Instance, PathText, ProcessId};
+use wharf_model::{Agent, Instance, PathText, ProcessId};
 
 use crate::report::{Code, Report};
 
@@ -40,6 +40,9 @@ pub(crate) struct Order {
     /// How often in a row its pilot has been killed soon after its launch.
     #[serde(default)]
     pub(crate) deaths: u32,
+    /// The agent that asked for it; a pilot has no ancestors that would tell.
+    #[serde(default)]
+    pub(crate) agent: Option<Agent>,
 }
 
 /// To a pilot.

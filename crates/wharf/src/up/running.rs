@@ -341,6 +341,7 @@ fn ground(wanted: &Wanted, wishes: &Wishes) -> Ground {
         primary: wanted.primary().map(str::to_owned),
         attached: (!wishes.detach).then(facts::own_process),
         env: None,
+        agent: crate::agent::of_caller(),
     }
 }
 
@@ -379,6 +380,7 @@ async fn keep_external(link: &Link, wanted: &Wanted, pilot: &ProcessId) {
                 slots: 1,
                 owner: LeaseKind::Process(pilot.clone()),
                 busy: Vec::new(),
+                agent: crate::agent::of_caller(),
             };
             if let Err(report) = link.lease(&request).await
                 && !is_docker(port)
