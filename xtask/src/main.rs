@@ -4,6 +4,7 @@
 
 mod audited;
 mod catalog;
+mod examples;
 mod licences;
 mod load;
 mod readme;
@@ -20,6 +21,7 @@ cargo xtask licences    check the licences and the number of the dependencies
 cargo xtask third-party write the licence texts of the crates in the program to stdout
 cargo xtask readme      write the tables of frameworks in the documents
 cargo xtask audit       `wharf audit` of real servers; WHARF_BIN says which wharf is tested
+cargo xtask examples    the suites under examples/, two at once; WHARF_BIN says which wharf is tested
 cargo xtask load        10,000 leases by 64 processes; WHARF_BIN says which wharf is tested
 cargo xtask real …      start real frameworks, some copies each; `--list` names the runs";
 
@@ -39,6 +41,7 @@ fn dispatch(args: &[String]) -> Result<(), String> {
     match (task.as_str(), rest) {
         ("real", rest) => real::run(rest),
         ("audit", []) => audited::run(),
+        ("examples", rest) => examples::run(rest),
         ("load", rest) => load::run(rest),
         ("tidy", []) => tidy::run(&repo::root()?),
         ("licences", []) => licences::run(&repo::root()?),
