@@ -21,11 +21,9 @@ const PARTS: [&str; 3] = ["system", "python", "mcp"];
 const PROJECT: &str = "\
 [service.web]
 run = \"python manage.py runserver\"
-port = 8000
 
 [service.files]
 run = \"python -m http.server\"
-port = 9000
 ";
 
 /// A server that never becomes ready.

@@ -35,6 +35,7 @@ mod rights;
 mod settings;
 mod subject;
 mod time;
+mod top;
 mod traces;
 mod up;
 mod usage;

@@ -158,7 +158,7 @@ fn by(agent: Option<&Agent>, wide: bool) -> String {
 }
 
 /// Short, for people: `512K`, `48M`, `1.2G`.
-fn bytes(number: u64) -> String {
+pub(crate) fn bytes(number: u64) -> String {
     const MEGABYTE: u64 = 1 << 20;
     match number {
         0..MEGABYTE => format!("{}K", number >> 10),
