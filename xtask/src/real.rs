@@ -16,7 +16,7 @@ mod http;
 mod names;
 mod on_demand;
 mod own_ports;
-mod parts;
+pub mod parts;
 pub mod place;
 mod processes;
 mod restarted;
