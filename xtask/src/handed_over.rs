@@ -70,12 +70,35 @@ fn judge(work: &Path) -> Result<(), String> {
     };
     compose(&read("compose.json")?, &mut check);
     let gateway = read("kubernetes.json")?;
-    check("kinds with a Gateway", &kinds(&gateway), json!(["Namespace", "Deployment", "Service", "HTTPRoute",
-        "HTTPRoute", "Deployment", "Service", "HTTPRoute"]));
+    check(
+        "kinds with a Gateway",
+        &kinds(&gateway),
+        json!([
+            "Namespace",
+            "Deployment",
+            "Service",
+            "HTTPRoute",
+            "HTTPRoute",
+            "Deployment",
+            "Service",
+            "HTTPRoute"
+        ]),
+    );
     kubernetes(&gateway, &mut check);
     let ingress = read("kubernetes--ingress.json")?;
-    check("kinds with Ingresses", &kinds(&ingress), json!(["Namespace", "Deployment", "Service", "Ingress",
-        "Deployment", "Service", "Ingress"]));
+    check(
+        "kinds with Ingresses",
+        &kinds(&ingress),
+        json!([
+            "Namespace",
+            "Deployment",
+            "Service",
+            "Ingress",
+            "Deployment",
+            "Service",
+            "Ingress"
+        ]),
+    );
     println!("handed over: {passed} passed, {} failed", wrong.len());
     if wrong.is_empty() { Ok(()) } else { Err(wrong.join("\n")) }
 }
@@ -104,7 +127,11 @@ fn compose(project: &Value, check: &mut impl FnMut(&str, &Value, Value)) {
         json!("service_completed_successfully"),
     );
     let rule = &services["web"]["labels"]["traefik.http.routers.project-web-path-0.rule"];
-    check("a label", rule, json!("Host(`project.localhost`) && (Path(`/web`) || PathPrefix(`/web/`))"));
+    check(
+        "a label",
+        rule,
+        json!("Host(`project.localhost`) && (Path(`/web`) || PathPrefix(`/web/`))"),
+    );
 }
 
 fn kinds(documents: &Value) -> Value {
