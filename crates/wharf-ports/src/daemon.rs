@@ -55,6 +55,7 @@ impl Daemon {
             slots: 1,
             owner: LeaseKind::Process(wharf_facts::own_process()),
             busy: busy.to_vec(),
+            agent: None,
         };
         let reply =
             self.connect().and_then(|mut stream| exchange::post(&mut stream, LEASES, &request));

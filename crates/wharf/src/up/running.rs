@@ -230,11 +230,13 @@ impl Running {
         let mine = |i: &&Instance| self.started.contains(&key(i)) && i.state.is_live();
         let mine: Vec<Instance> = self.session.instances().filter(mine).cloned().collect();
         let again = mine.clone();
+        let unheard = self.session.unheard();
         let deadline = Instant::now() + END;
         // Those that only wait for the word end with their lines.
         drop(self.session);
         let mut ended = tokio::task::spawn_blocking(move || {
-            ending::end_in_order(mine.iter().collect(), deadline, &mut |_| {})
+            let ended = ending::end_in_order(mine.iter().collect(), deadline, &mut |_| {});
+            ending::end_pilots(&unheard, deadline).and(ended)
         });
         loop {
             tokio::select! {

@@ -247,6 +247,19 @@ impl Session {
         self.standings.values().filter(|standing| matches!(standing, Standing::Up)).count()
     }
 
+    /// The pilots that were told to launch and of which nothing has been heard since.
+    pub(crate) fn unheard(&self) -> Vec<ProcessId> {
+        let launched = self.standings.iter().filter(|(_, s)| matches!(s, Standing::Launched));
+        let pilots = launched.filter_map(|(key, _)| Some((key, self.pilots.get(key)?)));
+        let is_heard = |key: &Key, pilot: &ProcessId| {
+            self.instances.get(key).is_some_and(|instance| instance.pilot == *pilot)
+        };
+        pilots
+            .filter(|(key, pilot)| !is_heard(key, pilot))
+            .map(|(_, pilot)| pilot.clone())
+            .collect()
+    }
+
     /// Every instance that is known, by name.
     pub(crate) fn instances(&self) -> impl Iterator<Item = &Instance> {
         self.instances.values()
