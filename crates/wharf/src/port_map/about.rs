@@ -16,6 +16,8 @@ use crate::narrate;
 
 /// How long project folders are read in all. One on a disk that does not answer must not hold up the rest.
 const PATIENCE: Duration = Duration::from_secs(3);
+/// One word at the end: a reader who is woken for each process costs more than many of them.
+const DONE_MAX: usize = 1;
 /// How far up a framework is looked for: `npm run dev` stands above a shell and `node`.
 const GENERATIONS: usize = 3;
 
@@ -44,8 +46,7 @@ pub(super) fn of<'a>(processes: impl Iterator<Item = &'a Process>) -> HashMap<u3
         return HashMap::new();
     }
     let found = Arc::new(Mutex::new(HashMap::with_capacity(works.len())));
-    // One word at the end: a reader who is woken for each process costs more than many of them.
-    let (done, is_done) = mpsc::sync_channel(1);
+    let (done, is_done) = mpsc::sync_channel(DONE_MAX);
     let filled = found.clone();
     let reading = move || {
         let mut memory = Memory { home: user::home(), ..Memory::default() };
