@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use wharf_model::{Instance, Remap};
+use wharf_model::{Instance, ProcessId, Remap};
 use wharf_os::pidfd::Pidfd;
 use wharf_os::reserve;
 use wharf_os::signals::{SIGCONT, SIGTERM};
@@ -87,6 +87,31 @@ pub(crate) fn ask(instance: &Instance) -> Result<Option<Pidfd>, Report> {
         Err(error) if error.raw_os_error() == Some(3) => Ok(None),
         Err(error) => Err(failed(error)),
     }
+}
+
+/// Asks a pilot of which nothing else is known to end; `None` where it has gone already, or cannot be asked.
+pub(crate) fn ask_pilot(pilot: &ProcessId) -> Option<Pidfd> {
+    let pilot = Pidfd::open(&facts::identity(pilot)).ok().flatten()?;
+    pilot.signal(SIGTERM).ok()?;
+    let _ = pilot.signal(SIGCONT);
+    Some(pilot)
+}
+
+/// Waits for pilots that were asked to end.
+///
+/// # Errors
+/// One of them does not end in time.
+pub(crate) fn await_pilots(pilots: &[Pidfd], deadline: Instant) -> Result<(), Report> {
+    for pilot in pilots {
+        let ended = pilot
+            .wait(deadline.saturating_duration_since(Instant::now()))
+            .map_err(|error| Report::bug("the end of a process cannot be awaited", &error))?;
+        if !ended {
+            return Err(Report::new(Code::TimedOut, "what was just launched has not ended yet")
+                .help("`wharf ls` shows what still runs, `wharf down` ends it"));
+        }
+    }
+    Ok(())
 }
 
 fn wait(instance: &Instance, pilot: Option<&Pidfd>, deadline: Instant) -> Result<(), Report> {

@@ -227,8 +227,26 @@ pub(crate) fn called(service: &str, instance: u32) -> String {
     }
 }
 
-/// What a pilot says once it runs: that it has failed, and why.
-pub(crate) type Word = (String, Report);
+/// What is heard of a pilot once it was told to launch.
+#[derive(Debug)]
+pub(crate) enum Word {
+    /// It has failed, and says why.
+    Failed {
+        /// Which.
+        name: String,
+        /// Why.
+        report: Report,
+    },
+    /// It has ended. Whether the daemon has heard of it before is not known here.
+    Gone {
+        /// Which.
+        name: String,
+        /// Who.
+        pilot: ProcessId,
+        /// What is said of it where nobody else knows more.
+        report: Report,
+    },
+}
 
 impl Member {
     /// Has it launch, and passes on what it says from then on.
@@ -244,9 +262,14 @@ impl Member {
         self.channel.say(&launch).await.map_err(|_| lost(&self.unit))?;
         let (words, name) = (words.clone(), name(&self.unit));
         tokio::task::spawn_local(async move {
-            if let Ok(Some(FromPilot::Failed(failure))) = self.channel.hear().await {
-                let _ = words.send((name, failure.into())).await;
-            }
+            let word = match self.channel.hear().await {
+                Ok(Some(FromPilot::Failed(failure))) => {
+                    Word::Failed { name, report: failure.into() }
+                }
+                _ => Word::Gone { name, pilot: self.pilot, report: lost(&self.unit) },
+            };
+            // If nobody listens any more, nobody waits for it.
+            let _ = words.send(word).await;
         });
         Ok(())
     }

@@ -14,7 +14,7 @@ use super::crew::{self, Ground, Member, Word, called};
 use super::order::{Sibling, Siblings};
 use super::planning::{self, Planning};
 use super::project::Wanted;
-use super::session::{Key, Session, counts_as_up, key};
+use super::session::{Change, Key, Session, counts_as_up, key};
 use super::view::View;
 use super::{revival, states, turn};
 use crate::ending;
@@ -45,6 +45,7 @@ pub(crate) struct Wishes {
 
 /// A project on its way up, or up.
 pub(crate) struct Running {
+    link: Rc<Link>,
     wanted: Wanted,
     wishes: Wishes,
     session: Session,
@@ -113,6 +114,7 @@ impl Running {
         let session = Session::new(mustered, planning.keep, siblings, words_out);
         let deadline = Instant::now() + wishes.timeout;
         let running = Running {
+            link,
             wanted,
             wishes,
             session,
@@ -162,10 +164,7 @@ impl Running {
                         self.view.change(&change)?;
                     }
                 }
-                Some((name, report)) = self.words.recv() => {
-                    self.session.failed(&name);
-                    self.view.failed(&name, &report)?;
-                }
+                Some(word) = self.words.recv() => self.hear(word).await?,
                 shown = self.view.next() => shown?,
                 () = tokio::time::sleep_until(self.patience.into()), if !self.told_ready => {
                     self.patience = Instant::now() + AGAIN_AFTER;
@@ -177,6 +176,30 @@ impl Running {
                     }
                     self.deadline += self.wishes.timeout;
                 }
+            }
+        }
+    }
+
+    /// Takes in what is heard of a pilot. Of one that has ended the daemon may know how: its word comes by the
+    /// events, and is the better one.
+    async fn hear(&mut self, word: Word) -> Result<(), Report> {
+        match word {
+            Word::Failed { name, report } => {
+                self.session.failed(&name);
+                self.view.failed(&name, &report)
+            }
+            Word::Gone { name, pilot, report } => {
+                let is_unheard = |(_, unheard): (&Key, &ProcessId)| *unheard == pilot;
+                if !self.session.unheard().any(is_unheard) {
+                    return Ok(());
+                }
+                // A daemon that does not answer now tells all that it knows once it is made again.
+                let Ok(snapshot) = self.link.snapshot_now().await else { return Ok(()) };
+                if snapshot.instances.iter().any(|instance| instance.pilot == pilot) {
+                    return Ok(());
+                }
+                self.session.failed(&name);
+                self.view.change(&Change::Lost { name, report })
             }
         }
     }
@@ -231,10 +254,14 @@ impl Running {
         let mine: Vec<Instance> = self.session.instances().filter(mine).cloned().collect();
         let again = mine.clone();
         let deadline = Instant::now() + END;
+        // Between the word to launch and its first report a pilot is known to nobody else.
+        let unheard: Vec<ProcessId> = self.session.unheard().map(|(_, p)| p.clone()).collect();
         // Those that only wait for the word end with their lines.
         drop(self.session);
         let mut ended = tokio::task::spawn_blocking(move || {
-            ending::end_in_order(mine.iter().collect(), deadline, &mut |_| {})
+            let asked: Vec<_> = unheard.iter().filter_map(ending::ask_pilot).collect();
+            let ended = ending::end_in_order(mine.iter().collect(), deadline, &mut |_| {});
+            ending::await_pilots(&asked, deadline).and(ended)
         });
         loop {
             tokio::select! {

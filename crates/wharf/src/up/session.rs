@@ -206,6 +206,14 @@ impl Session {
         }
     }
 
+    /// The pilots that were told to launch and of which nothing has been heard since: they may run.
+    pub(crate) fn unheard(&self) -> impl Iterator<Item = (&Key, &ProcessId)> {
+        self.pilots.iter().filter(|(key, pilot)| {
+            let is_heard = self.instances.get(*key).is_some_and(|known| known.pilot == **pilot);
+            matches!(self.standings.get(*key), Some(Standing::Launched)) && !is_heard
+        })
+    }
+
     /// Whether nothing is on its way up any more.
     pub(crate) fn is_settled(&self) -> bool {
         let on_its_way = |s: &Standing| matches!(s, Standing::Waits | Standing::Launched);
