@@ -1,7 +1,9 @@
 //! Ending instances: their pilots are told, and are waited for, and their ports are free.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use wharf_model::service::STOP_GRACE;
 use wharf_model::{Instance, ProcessId, Remap};
 use wharf_os::pidfd::Pidfd;
 use wharf_os::reserve;
@@ -13,6 +15,22 @@ use crate::{choice, facts};
 
 /// After the pilot has gone, its listeners close within this time.
 const PORT_LIMIT: Duration = Duration::from_secs(2);
+
+/// How long these may take in all: `usual`, and longer where they have asked for more than the usual grace. Those on
+/// which others depend end after them.
+pub(crate) fn patience<'a>(
+    instances: impl IntoIterator<Item = &'a Instance>,
+    usual: Duration,
+) -> Duration {
+    let mut more: BTreeMap<&str, Duration> = BTreeMap::new();
+    for instance in instances {
+        let grace = instance.definition.as_ref().and_then(definition::stop_grace);
+        let beyond = grace.unwrap_or_default().saturating_sub(STOP_GRACE);
+        let known = more.entry(&instance.key.service).or_default();
+        *known = beyond.max(*known);
+    }
+    more.values().fold(usual, |sum, beyond| sum.saturating_add(*beyond))
+}
 
 /// Ends them all at once; tells each that has ended.
 ///

@@ -32,6 +32,7 @@ mod render;
 mod report;
 mod rights;
 mod settings;
+mod silence;
 mod subject;
 mod time;
 mod traces;

@@ -50,6 +50,7 @@ use crate::narrate;
 use crate::place::Place;
 use crate::report::Report;
 use crate::settings::Bind;
+use crate::up::crew::said_in_a_file;
 use crate::up::order::{Sibling, Siblings};
 
 /// The address that wharf hands to servers that take one.
@@ -206,7 +207,10 @@ impl Run {
         if self.kind != Kind::Server {
             return Vec::new();
         }
-        let lines = self.place.story(&self.plan);
+        let mut lines = self.place.story(&self.plan);
+        if self.declared.is_some() {
+            lines.iter_mut().for_each(|line| *line = said_in_a_file(line));
+        }
         let is_open =
             matches!(self.plan.hint, Hint::Convention | Hint::None) && self.mode.is_some();
         if is_open && !self.keeping.holds() {

@@ -183,11 +183,21 @@ fn bad_files_are_refused_with_their_line_and_the_way_out() {
         ("[service.a]\nrun = \"x {bee.port}\"\n", "`bee`"),
         ("[service.A]\nrun = \"x\"\n", "`A` cannot be a service's name"),
         ("[service.a]\nrun = \"x\"\nready = { log = \"(\" }\n", "no pattern"),
+        ("[service.a]\nrun = \"x\"\nready = { log = \"(\" }\n", "wharf.toml line 3"),
+        ("[service.a]\nrun = \"x\"\ninstances = 0\n", "wharf.toml line 3"),
+        ("[service.a]\nrun = \"x\"\nstop_signal = \"NO\"\n", "wharf.toml line 3"),
+        ("[service.a]\nrun = \"x\"\n\ndir = \"no/such\"\n", "wharf.toml line 4"),
+        ("[service.a]\nrun = \"x\"\npaths = [\"api\"]\n", "wharf.toml line 3"),
     ] {
         sandbox.file("wharf.toml", text);
         let refused = sandbox.output(&["up", "-d"]);
-        assert!(refused.code != 0 && refused.err.contains(wanted), "{wanted}: {refused:?}");
+        assert!(refused.code == 2 && refused.err.contains(wanted), "{wanted}: {refused:?}");
     }
+    sandbox.file("wharf.toml", "");
+    sandbox.file("Procfile", "web: x\nnonsense\n");
+    let refused = sandbox.output(&["up", "-d"]);
+    assert!(refused.code == 2 && refused.err.contains("Procfile line 2"), "{refused:?}");
+    std::fs::remove_file(sandbox.project().join("Procfile")).unwrap();
     sandbox.file("wharf.toml", "[service.a]\nrun = \"x\"\n");
     for (args, code) in [
         (&["up", "b"][..], 3),

@@ -158,14 +158,20 @@ async fn lease(link: &Link, recruits: &mut [Recruit]) -> Result<(), Report> {
 
 /// `wharf up` has no `--port`: what would be said there is said in `wharf.toml`.
 fn as_in_a_file(mut report: Report) -> Report {
+    for help in &mut report.help {
+        *help = said_in_a_file(help);
+    }
+    report
+}
+
+/// What names `--port` says so as `wharf.toml` does.
+pub(crate) fn said_in_a_file(text: &str) -> String {
     let said = |part: &str| match part.strip_prefix("--port ") {
+        Some(port) if port.parse::<u16>().is_ok() => format!("port = {port}"),
         Some(port) => format!("port = \"{port}\""),
         None => part.to_owned(),
     };
-    for help in &mut report.help {
-        *help = help.split('`').map(said).collect::<Vec<_>>().join("`");
-    }
-    report
+    text.split('`').map(said).collect::<Vec<_>>().join("`")
 }
 
 impl Recruit {

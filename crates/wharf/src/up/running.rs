@@ -41,6 +41,8 @@ pub(crate) struct Wishes {
     pub(crate) detach: bool,
     pub(crate) json: bool,
     pub(crate) timeout: Duration,
+    /// Whether it ends when that time is over: what stays in the foreground may be waited for without end.
+    pub(crate) is_limited: bool,
 }
 
 /// A project on its way up, or up.
@@ -170,11 +172,10 @@ impl Running {
                     self.patience = Instant::now() + AGAIN_AFTER;
                     self.view.waiting(&self.session);
                 }
-                () = tokio::time::sleep_until(self.deadline.into()), if !self.told_ready => {
-                    if self.wishes.detach {
-                        return self.too_late().await;
-                    }
-                    self.deadline += self.wishes.timeout;
+                () = tokio::time::sleep_until(self.deadline.into()),
+                    if !self.told_ready && self.wishes.is_limited =>
+                {
+                    return self.too_late().await;
                 }
             }
         }
@@ -217,10 +218,17 @@ impl Running {
 
     async fn too_late(self) -> Result<u8, Report> {
         let open = self.session.unsettled();
-        self.print(&open)?;
         let what =
             format!("not ready after {} s: {}", self.wishes.timeout.as_secs(), open.join(", "));
-        Err(self.told(Report::new(Code::TimedOut, what), &open))
+        let report = Report::new(Code::TimedOut, what);
+        if self.wishes.detach {
+            self.print(&open)?;
+            return Err(self.told(report, &open));
+        }
+        // What it has started is tied to it. Its output has been shown.
+        let report = report.help("`wharf logs SERVICE` shows all of its output");
+        self.end_all(report.code.number()).await?;
+        Err(report)
     }
 
     fn print(&self, failed: &[String]) -> Result<(), Report> {
@@ -242,9 +250,12 @@ impl Running {
                 lines.iter().for_each(|line| narrate::line(&format!("  {line}")));
             }
         }
-        report
-            .help("what came up keeps running; `wharf down` ends it")
-            .help("`wharf logs SERVICE` shows all of its output")
+        let runs = self.wishes.detach && self.session.instances().any(|i| i.state.is_live());
+        let report = match runs {
+            true => report.help("what came up keeps running; `wharf down` ends it"),
+            false => report,
+        };
+        report.help("`wharf logs SERVICE` shows all of its output")
     }
 
     /// Ends what this `up` has started, the output still being shown.
@@ -253,7 +264,7 @@ impl Running {
         let mine = |i: &&Instance| self.started.contains(&key(i)) && i.state.is_live();
         let mine: Vec<Instance> = self.session.instances().filter(mine).cloned().collect();
         let again = mine.clone();
-        let deadline = Instant::now() + END;
+        let deadline = Instant::now() + ending::patience(&mine, END);
         // Between the word to launch and its first report a pilot is known to nobody else.
         let unheard: Vec<ProcessId> = self.session.unheard().map(|(_, p)| p.clone()).collect();
         // Those that only wait for the word end with their lines.
@@ -329,7 +340,7 @@ async fn end_first(planning: &Planning) -> Result<(), Report> {
     let old: Vec<Instance> = planning.end.iter().map(|(instance, _)| instance.clone()).collect();
     let (tell, told) = oneshot::channel();
     let end = move || {
-        let deadline = Instant::now() + END;
+        let deadline = Instant::now() + ending::patience(&old, END);
         let _ = tell.send(ending::end_in_order(old.iter().collect(), deadline, &mut |_| {}));
     };
     // A thread of its own: whoever presses Ctrl-C does not wait for it, as the runtime would for one of its.
