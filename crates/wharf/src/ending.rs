@@ -22,12 +22,20 @@ pub(crate) fn patience<'a>(
     instances: impl IntoIterator<Item = &'a Instance>,
     usual: Duration,
 ) -> Duration {
+    let grace = |i: &'a Instance| i.definition.as_ref().and_then(definition::stop_grace);
+    let graces = instances.into_iter().map(|i| (i.key.service.as_str(), grace(i)));
+    with_graces(graces, usual)
+}
+
+/// Of several instances of one service the longest counts: they end together.
+fn with_graces<'a>(
+    graces: impl Iterator<Item = (&'a str, Option<Duration>)>,
+    usual: Duration,
+) -> Duration {
     let mut more: BTreeMap<&str, Duration> = BTreeMap::new();
-    for instance in instances {
-        let grace = instance.definition.as_ref().and_then(definition::stop_grace);
-        let beyond = grace.unwrap_or_default().saturating_sub(STOP_GRACE);
-        let known = more.entry(&instance.key.service).or_default();
-        *known = beyond.max(*known);
+    for (service, grace) in graces {
+        let known = more.entry(service).or_default();
+        *known = grace.unwrap_or_default().saturating_sub(STOP_GRACE).max(*known);
     }
     more.values().fold(usual, |sum, beyond| sum.saturating_add(*beyond))
 }
@@ -175,5 +183,27 @@ pub(crate) fn freed(instance: &Instance) -> String {
     match instance.remap {
         Remap::Address => choice::place(instance).to_owned(),
         _ => format!("port {}", instance.port),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_may_take_longer_is_waited_for_longer() {
+        let seconds = Duration::from_secs;
+        let usual = seconds(20);
+        let of = |graces: &[(&'static str, Option<Duration>)]| {
+            with_graces(graces.iter().copied(), usual)
+        };
+        assert_eq!(of(&[]), usual);
+        assert_eq!(
+            of(&[("web", Some(STOP_GRACE)), ("api", None), ("db", Some(seconds(1)))]),
+            usual
+        );
+        let two =
+            [("web", Some(seconds(65))), ("web", Some(seconds(35))), ("db", Some(seconds(15)))];
+        assert_eq!(of(&two), seconds(20 + 60 + 10));
     }
 }

@@ -51,7 +51,7 @@ use crate::place::Place;
 use crate::report::Report;
 use crate::settings::Bind;
 use crate::up::crew::said_in_a_file;
-use crate::up::order::{Sibling, Siblings};
+use crate::up::order::{Published, Sibling, Siblings};
 
 /// The address that wharf hands to servers that take one.
 pub(crate) const HOST: &str = "127.0.0.1";
@@ -137,7 +137,7 @@ impl Run {
         let handle = wharf_supervisor::start(launch)?;
         instance.state = instance.state.leased();
         let (reports, reports_in) = changing::channel(instance);
-        let reporter = told_both_ways(link.clone(), reports_in, groups_out);
+        let reporter = told_both_ways(link.clone(), reports_in, groups_out, self.published());
         let pilot = Pilot {
             plan: self.plan,
             place: self.place,
@@ -230,6 +230,10 @@ impl Run {
             instance.revive = declared.is_revived();
         }
         instance
+    }
+
+    fn published(&self) -> Vec<Published> {
+        self.declared.as_ref().map(|one| one.order.published.clone()).unwrap_or_default()
     }
 
     fn argv(&self, values: &Values) -> Vec<OsString> {
@@ -341,11 +345,12 @@ fn told_both_ways(
     link: Option<Rc<Link>>,
     reports: changing::Receiver<Instance>,
     groups: mpsc::Sender<Group>,
+    published: Vec<Published>,
 ) -> JoinHandle<()> {
     let forgotten = Rc::new(Notify::new());
     if let Some(link) = link.clone() {
         let Instance { key, id, .. } = reports.borrow().clone();
-        let follower = Follower { key, id, groups, forgotten: forgotten.clone() };
+        let follower = Follower { key, id, groups, published, forgotten: forgotten.clone() };
         tokio::task::spawn_local(async move { follower.follow(&link).await });
     }
     tokio::task::spawn_local(report_changes(link, reports, forgotten))

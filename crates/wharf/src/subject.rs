@@ -190,6 +190,7 @@ impl Ground<'_> {
             definition: BTreeMap::new(),
             attached: None,
             deaths: 0,
+            published: Vec::new(),
         };
         let mut plan = crate::up::pilot::plan(&order).ok()?;
         plan.env.retain(|(_, value)| !value.contains(FILES));

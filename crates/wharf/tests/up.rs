@@ -476,7 +476,17 @@ fn a_published_port_is_kept_once_without_a_word_the_second_time() {
     let leases = sandbox.output(&["ls", "--json"]).json()["leases"].clone();
     let is_it = |lease: &&Value| lease["port"] == 5432;
     assert_eq!(leases.as_array().unwrap().iter().filter(is_it).count(), 1, "{leases:#}");
+    // Whoever had it has ended, and another of the project keeps it from then on.
+    assert_eq!(sandbox.output(&["down", "web"]).code, 0);
+    let kept = || {
+        let leases = sandbox.output(&["ls", "--json"]).json()["leases"].clone();
+        leases.as_array().unwrap().iter().find(is_it).cloned()
+    };
+    let api = live(&sandbox)[0]["pilot_pid"].clone();
+    let is_its = |lease: &Value| lease["kind"]["process"]["pid"] == api;
+    assert!(until(|| kept().filter(is_its)).is_some(), "{:#?}", kept());
     sandbox.output(&["down"]);
+    assert!(kept().is_none(), "nothing of the project lives");
 }
 
 #[test]

@@ -75,6 +75,15 @@ fn where_nothing_came_up_nothing_is_said_to_run() {
 }
 
 #[test]
+fn a_home_that_takes_no_files_is_told_with_the_way_out() {
+    let sandbox = sandbox("");
+    std::fs::write(sandbox.dir().join("home/.local"), "in the way").unwrap();
+    let refused = sandbox.output(&["up", "-d"]);
+    assert_eq!(refused.code, 1, "{refused:?}");
+    assert!(refused.err.contains("help: HOME or XDG_STATE_HOME must name a folder"), "{refused:?}");
+}
+
+#[test]
 fn a_restart_that_takes_long_says_what_it_waits_for() {
     let sandbox = sandbox("");
     assert_eq!(sandbox.output(&["up", "-d"]).code, 0);

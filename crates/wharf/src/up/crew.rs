@@ -12,7 +12,7 @@ use wharf_model::{LeaseKind, PortRequest, ProcessId};
 use wharf_os::detached;
 
 use super::channel::Channel;
-use super::order::{FromPilot, Order, Sibling, Siblings, ToPilot};
+use super::order::{FromPilot, Order, Published, Sibling, Siblings, ToPilot};
 use crate::link::{self, Link, NOT_FOR_OTHERS};
 use crate::report::{Code, Report};
 
@@ -45,6 +45,8 @@ pub(crate) struct Ground {
     pub(crate) attached: Option<ProcessId>,
     /// The environment of the pilots, where it is not ours.
     pub(crate) env: Option<Vec<(OsString, OsString)>>,
+    /// What other programs publish for the project.
+    pub(crate) published: Vec<Published>,
 }
 
 /// A pilot that holds its ports and waits for the word to launch.
@@ -129,6 +131,7 @@ async fn start(program: &Path, unit: &Unit, ground: &Ground) -> Result<Channel, 
         definition: super::definition::of(&unit.service),
         attached: ground.attached.clone(),
         deaths: unit.deaths,
+        published: ground.published.clone(),
     };
     channel.say(&ToPilot::Order(Box::new(order))).await.map_err(failed)?;
     Ok(channel)

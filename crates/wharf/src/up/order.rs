@@ -18,7 +18,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use wharf_control::api::{BusyPort, LeaseReply, LeaseRequest};
 use wharf_model::service::Service;
-use wharf_model::{Instance, PathText, ProcessId};
+use wharf_model::{Instance, PathText, Port, ProcessId};
 
 use crate::report::{Code, Report};
 
@@ -40,6 +40,17 @@ pub(crate) struct Order {
     /// How often in a row its pilot has been killed soon after its launch.
     #[serde(default)]
     pub(crate) deaths: u32,
+    /// What other programs publish for the project.
+    #[serde(default)]
+    pub(crate) published: Vec<Published>,
+}
+
+/// A port that another program publishes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Published {
+    /// What the project calls that program's service.
+    pub(crate) name: String,
+    pub(crate) port: Port,
 }
 
 /// To a pilot.

@@ -5,8 +5,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot};
-use wharf_control::api::{KeyRequest, LeaseRequest};
-use wharf_model::{Instance, LeaseKind, PathText, Port, PortRequest, ProcessId, ServiceKey};
+use wharf_model::{Instance, ProcessId};
 use wharf_os::lock::FileLock;
 use wharf_supervisor::log::{now_ms, place};
 
@@ -16,7 +15,7 @@ use super::planning::{self, Planning};
 use super::project::Wanted;
 use super::session::{Change, Key, Session, counts_as_up, key};
 use super::view::View;
-use super::{revival, states, turn};
+use super::{published, revival, states, turn};
 use crate::ending;
 use crate::link::{self, Link};
 use crate::pilot::{Caller, Orders};
@@ -379,6 +378,7 @@ fn ground(wanted: &Wanted, wishes: &Wishes) -> Ground {
         primary: wanted.primary().map(str::to_owned),
         attached: (!wishes.detach).then(facts::own_process),
         env: None,
+        published: published::of(&wanted.external),
     }
 }
 
@@ -389,56 +389,6 @@ async fn muster(
     units: Vec<crew::Unit>,
     ground: &Ground,
 ) -> Result<Vec<Member>, Report> {
-    let keep = async |pilot: &ProcessId| keep_external(link, wanted, pilot).await;
+    let keep = async |pilot: &ProcessId| published::keep(link, wanted, pilot).await;
     crew::muster(link, units, ground, keep).await
-}
-
-/// Leases the ports that Docker publishes, for as long as the first pilot lives: nobody else is to be given
-/// them. One that is in use is Docker's already, or somebody's who is in its way.
-async fn keep_external(link: &Link, wanted: &Wanted, pilot: &ProcessId) {
-    // Without an answer all are asked for: at worst a warning is too much.
-    let leases = link.snapshot().await.map(|snapshot| snapshot.leases).unwrap_or_default();
-    for external in &wanted.external {
-        for port in external.ports.iter().filter_map(|port| Port::new(*port)) {
-            let key = KeyRequest {
-                project: PathText::new(&wanted.project.path),
-                worktree: wanted.project.worktree.clone(),
-                service: format!("{}/published{port}", external.name),
-                instance: Some(1),
-            };
-            // An earlier `up` of this checkout keeps it already.
-            if leases.iter().any(|lease| lease.key.as_ref().is_some_and(|k| is_of(k, &key))) {
-                continue;
-            }
-            let request = LeaseRequest {
-                request_id: link::request_id(),
-                key: Some(key),
-                request: PortRequest::Exactly(port),
-                slots: 1,
-                owner: LeaseKind::Process(pilot.clone()),
-                busy: Vec::new(),
-            };
-            if let Err(report) = link.lease(&request).await
-                && !is_docker(port)
-            {
-                narrate::warning(&format!(
-                    "`{}` ({}) publishes port {port}: {}",
-                    external.name, external.by, report.what
-                ));
-            }
-        }
-    }
-}
-
-fn is_of(known: &ServiceKey, asked: &KeyRequest) -> bool {
-    known.project == asked.project
-        && known.worktree == asked.worktree
-        && known.service == asked.service
-}
-
-/// Whether it is Docker itself that listens there.
-fn is_docker(port: Port) -> bool {
-    let sockets = wharf_os::diag::holding(port.get()).unwrap_or_default();
-    let command = facts::holder(&sockets).command;
-    !sockets.is_empty() && command.is_none_or(|command| command.contains("docker"))
 }
