@@ -144,6 +144,7 @@ impl Asker {
             slots: 1,
             owner: LeaseKind::Ttl(TTL_S),
             busy: Vec::new(),
+            agent: None,
         })
     }
 

@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use serde::{Deserialize, Serialize};
 use wharf_model::{
-    Holder, Instance, Lease, LeaseKind, PathText, Port, PortRequest, ProcessId, ServiceKey,
+    Agent, Holder, Instance, Lease, LeaseKind, PathText, Port, PortRequest, ProcessId, ServiceKey,
 };
 
 /// The version of every document on this wire.
@@ -114,6 +114,9 @@ pub struct LeaseRequest {
     /// What the caller found busy. A lease that this owner holds on such a port is given up.
     #[serde(default)]
     pub busy: Vec<BusyPort>,
+    /// The agent that asks; absent where a person does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent: Option<Agent>,
 }
 
 fn one() -> u16 {

@@ -13,8 +13,8 @@ use wharf_control::requests::*;
 use wharf_control::{Code, ErrorBody};
 use wharf_model::lease::Displaced;
 use wharf_model::{
-    Holder, Instance, Lease, LeaseKind, Listener, PathText, Port, PortRequest, ProcessId, Remap,
-    Remapped, ServiceKey, State, Why,
+    Agent, Holder, Instance, Lease, LeaseKind, Listener, PathText, Port, PortRequest, ProcessId,
+    Remap, Remapped, ServiceKey, State, Why,
 };
 
 fn port(number: u16) -> Port {
@@ -46,6 +46,10 @@ fn holder() -> Holder {
     }
 }
 
+fn agent() -> Agent {
+    Agent::new("Claude Code".into(), Some("4721".into())).unwrap()
+}
+
 fn leases() -> Vec<Lease> {
     let displaced = Displaced { wanted: port(8000), holder: holder(), foreign: true };
     let whys = [
@@ -71,6 +75,7 @@ fn leases() -> Vec<Lease> {
         kind: kinds[id % 2].clone(),
         granted_at: 1,
         why,
+        agent: (id % 3 == 0).then(agent),
     };
     whys.into_iter().enumerate().map(lease).collect()
 }
@@ -103,6 +108,7 @@ fn instance(state: State) -> Instance {
         ready_ms: Some(5),
         exit_code: Some(-1),
         command: vec!["npm".into()],
+        agent: Some(agent()),
     }
 }
 
@@ -213,6 +219,7 @@ fn requests_fit() {
             slots: 2,
             owner: LeaseKind::Process(process()),
             busy: vec![BusyPort { port: port(8000), holder: Some(holder()) }],
+            agent: Some(agent()),
         },
     );
     let request = LeaseRequest {
@@ -222,6 +229,7 @@ fn requests_fit() {
         slots: 1,
         owner: LeaseKind::Ttl(60),
         busy: Vec::new(),
+        agent: None,
     };
     both_ways("lease_batch", &LeaseBatch { requests: vec![request] });
     for release in [
@@ -242,6 +250,13 @@ fn what_a_script_may_leave_out_is_filled_in() {
     schema::Schema::committed().assert_fits("lease_request", &short);
     let request: LeaseRequest = serde_json::from_value(short).unwrap();
     assert_eq!((request.slots, request.key, request.busy), (1, None, Vec::new()));
+    for bad in [json!({"name": ""}), json!({"name": "a\u{1b}[2J"}), json!({"name": "x".repeat(65)})]
+    {
+        let mut bad_request =
+            json!({"request_id": "r", "request": {"at_least": 1}, "owner": {"ttl": 1}});
+        bad_request["agent"] = bad;
+        assert!(serde_json::from_value::<LeaseRequest>(bad_request).is_err());
+    }
     for bad in [json!({"at_least": 0}), json!({"at_least": 65536}), json!({"most": 1})] {
         let bad = json!({"request_id": "r", "request": bad, "owner": {"ttl": 60}});
         assert!(serde_json::from_value::<LeaseRequest>(bad).is_err());

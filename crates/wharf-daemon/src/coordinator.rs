@@ -426,6 +426,7 @@ fn request(asked: LeaseRequest) -> Request {
             .into_iter()
             .map(|busy| Busy { port: busy.port, holder: busy.holder })
             .collect(),
+        agent: asked.agent,
         ephemeral: PortRange { first, last },
     }
 }

@@ -226,6 +226,7 @@ impl Focuses {
             slots: 1,
             owner: LeaseKind::Process(self.own.clone()),
             busy: Vec::new(),
+            agent: None,
             ephemeral: PortRange { first, last },
         };
         let leases = ledger.request(&request, clock::now(), kernel);

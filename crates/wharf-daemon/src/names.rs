@@ -202,6 +202,7 @@ mod tests {
             ready_ms: None,
             exit_code: None,
             command: Vec::new(),
+            agent: None,
         }
     }
 

@@ -142,6 +142,7 @@ async fn lease(owner: ProcessId, request_id: String, events: &mpsc::Sender<Event
         slots: 1,
         owner: LeaseKind::Process(owner),
         busy: Vec::new(),
+        agent: None,
     };
     let (reply, answer) = oneshot::channel();
     events.send(Event::Lease(Box::new(request), reply)).await.ok()?;

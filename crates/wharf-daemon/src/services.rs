@@ -251,6 +251,7 @@ impl Services {
             owner: LeaseKind::Process(self.own.clone()),
             // Whatever it leads to may not listen yet, and must not find its port taken then.
             busy: named.to.into_iter().map(|port| Busy { port, holder: None }).collect(),
+            agent: None,
             ephemeral: PortRange { first, last },
         };
         let mut kernel = PastOurs { eyes, inherited: &self.inherited };

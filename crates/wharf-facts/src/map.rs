@@ -108,6 +108,12 @@ impl PortMap {
     }
 }
 
+/// Those from which a process descends, nearest first; none where it has gone.
+pub fn ancestry(pid: u32) -> Vec<Ancestor> {
+    let Ok(stat) = process::stat(pid) else { return Vec::new() };
+    Sight::new(process::since_boot()).ancestry(&stat)
+}
+
 /// Looks.
 ///
 /// # Errors

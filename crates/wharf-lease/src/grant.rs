@@ -139,7 +139,8 @@ impl Granting<'_> {
             LeaseKind::Ttl(ttl_s) => Some(Deadline::after(ttl_s, self.now, self.boot_id)),
             LeaseKind::Process(_) => None,
         };
-        let lease = Lease { id, port, key, request, kind, granted_at: self.now.wall_s, why };
+        let agent = self.request.agent.clone();
+        let lease = Lease { id, port, key, request, kind, granted_at: self.now.wall_s, why, agent };
         let request_id = self.request.request_id.clone();
         self.held.push(Held { lease, request_id, slot, deadline });
     }

@@ -313,6 +313,7 @@ impl Ledger {
             kind: LeaseKind::Process(instance.pilot.clone()),
             granted_at: now.wall_s,
             why: Why::Asked,
+            agent: instance.agent.clone(),
         };
         self.next_id += 1;
         let request_id = format!("instance {}", instance.id);

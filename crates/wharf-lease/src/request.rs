@@ -1,7 +1,7 @@
 //! What is asked of the ledger, and why it may be refused.
 
 use wharf_model::{
-    Holder, LeaseKind, PathText, Port, PortRange, PortRequest, ProcessId, ServiceKey,
+    Agent, Holder, LeaseKind, PathText, Port, PortRange, PortRequest, ProcessId, ServiceKey,
 };
 
 /// The most ports that one request may ask for.
@@ -64,6 +64,8 @@ pub struct Request {
     pub owner: LeaseOwner,
     /// What the caller found busy.
     pub busy: Vec<Busy>,
+    /// The agent that asks, if one does.
+    pub agent: Option<Agent>,
     /// The kernel's ephemeral range, from which no fallback is taken.
     pub ephemeral: PortRange,
 }

@@ -106,5 +106,6 @@ fn running(project: &str, url: &str) -> Instance {
         ready_ms: None,
         exit_code: None,
         command: Vec::new(),
+        agent: None,
     }
 }

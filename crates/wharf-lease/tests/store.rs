@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
 use wharf_lease::{Ledger, StoreError};
-use wharf_model::PortRequest;
+use wharf_model::{Agent, PortRequest};
 use world::{BOOT, World, port, process, web};
 
 /// How many damaged files are tried; `WHARF_SEEDS` asks for more.
@@ -332,4 +332,24 @@ fn numbers_of_leases_are_never_used_again() {
     world.ledger.owner_gone(&process(1), world.now);
     world.reopen();
     assert!(world.run(web("shop"), 8000, 2).id > first);
+}
+
+#[test]
+fn the_agent_of_a_lease_is_kept_and_older_leases_have_none() {
+    let mut world = World::new();
+    let agent = Agent::new("Claude Code".into(), Some("4721".into())).unwrap();
+    let mut request = world.request(Some(web("shop")), PortRequest::Conventional(port(8000)), 1);
+    request.agent = Some(agent.clone());
+    let lease = world.ask(&request).unwrap().remove(0);
+    assert_eq!(lease.agent.as_ref(), Some(&agent));
+    world.reopen();
+    let kept = |world: &World| world.ledger.table().leases().next().unwrap().lease.clone();
+    assert_eq!(kept(&world), lease);
+    // As a program wrote it that knew nothing of agents.
+    let connection = Connection::open(database(&world)).unwrap();
+    let removed = "UPDATE leases SET lease = json_remove(lease, '$.agent')";
+    assert_eq!(connection.execute(removed, []).unwrap(), 1);
+    drop(connection);
+    world.reopen();
+    assert_eq!(kept(&world), wharf_model::Lease { agent: None, ..lease });
 }

@@ -5,6 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::agent::Agent;
 use crate::key::ServiceKey;
 use crate::listener::Listener;
 use crate::path_text::PathText;
@@ -190,6 +191,9 @@ pub struct Instance {
     pub exit_code: Option<i32>,
     /// The command as it was run.
     pub command: Vec<String>,
+    /// The agent that started it; absent where a person did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent: Option<Agent>,
 }
 
 impl Instance {

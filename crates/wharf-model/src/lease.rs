@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::agent::Agent;
 use crate::holder::Holder;
 use crate::key::ServiceKey;
 use crate::port::Port;
@@ -35,6 +36,9 @@ pub struct Lease {
     pub granted_at: u64,
     /// Why this port.
     pub why: Why,
+    /// The agent that asked for it; absent where a person did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent: Option<Agent>,
 }
 
 /// Why a lease is on the port it is on.

@@ -5,6 +5,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod agent;
 pub mod alias;
 pub mod event;
 pub mod focus;
@@ -24,6 +25,7 @@ pub mod request;
 pub mod route;
 pub mod service;
 
+pub use agent::Agent;
 pub use alias::{Alias, Target, TcpName};
 pub use event::{Event, EventKind};
 pub use focus::Focus;

@@ -3,9 +3,12 @@
 use std::io;
 use std::mem::{MaybeUninit, size_of};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::unix::process::CommandExt;
+use std::process::Command;
 
 // By their numbers on this system, for those who may not ask libc.
-pub use libc::{SIGCONT, SIGHUP, SIGINT, SIGKILL, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
+pub use libc::{SIGCHLD, SIGCONT, SIGHUP, SIGINT, SIGKILL, SIGQUIT, SIGTERM, SIGTSTP, SIGTTOU};
+pub use libc::{SIGUSR1, SIGUSR2, SIGWINCH};
 
 /// The kernel's `_NSIG`, and the size of its signal set in bytes.
 const LAST_SIGNAL: i32 = 64;
@@ -163,6 +166,17 @@ pub(crate) fn default_dispositions(except: &[i32]) {
 pub(crate) fn reset() {
     default_dispositions(&[]);
     blocked(libc::SIG_SETMASK, &empty_set());
+}
+
+/// Lets a command begin with default actions and an empty mask, in a process group of its own: as if we had
+/// neither blocked nor ignored anything.
+pub fn afresh(command: &mut Command) -> &mut Command {
+    let begin = || {
+        reset();
+        Ok(())
+    };
+    // SAFETY: between fork and exec it only makes system calls, which neither allocate nor lock.
+    unsafe { command.process_group(0).pre_exec(begin) }
 }
 
 /// Whether the signal is ignored now.

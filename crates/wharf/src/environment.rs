@@ -6,6 +6,7 @@ use std::path::Path;
 
 use wharf_model::ServiceKey;
 
+use crate::agent;
 use crate::up::order::{Sibling, Siblings};
 use crate::up::template;
 
@@ -59,7 +60,10 @@ impl Told<'_> {
     /// The caller's environment with every variable on top, and the certificates of the local CA.
     pub(crate) fn over_callers(&self) -> Variables {
         let told = self.variables();
-        let is_wharfs = |name: &OsString| name.to_string_lossy().starts_with("WHARF_");
+        // For whom it works stays true within.
+        let is_told = |name: &OsString| name == agent::AGENT || name == agent::SESSION;
+        let is_wharfs =
+            |name: &OsString| name.to_string_lossy().starts_with("WHARF_") && !is_told(name);
         // Under another wharf, PORT and HOST are that instance's, not this one's.
         let nested = std::env::var_os("WHARF_ROOT").is_some();
         let is_stale = |name: &OsString| nested && (name == "PORT" || name == "HOST");

@@ -6,6 +6,7 @@
 
 #![forbid(unsafe_code)]
 
+mod agent;
 mod audit;
 mod authority;
 mod checkout;
@@ -35,6 +36,7 @@ mod settings;
 mod silence;
 mod subject;
 mod time;
+mod top;
 mod traces;
 mod up;
 mod usage;

@@ -44,6 +44,13 @@ pub(crate) fn ready(text: &str, url: &str, rest: &str) {
     write(&format!("{mark} {} {url}{}\n", printable(text), printable(rest)));
 }
 
+/// What another process of ours has written for stderr.
+pub(crate) fn verbatim(text: &str) {
+    if !text.is_empty() {
+        write(text);
+    }
+}
+
 /// An error with its reasons and ways out.
 pub(crate) fn report(report: &Report) {
     let mut text = format!("{} {}\n", paint(RED, "error:"), printable(&report.what));

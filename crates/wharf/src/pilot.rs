@@ -225,6 +225,10 @@ impl Run {
         let mut instance = describe(&self.plan, &self.place, self.mode);
         instance.held = self.keeping.holds();
         instance.access = self.access.clone();
+        instance.agent = match &self.declared {
+            Some(declared) => declared.order.agent.clone(),
+            None => crate::agent::of_caller(),
+        };
         if let Some(declared) = &self.declared {
             instance.definition = Some(declared.order.definition.clone());
             instance.revive = declared.is_revived();
@@ -398,6 +402,7 @@ fn describe(plan: &LaunchPlan, place: &Place, mode: Option<Mode>) -> Instance {
         ready_ms: None,
         exit_code: None,
         command: Vec::new(),
+        agent: None,
     }
 }
 

@@ -240,6 +240,7 @@ async fn leased(link: &Link, wanted: &Wanted) -> Result<Place, Report> {
         slots: u16::try_from(wanted.count).unwrap_or(u16::MAX),
         owner: LeaseKind::Process(facts::own_process()),
         busy: Vec::new(),
+        agent: crate::agent::of_caller(),
     };
     for round in 0..ROUNDS {
         if round > 0 {

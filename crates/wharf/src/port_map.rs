@@ -18,7 +18,7 @@ mod origin;
 
 pub(crate) use about::About;
 pub(crate) use known::Known;
-pub(crate) use origin::editor;
+pub(crate) use origin::{agent_above, editor};
 
 /// Programs that listen for a container: Docker's proxy, and what rootless engines have in its place.
 const PUBLISHERS: [&str; 8] = [

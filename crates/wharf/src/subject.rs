@@ -191,6 +191,7 @@ impl Ground<'_> {
             attached: None,
             deaths: 0,
             published: Vec::new(),
+            agent: None,
         };
         let mut plan = crate::up::pilot::plan(&order).ok()?;
         plan.env.retain(|(_, value)| !value.contains(FILES));

@@ -215,6 +215,7 @@ async fn work(home: &Home, book: &Book, worker: usize) {
             slots: 1,
             owner: LeaseKind::Ttl(3600),
             busy: Vec::new(),
+            agent: None,
         };
         let deadline = Instant::now() + DEADLINE;
         let lease = loop {

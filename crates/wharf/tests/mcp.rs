@@ -148,6 +148,9 @@ fn a_project_comes_up_once_and_outlives_the_session() {
     let sandbox = project();
     let mut client = Client::new(&sandbox);
     let first = client.done("up", json!({}));
+    let agent = first["instances"][0]["agent"].clone();
+    assert_eq!(agent["name"], "test-agent", "{first:#}");
+    assert!(agent["session"].as_str().unwrap().starts_with("mcp-"), "{agent:#}");
     let again = client.done("up", json!({"services": ["web"]}));
     assert_eq!(first["instances"][0]["id"], again["instances"][0]["id"], "{again:#}");
     assert_eq!(first["instances"][0]["state"], "ready");

@@ -38,6 +38,7 @@ fn neighbour(number: u32, key: &ServiceKey) -> LeaseRequest {
         slots: 1,
         owner: LeaseKind::Ttl(600),
         busy: Vec::new(),
+        agent: None,
     }
 }
 

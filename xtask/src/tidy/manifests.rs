@@ -36,6 +36,7 @@ const TABLE: &[(&str, &[&str])] = &[
         &["wharf-control", "wharf-facts", "wharf-lease", "wharf-model", "wharf-os", "wharf-proxy"],
     ),
     ("wharf-export", &["wharf-model"]),
+    ("wharf-ports", &["wharf-control", "wharf-facts", "wharf-model", "wharf-os"]),
     ("bench", &["wharf-control", "wharf-model", "wharf-os", "wharf-proxy", "wharf-supervisor"]),
     ("xtask", &[]),
 ];

@@ -235,6 +235,7 @@ pub(crate) fn request(id: &str, key: Option<KeyRequest>, owner: LeaseKind) -> Le
         slots: 1,
         owner,
         busy: Vec::new(),
+        agent: None,
     }
 }
 
@@ -274,6 +275,7 @@ pub(crate) fn instance(id: &str, port: u16, pilot: ProcessId, state: State) -> I
         ready_ms: None,
         exit_code: None,
         command: vec!["sleep".into()],
+        agent: None,
     }
 }
 

@@ -135,7 +135,7 @@ impl Sight {
         same.then_some(seen)
     }
 
-    fn ancestry(&mut self, stat: &Stat) -> Vec<Ancestor> {
+    pub(super) fn ancestry(&mut self, stat: &Stat) -> Vec<Ancestor> {
         let mut found: Vec<Ancestor> = Vec::new();
         let mut next = stat.ppid;
         while next > 1 && next != stat.pid && found.len() < ANCESTORS_MAX {

@@ -87,6 +87,7 @@ impl World {
             slots: 1,
             owner: LeaseKind::Process(process(pid)),
             busy: Vec::new(),
+            agent: None,
             ephemeral: PortRange::LINUX_EPHEMERAL,
         }
     }

@@ -49,7 +49,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
 }
 
 /// Replaces what pilots have reported by what the kernel says.
-fn look(instances: &mut [Instance]) -> Result<(), Report> {
+pub(crate) fn look(instances: &mut [Instance]) -> Result<(), Report> {
     let sockets = diag::listeners()
         .map_err(|error| Report::bug("the kernel does not tell its listeners", &error))?;
     for instance in instances.iter_mut().filter(|instance| instance.state.is_live()) {

@@ -14,7 +14,7 @@ mod explain;
 mod focus;
 mod free;
 mod logs;
-mod ls;
+pub(crate) mod ls;
 mod man;
 mod mcp;
 mod open;
@@ -28,6 +28,7 @@ pub(crate) mod restart;
 mod run;
 pub(crate) mod stop;
 mod tcp;
+mod top;
 mod trust;
 mod untrust;
 mod up;
@@ -97,6 +98,8 @@ enum Command {
     Audit(audit::Args),
     /// Show who holds a port
     Who(who::Args),
+    /// Watch instances, their output and the port map; open, restart and stop them
+    Top(top::Args),
     /// End who listens on a port
     Free(free::Args),
     /// Launch an instance again, refusing no connection
@@ -161,6 +164,7 @@ pub(crate) fn main() -> Outcome {
         Command::Assert(args) => assert::run(&args),
         Command::Audit(args) => audit::run(&args),
         Command::Who(args) => who::run(&args),
+        Command::Top(args) => top::run(&args),
         Command::Free(args) => free::run(&args),
         Command::Restart(args) => restart::run(&args),
         Command::Stop(args) => stop::run(args),

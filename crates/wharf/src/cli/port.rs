@@ -113,6 +113,7 @@ async fn print_ports(args: &Args, key: Option<KeyRequest>) -> Outcome {
             slots: args.count,
             owner: LeaseKind::Ttl(args.ttl),
             busy: Vec::new(),
+            agent: crate::agent::of_caller(),
         })
         .await?;
     if args.json {

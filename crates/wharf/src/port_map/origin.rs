@@ -103,6 +103,14 @@ pub(super) fn of(
     })
 }
 
+/// The agent that a process was started from, if that is what it was started from, and its number.
+pub(crate) fn agent_above(pid: u32) -> Option<(&'static str, u32)> {
+    let ancestry = wharf_facts::map::ancestry(pid);
+    let found = ancestry.iter().find_map(|ancestor| Some((recognised(ancestor)?, ancestor.pid)));
+    let ((kind, name), pid) = found?;
+    (kind == Kind::Agent).then_some((name, pid))
+}
+
 /// The editor that a process is, if it is one.
 pub(crate) fn editor(process: &Process) -> Option<&'static str> {
     let named = known(&process.command).or_else(|| called(&process.argv));

@@ -7,7 +7,7 @@ use wharf_control::api::HomeReport;
 use wharf_control::focus::FocusReport;
 use wharf_model::event::SCHEMA;
 use wharf_model::holder::Age;
-use wharf_model::{Exposure, Instance, Lease, LeaseKind};
+use wharf_model::{Agent, Exposure, Instance, Lease, LeaseKind};
 
 use super::table::{Give, table};
 use super::{RED, takes_colours};
@@ -16,6 +16,9 @@ use crate::events::now_ms;
 
 /// The mark of what other machines reach.
 const LAN: &str = "LAN!";
+
+/// How much of the name of a session is shown.
+const SESSION_SHOWN: usize = 16;
 
 /// What one instance uses.
 #[derive(Clone, Copy, Debug, Serialize)]
@@ -68,10 +71,12 @@ impl Document {
         if !self.instances.is_empty() {
             let wide = self.instances.iter().any(|listed| listed.usage.is_some());
             let usage: &[&str] = if wide { &["CPU", "MEM", "CONN"] } else { &[] };
-            let head = [&["NAME", "STATE", "PORT", "OPEN TO", "AGE"], usage, &["URL"]].concat();
+            let by_agents = self.instances.iter().any(|listed| listed.instance.agent.is_some());
+            let by: &[&str] = if by_agents { &["BY"] } else { &[] };
+            let head = [&["NAME", "STATE", "PORT", "OPEN TO", "AGE"], usage, by, &["URL"]].concat();
             let give = Give { last_below: true, shortened: 0 };
             let rows =
-                table(&head, self.instances.iter().map(|listed| instance_row(listed, wide)), give);
+                table(&head, self.instances.iter().map(|l| instance_row(l, wide, by_agents)), give);
             parts.push(match takes_colours(&std::io::stdout()) {
                 // No name, state or URL has such a mark.
                 true => rows.replace(LAN, &format!("{RED}{LAN}{RED:#}")),
@@ -81,9 +86,11 @@ impl Document {
         let others: Vec<&Lease> =
             self.leases.iter().filter(|lease| !self.is_shown(lease)).collect();
         if !others.is_empty() {
-            let head = ["LEASED", "FOR", "UNTIL"];
+            let by_agents = others.iter().any(|lease| lease.agent.is_some());
+            let by: &[&str] = if by_agents { &["BY"] } else { &[] };
+            let head = [&["LEASED", "FOR"], by, &["UNTIL"]].concat();
             let give = Give { last_below: false, shortened: 1 };
-            let rows = others.into_iter().map(|lease| lease_row(lease, &self.focuses));
+            let rows = others.into_iter().map(|lease| lease_row(lease, &self.focuses, by_agents));
             parts.push(table(&head, rows, give));
         }
         if !self.homes.is_empty() {
@@ -104,7 +111,7 @@ impl Document {
     }
 }
 
-fn instance_row(listed: &Listed, wide: bool) -> Vec<String> {
+fn instance_row(listed: &Listed, wide: bool, by_agents: bool) -> Vec<String> {
     let Listed { instance, usage } = listed;
     let by_name = (instance.access.lan && instance.state.is_live()).then_some(Exposure::Lan);
     let exposures = instance.listeners.iter().map(|listener| listener.exposure());
@@ -131,12 +138,27 @@ fn instance_row(listed: &Listed, wide: bool) -> Vec<String> {
             None => ["-", "-", "-"].map(str::to_owned),
         });
     }
+    if by_agents {
+        row.push(by(instance.agent.as_ref(), wide));
+    }
     row.push(instance.url.clone());
     row
 }
 
+/// The agent; with room for it the beginning of its session, by which people know one from another.
+fn by(agent: Option<&Agent>, wide: bool) -> String {
+    let Some(agent) = agent else { return "-".to_owned() };
+    match agent.session() {
+        Some(session) if wide => {
+            let session: String = session.chars().take(SESSION_SHOWN).collect();
+            format!("{} {session}", agent.name())
+        }
+        _ => agent.name().to_owned(),
+    }
+}
+
 /// Short, for people: `512K`, `48M`, `1.2G`.
-fn bytes(number: u64) -> String {
+pub(crate) fn bytes(number: u64) -> String {
     const MEGABYTE: u64 = 1 << 20;
     match number {
         0..MEGABYTE => format!("{}K", number >> 10),
@@ -152,7 +174,7 @@ fn open_to(exposure: Exposure) -> String {
     }
 }
 
-fn lease_row(lease: &Lease, focuses: &[FocusReport]) -> Vec<String> {
+fn lease_row(lease: &Lease, focuses: &[FocusReport], by_agents: bool) -> Vec<String> {
     let until = match &lease.kind {
         LeaseKind::Process(process) => format!("{process} ends"),
         LeaseKind::Ttl(seconds) => format!("{seconds} s after the grant"),
@@ -160,7 +182,10 @@ fn lease_row(lease: &Lease, focuses: &[FocusReport]) -> Vec<String> {
     let led_to = super::focus::led_to(focuses, lease.port.get());
     let whose = led_to.or_else(|| lease.key.as_ref().map(ToString::to_string));
     let whose = whose.unwrap_or_else(|| "-".to_owned());
-    vec![lease.port.to_string(), whose, until]
+    let mut row = vec![lease.port.to_string(), whose];
+    row.extend(by_agents.then(|| by(lease.agent.as_ref(), false)));
+    row.push(until);
+    row
 }
 
 fn home_row(home: &HomeReport) -> Vec<String> {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use wharf_control::api::{LeaseReply, LeaseRequest};
 use wharf_model::service::Service;
-use wharf_model::{LeaseKind, PortRequest, ProcessId};
+use wharf_model::{Agent, LeaseKind, PortRequest, ProcessId};
 use wharf_os::detached;
 
 use super::channel::Channel;
@@ -47,6 +47,8 @@ pub(crate) struct Ground {
     pub(crate) env: Option<Vec<(OsString, OsString)>>,
     /// What other programs publish for the project.
     pub(crate) published: Vec<Published>,
+    /// The agent that brings the project up, if one does.
+    pub(crate) agent: Option<Agent>,
 }
 
 /// A pilot that holds its ports and waits for the word to launch.
@@ -132,6 +134,7 @@ async fn start(program: &Path, unit: &Unit, ground: &Ground) -> Result<Channel, 
         attached: ground.attached.clone(),
         deaths: unit.deaths,
         published: ground.published.clone(),
+        agent: ground.agent.clone(),
     };
     channel.say(&ToPilot::Order(Box::new(order))).await.map_err(failed)?;
     Ok(channel)

@@ -18,7 +18,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use wharf_control::api::{BusyPort, LeaseReply, LeaseRequest};
 use wharf_model::service::Service;
-use wharf_model::{Instance, PathText, Port, ProcessId};
+use wharf_model::{Agent, Instance, PathText, Port, ProcessId};
 
 use crate::report::{Code, Report};
 
@@ -43,6 +43,9 @@ pub(crate) struct Order {
     /// What other programs publish for the project.
     #[serde(default)]
     pub(crate) published: Vec<Published>,
+    /// The agent that asked for it; a pilot has no ancestors that would tell.
+    #[serde(default)]
+    pub(crate) agent: Option<Agent>,
 }
 
 /// A port that another program publishes.

@@ -298,6 +298,7 @@ fn wants(order: &Order, plan: &LaunchPlan) -> LeaseRequest {
         slots: u16::try_from(1 + plan.extra_ports).unwrap_or(u16::MAX),
         owner: LeaseKind::Process(facts::own_process()),
         busy: Vec::new(),
+        agent: order.agent.clone(),
     }
 }
 

@@ -3,7 +3,7 @@
 
 use wharf_control::api::{KeyRequest, LeaseRequest, Snapshot};
 use wharf_model::{
-    External, Instance, Lease, LeaseKind, PathText, Port, PortRequest, ProcessId, ServiceKey,
+    Agent, External, Instance, Lease, LeaseKind, PathText, Port, PortRequest, ProcessId, ServiceKey,
 };
 
 use super::order::Published;
@@ -26,6 +26,7 @@ pub(crate) async fn keep(link: &Link, wanted: &Wanted, pilot: &ProcessId) {
     // Without an answer all are asked for: at worst a warning is too much.
     let leases = link.snapshot().await.map(|snapshot| snapshot.leases).unwrap_or_default();
     let project = PathText::new(&wanted.project.path);
+    let agent = crate::agent::of_caller();
     for external in &wanted.external {
         for published in of(std::slice::from_ref(external)) {
             let key = published.key(&project, &wanted.project.worktree);
@@ -34,7 +35,7 @@ pub(crate) async fn keep(link: &Link, wanted: &Wanted, pilot: &ProcessId) {
                 continue;
             }
             let port = published.port;
-            if let Err(report) = link.lease(&request(key, port, pilot)).await
+            if let Err(report) = link.lease(&request(key, port, pilot, agent.clone())).await
                 && !is_docker(port)
             {
                 narrate::warning(&format!(
@@ -61,7 +62,7 @@ pub(crate) async fn take_over(
         let key = one.key(&own.project, &own.worktree);
         if !is_kept(&snapshot.leases, &key) {
             // It may be Docker's by now, and nobody else's concern.
-            let _ = link.lease(&request(key, one.port, &facts::own_process())).await;
+            let _ = link.lease(&request(key, one.port, &facts::own_process(), None)).await;
         }
     }
 }
@@ -84,7 +85,7 @@ impl Published {
     }
 }
 
-fn request(key: KeyRequest, port: Port, owner: &ProcessId) -> LeaseRequest {
+fn request(key: KeyRequest, port: Port, owner: &ProcessId, agent: Option<Agent>) -> LeaseRequest {
     LeaseRequest {
         request_id: link::request_id(),
         key: Some(key),
@@ -92,6 +93,7 @@ fn request(key: KeyRequest, port: Port, owner: &ProcessId) -> LeaseRequest {
         slots: 1,
         owner: LeaseKind::Process(owner.clone()),
         busy: Vec::new(),
+        agent,
     }
 }
 

@@ -221,6 +221,7 @@ async fn again(document: Document, deaths: u32) -> Result<(), Report> {
         attached: order.attached,
         env: Some(env),
         published: order.published,
+        agent: order.agent,
     };
     let unit = Unit { service: order.service, instance: order.instance, deaths };
     let members = crew::muster(&link, vec![unit], &ground, async |_| {}).await?;

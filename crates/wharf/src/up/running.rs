@@ -379,6 +379,7 @@ fn ground(wanted: &Wanted, wishes: &Wishes) -> Ground {
         attached: (!wishes.detach).then(facts::own_process),
         env: None,
         published: published::of(&wanted.external),
+        agent: crate::agent::of_caller(),
     }
 }
 

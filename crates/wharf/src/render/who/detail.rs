@@ -180,5 +180,7 @@ fn lease_text(lease: &Lease, instance: Option<&str>) -> String {
         LeaseKind::Process(process) => format!("until {process} ends"),
         LeaseKind::Ttl(seconds) => format!("for {seconds} s from the grant on"),
     };
-    format!("leased by wharf to {whose}, {until}\n")
+    let by =
+        lease.agent.as_ref().map_or_else(String::new, |agent| format!(", asked for by {agent}"));
+    printable(&format!("leased by wharf to {whose}, {until}{by}")) + "\n"
 }
