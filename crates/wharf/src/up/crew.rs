@@ -10,9 +10,11 @@ use wharf_control::api::{LeaseReply, LeaseRequest};
 use wharf_model::service::Service;
 use wharf_model::{Agent, LeaseKind, PortRequest, ProcessId};
 use wharf_os::detached;
+use wharf_os::pidfd::Pidfd;
 
 use super::channel::Channel;
 use super::order::{FromPilot, Order, Published, Sibling, Siblings, ToPilot};
+use crate::facts;
 use crate::link::{self, Link, NOT_FOR_OTHERS};
 use crate::report::{Code, Report};
 
@@ -21,6 +23,9 @@ const ANSWER: Duration = Duration::from_secs(30);
 
 /// How often granted ports may turn out to be taken before something else must be wrong.
 const ROUNDS: usize = 32;
+
+/// How long a pilot that has closed its line may take to end.
+const ENDS_WITHIN: Duration = Duration::from_secs(5);
 
 /// How many words of pilots may lie unread.
 const WORDS_MAX: usize = 64;
@@ -278,12 +283,24 @@ impl Member {
                 Ok(Some(FromPilot::Failed(failure))) => {
                     Word::Failed { name, report: failure.into() }
                 }
-                _ => Word::Gone { name, pilot: self.pilot, report: lost(&self.unit) },
+                _ => {
+                    let pilot = self.pilot.clone();
+                    // Its last words may still be on their way.
+                    let _ = tokio::task::spawn_blocking(move || await_end(&pilot)).await;
+                    Word::Gone { name, pilot: self.pilot, report: lost(&self.unit) }
+                }
             };
             // If nobody listens any more, nobody waits for it.
             let _ = words.send(word).await;
         });
         Ok(())
+    }
+}
+
+/// Waits for the end of a pilot that has closed its line: from then on the daemon knows all that there is to know.
+fn await_end(pilot: &ProcessId) {
+    if let Ok(Some(pilot)) = Pidfd::open(&facts::identity(pilot)) {
+        let _ = pilot.wait(ENDS_WITHIN);
     }
 }
 
