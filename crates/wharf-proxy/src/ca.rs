@@ -23,6 +23,8 @@ const KEY: &str = "ca-key.pem";
 const CERTIFICATE: &str = "ca.pem";
 /// The system's roots and the certificate, for programs that take one file instead of the system's.
 const BUNDLE: &str = "bundle.pem";
+/// How the files begin that were made for servers of other tools.
+const HANDED_OVER: &str = "handed-over-";
 
 /// A year, and no more: what is forgotten ends by itself.
 const LIFETIME: Duration = Duration::from_secs(365 * 24 * 60 * 60);
@@ -78,6 +80,17 @@ pub enum CaError {
         /// The folder.
         dir: PathBuf,
     },
+}
+
+/// What keeps a certificate from being handed over.
+#[derive(Debug, thiserror::Error)]
+pub enum HandOverError {
+    /// It cannot be made.
+    #[error(transparent)]
+    Leaf(#[from] crate::leaf::LeafError),
+    /// It cannot be written.
+    #[error(transparent)]
+    Folder(#[from] FolderError),
 }
 
 /// A certificate authority with its key, in memory.
@@ -171,6 +184,11 @@ impl Ca {
             return Ok(());
         };
         [KEY, CERTIFICATE, BUNDLE].into_iter().try_for_each(|name| folder.delete(name))?;
+        let names = std::fs::read_dir(dir).into_iter().flatten().flatten();
+        let names = names.filter_map(|entry| entry.file_name().into_string().ok());
+        for name in names.filter(|name| name.starts_with(HANDED_OVER)) {
+            folder.delete(&name)?;
+        }
         Ok(())
     }
 
@@ -200,6 +218,24 @@ impl Ca {
             false => format!("{roots}{separator}{body}\n"),
         };
         Ok(folder.replace(BUNDLE, PUBLIC, text.as_bytes())?)
+    }
+
+    /// Writes a certificate for these hosts, the authority's and the key into one file of mode 0600 beside it, for
+    /// a server of another tool's; gives the file. `label` has letters, digits and hyphens.
+    ///
+    /// # Errors
+    /// The authority may not sign one of the names or has expired; the folder cannot be trusted, or is full.
+    pub fn hand_over(
+        &self,
+        dir: &Path,
+        label: &str,
+        hosts: &[&str],
+        now: SystemTime,
+    ) -> Result<PathBuf, HandOverError> {
+        let text = crate::leaf::pem(self, hosts, now)?;
+        let name = format!("{HANDED_OVER}{label}.pem");
+        Folder::make(dir)?.replace(&name, PRIVATE, text.as_bytes())?;
+        Ok(dir.join(name))
     }
 
     /// The certificate as a file has it.

@@ -109,14 +109,10 @@ impl Leaves {
     }
 
     fn mint(&self, host: &str, now: SystemTime) -> Result<Leaf, LeafError> {
-        if host != "localhost" && !host.ends_with(".localhost") {
+        if !may_be_signed(host) {
             return Err(LeafError::OutOfBounds { host: host.to_owned() });
         }
-        let not_before = (now - BACKDATED).max(self.ca.valid_from());
-        let not_after = (not_before + LIFETIME).min(self.ca.expires_at());
-        if now >= not_after {
-            return Err(LeafError::Expired);
-        }
+        let (not_before, not_after) = validity(&self.ca, now)?;
         let key = sign(&self.ca, host, not_before, not_after)?;
         Ok(Leaf { key: Arc::new(key), not_before, not_after, asked: 0 })
     }
@@ -148,24 +144,60 @@ fn sign(
     not_after: SystemTime,
 ) -> Result<CertifiedKey, LeafError> {
     let mint = |source| LeafError::Mint { host: host.to_owned(), source };
-    let mut params = CertificateParams::default();
-    params.distinguished_name = DistinguishedName::new();
-    // The host is in the names alone: a common name has room for 64 characters, and nobody reads it.
-    params.distinguished_name.push(DnType::OrganizationName, "wharf, for this machine only");
-    let name = host.try_into().map_err(mint)?;
-    params.subject_alt_names = vec![SanType::DnsName(name)];
-    params.not_before = not_before.into();
-    params.not_after = not_after.into();
-    params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-    params.use_authority_key_identifier_extension = true;
-    let key = KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256).map_err(mint)?;
-    let certificate = params.signed_by(&key, ca.issuer()).map_err(mint)?;
+    let (certificate, key) = make(ca, &[host], not_before, not_after).map_err(mint)?;
     let der = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
     let key = rustls::crypto::ring::sign::any_ecdsa_type(&der)
         .map_err(|source| LeafError::Key { host: host.to_owned(), source })?;
     // With the authority, which some clients want to see, and which says in its name whose it is.
     Ok(CertifiedKey::new(vec![certificate.der().clone(), ca.certificate().clone()], key))
+}
+
+/// A chain and its key, for servers that read them from a file.
+///
+/// # Errors
+/// The authority may not sign one of the names, or has expired.
+pub(crate) fn pem(ca: &Ca, hosts: &[&str], now: SystemTime) -> Result<String, LeafError> {
+    if let Some(odd) = hosts.iter().find(|host| !may_be_signed(host)) {
+        return Err(LeafError::OutOfBounds { host: (*odd).to_owned() });
+    }
+    let (not_before, not_after) = validity(ca, now)?;
+    let mint = |source| LeafError::Mint { host: hosts.join(" "), source };
+    let (certificate, key) = make(ca, hosts, not_before, not_after).map_err(mint)?;
+    Ok(format!("{}{}{}", certificate.pem(), ca.pem(), key.serialize_pem()))
+}
+
+fn may_be_signed(host: &str) -> bool {
+    host == "localhost" || host.ends_with(".localhost")
+}
+
+/// From when to when a leaf that is made now is good.
+fn validity(ca: &Ca, now: SystemTime) -> Result<(SystemTime, SystemTime), LeafError> {
+    let not_before = (now - BACKDATED).max(ca.valid_from());
+    let not_after = (not_before + LIFETIME).min(ca.expires_at());
+    if now >= not_after { Err(LeafError::Expired) } else { Ok((not_before, not_after)) }
+}
+
+fn make(
+    ca: &Ca,
+    hosts: &[&str],
+    not_before: SystemTime,
+    not_after: SystemTime,
+) -> Result<(rcgen::Certificate, KeyPair), rcgen::Error> {
+    let mut params = CertificateParams::default();
+    params.distinguished_name = DistinguishedName::new();
+    // The host is in the names alone: a common name has room for 64 characters, and nobody reads it.
+    params.distinguished_name.push(DnType::OrganizationName, "wharf, for this machine only");
+    for host in hosts {
+        params.subject_alt_names.push(SanType::DnsName((*host).try_into()?));
+    }
+    params.not_before = not_before.into();
+    params.not_after = not_after.into();
+    params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+    params.use_authority_key_identifier_extension = true;
+    let key = KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256)?;
+    let certificate = params.signed_by(&key, ca.issuer())?;
+    Ok((certificate, key))
 }
 
 #[cfg(test)]

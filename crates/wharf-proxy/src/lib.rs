@@ -31,7 +31,7 @@ mod tunnel;
 mod upstream;
 mod upstream_tls;
 
-pub use ca::{Ca, CaError, CaFiles, FolderError};
+pub use ca::{Ca, CaError, CaFiles, FolderError, HandOverError};
 pub use front::{Ended, Front, TlsConfig};
 pub use leaf::{LeafError, Leaves};
 pub use proxy::{Config, Proxy};

@@ -151,6 +151,26 @@ impl Authority {
     }
 }
 
+/// A certificate for these hosts and its key, in one file that is this user's alone.
+///
+/// # Errors
+/// There is no CA, or it may not sign one of the names.
+pub(crate) fn hand_over(label: &str, hosts: &[&str]) -> Result<PathBuf, Report> {
+    let dir = link::paths()?.ca;
+    let now = SystemTime::now();
+    let ca = match Ca::load(&dir, now) {
+        Ok(ca) => ca,
+        Err(CaError::Missing { .. }) => {
+            return Err(Report::new(Code::NotFound, "there is no local CA")
+                .why("a certificate of a CA that nobody trusts is of no use")
+                .help("`wharf trust` makes it, and has browsers and programs trust it"));
+        }
+        Err(error) => return Err(error.into()),
+    };
+    ca.hand_over(&dir, label, hosts, now)
+        .map_err(|error| Report::new(Code::Failed, error.to_string()))
+}
+
 /// The same for an instance: nothing where there is no CA.
 pub(crate) fn variables_of_user() -> Vec<(&'static str, OsString)> {
     link::paths().map(|paths| variables(&CaFiles::of(&paths.ca))).unwrap_or_default()

@@ -86,6 +86,20 @@ pub(crate) fn end_in_order(
     Ok(())
 }
 
+/// Ends instances of which nothing is known yet but their pilots.
+///
+/// # Errors
+/// One of them may not be told, or does not end in time.
+pub(crate) fn end_pilots(pilots: &[ProcessId], deadline: Instant) -> Result<(), Report> {
+    let name = |pilot: &ProcessId| format!("the pilot {}", pilot.pid);
+    let ask = |pilot| Ok((pilot, ask_pilot(pilot, &name(pilot))?));
+    let asked = pilots.iter().map(ask).collect::<Result<Vec<_>, Report>>()?;
+    for (pilot, handle) in asked {
+        wait_for(pilot.pid, handle.as_ref(), &name(pilot), deadline)?;
+    }
+    Ok(())
+}
+
 fn dependencies(instance: &Instance) -> Vec<String> {
     let parts = instance.definition.as_ref();
     let names = parts.map(definition::dependencies).unwrap_or_default();
@@ -97,11 +111,14 @@ fn dependencies(instance: &Instance) -> Vec<String> {
 /// # Errors
 /// It is another user's.
 pub(crate) fn ask(instance: &Instance) -> Result<Option<Pidfd>, Report> {
-    let name = choice::short_name(instance);
+    ask_pilot(&instance.pilot, &choice::short_name(instance))
+}
+
+fn ask_pilot(pilot: &ProcessId, name: &str) -> Result<Option<Pidfd>, Report> {
     let failed = |error: std::io::Error| {
         Report::new(Code::Permission, format!("{name} cannot be told to end")).because(&error)
     };
-    let Some(pilot) = Pidfd::open(&facts::identity(&instance.pilot)).map_err(failed)? else {
+    let Some(pilot) = Pidfd::open(&facts::identity(pilot)).map_err(failed)? else {
         return Ok(None);
     };
     match pilot.signal(SIGTERM) {
@@ -115,44 +132,23 @@ pub(crate) fn ask(instance: &Instance) -> Result<Option<Pidfd>, Report> {
     }
 }
 
-/// Asks a pilot of which nothing else is known to end; `None` where it has gone already, or cannot be asked.
-pub(crate) fn ask_pilot(pilot: &ProcessId) -> Option<Pidfd> {
-    let pilot = Pidfd::open(&facts::identity(pilot)).ok().flatten()?;
-    pilot.signal(SIGTERM).ok()?;
-    let _ = pilot.signal(SIGCONT);
-    Some(pilot)
-}
-
-/// Waits for pilots that were asked to end.
-///
-/// # Errors
-/// One of them does not end in time.
-pub(crate) fn await_pilots(pilots: &[Pidfd], deadline: Instant) -> Result<(), Report> {
-    for pilot in pilots {
-        let ended = pilot
-            .wait(deadline.saturating_duration_since(Instant::now()))
-            .map_err(|error| Report::bug("the end of a process cannot be awaited", &error))?;
-        if !ended {
-            return Err(Report::new(Code::TimedOut, "what was just launched has not ended yet")
-                .help("`wharf ls` shows what still runs, `wharf down` ends it"));
-        }
+fn wait_for(pid: u32, pilot: Option<&Pidfd>, name: &str, deadline: Instant) -> Result<(), Report> {
+    let Some(pilot) = pilot else { return Ok(()) };
+    let rest = deadline.saturating_duration_since(Instant::now());
+    let ended = pilot
+        .wait(rest)
+        .map_err(|error| Report::bug("the end of a process cannot be awaited", &error))?;
+    if ended {
+        return Ok(());
     }
-    Ok(())
+    Err(Report::new(Code::TimedOut, format!("{name} has not ended yet"))
+        .why(format!("its pilot, pid {pid}, still waits for the server"))
+        .help("wait longer with `--timeout`, or end it by force: `kill -9` of the server's pid"))
 }
 
 fn wait(instance: &Instance, pilot: Option<&Pidfd>, deadline: Instant) -> Result<(), Report> {
     let name = choice::short_name(instance);
-    if let Some(pilot) = pilot {
-        let rest = deadline.saturating_duration_since(Instant::now());
-        let ended = pilot
-            .wait(rest)
-            .map_err(|error| Report::bug("the end of a process cannot be awaited", &error))?;
-        if !ended {
-            return Err(Report::new(Code::TimedOut, format!("{name} has not ended yet"))
-                .why(format!("its pilot, pid {}, still waits for the server", instance.pilot_pid))
-                .help("wait longer with `--timeout`, or end it by force: `kill -9` of the server's pid"));
-        }
-    }
+    wait_for(instance.pilot_pid, pilot, &name, deadline)?;
     // Others may listen on that port of addresses of their own.
     if instance.remap == Remap::Address {
         return Ok(());

@@ -20,6 +20,8 @@ mod events;
 mod exchange;
 mod facts;
 mod freeing;
+mod ground;
+mod handover;
 mod health;
 mod link;
 mod mcp;
@@ -42,6 +44,7 @@ mod up;
 mod usage;
 mod version;
 mod ways;
+mod written;
 
 use std::process::ExitCode;
 

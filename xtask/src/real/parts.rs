@@ -10,10 +10,15 @@ use super::spec::Run;
 pub fn missing(runs: &[&Run], place: &Place) -> Result<BTreeSet<String>, String> {
     let needed: BTreeSet<&str> =
         runs.iter().flat_map(|run| &run.needs).map(String::as_str).chain(["system"]).collect();
+    missing_of(&needed.into_iter().collect::<Vec<_>>(), place)
+}
+
+/// Those of these parts that are missing or out of date.
+pub fn missing_of(needed: &[&str], place: &Place) -> Result<BTreeSet<String>, String> {
     let script = place.repo.join("script/parts");
     let done = Command::new(&script)
         .arg("--check")
-        .args(&needed)
+        .args(needed)
         .env("WHARF_PARTS", &place.parts)
         .output()
         .map_err(|error| format!("cannot run {}: {error}", script.display()))?;

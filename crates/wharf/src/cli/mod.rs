@@ -11,6 +11,7 @@ mod down;
 mod env;
 mod exec;
 mod explain;
+mod export;
 mod focus;
 mod free;
 mod logs;
@@ -106,6 +107,8 @@ enum Command {
     Restart(restart::Args),
     /// End instances that wharf runs
     Stop(stop::Args),
+    /// Write what a project runs in the format of another tool
+    Export(export::Args),
     /// Explain a port, a framework, or what wharf would do here
     Explain(explain::Args),
     /// Check whether what wharf is built on works here
@@ -168,6 +171,7 @@ pub(crate) fn main() -> Outcome {
         Command::Free(args) => free::run(&args),
         Command::Restart(args) => restart::run(&args),
         Command::Stop(args) => stop::run(args),
+        Command::Export(args) => export::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Doctor(args) => doctor::run(&args),
         Command::Proxy(args) => proxy::run(&args),

@@ -9,6 +9,7 @@ pub(crate) mod daemon;
 pub(crate) mod doctor;
 pub(crate) mod env;
 pub(crate) mod explain;
+pub(crate) mod export;
 pub(crate) mod focus;
 pub(crate) mod free;
 pub(crate) mod health;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 use wharf_control::api::{LeaseReply, LeaseRequest};
@@ -24,7 +24,7 @@ const ANSWER: Duration = Duration::from_secs(30);
 /// How often granted ports may turn out to be taken before something else must be wrong.
 const ROUNDS: usize = 32;
 
-/// How long a pilot that has closed its line may take to end.
+/// How long a pilot that is about to end may take.
 const ENDS_WITHIN: Duration = Duration::from_secs(5);
 
 /// How many words of pilots may lie unread.
@@ -284,9 +284,8 @@ impl Member {
                     Word::Failed { name, report: failure.into() }
                 }
                 _ => {
-                    let pilot = self.pilot.clone();
                     // Its last words may still be on their way.
-                    let _ = tokio::task::spawn_blocking(move || await_end(&pilot)).await;
+                    ended(vec![self.pilot.clone()]).await;
                     Word::Gone { name, pilot: self.pilot, report: lost(&self.unit) }
                 }
             };
@@ -297,11 +296,19 @@ impl Member {
     }
 }
 
-/// Waits for the end of a pilot that has closed its line: from then on the daemon knows all that there is to know.
-fn await_end(pilot: &ProcessId) {
-    if let Ok(Some(pilot)) = Pidfd::open(&facts::identity(pilot)) {
-        let _ = pilot.wait(ENDS_WITHIN);
-    }
+/// Waits for the end of pilots that are about to end, within a limit: from then on the daemon knows all that there is
+/// to know, and their logs have their last lines.
+pub(crate) async fn ended(pilots: Vec<ProcessId>) {
+    let wait = move || {
+        let deadline = Instant::now() + ENDS_WITHIN;
+        for pilot in &pilots {
+            if let Ok(Some(pilot)) = Pidfd::open(&facts::identity(pilot)) {
+                let _ = pilot.wait(deadline.saturating_duration_since(Instant::now()));
+            }
+        }
+    };
+    // Whoever cannot wait goes on without.
+    let _ = tokio::task::spawn_blocking(wait).await;
 }
 
 /// A channel for the words of pilots.

@@ -189,8 +189,7 @@ impl Running {
                 self.view.failed(&name, &report)
             }
             Word::Gone { name, pilot, report } => {
-                let is_unheard = |(_, unheard): (&Key, &ProcessId)| *unheard == pilot;
-                if !self.session.unheard().any(is_unheard) {
+                if !self.session.unheard().contains(&pilot) {
                     return Ok(());
                 }
                 // A daemon that does not answer now tells all that it knows once it is made again.
@@ -211,6 +210,8 @@ impl Running {
         if failures.is_empty() {
             return Ok(0);
         }
+        // Their last lines are on the disk once they have ended.
+        crew::ended(self.session.pilots_of(&failures)).await;
         let what = format!("not everything came up: {}", failures.join(", "));
         Err(self.told(Report::new(Code::Failed, what), &failures))
     }
@@ -263,15 +264,13 @@ impl Running {
         let mine = |i: &&Instance| self.started.contains(&key(i)) && i.state.is_live();
         let mine: Vec<Instance> = self.session.instances().filter(mine).cloned().collect();
         let again = mine.clone();
+        let unheard = self.session.unheard();
         let deadline = Instant::now() + ending::patience(&mine, END);
-        // Between the word to launch and its first report a pilot is known to nobody else.
-        let unheard: Vec<ProcessId> = self.session.unheard().map(|(_, p)| p.clone()).collect();
         // Those that only wait for the word end with their lines.
         drop(self.session);
         let mut ended = tokio::task::spawn_blocking(move || {
-            let asked: Vec<_> = unheard.iter().filter_map(ending::ask_pilot).collect();
             let ended = ending::end_in_order(mine.iter().collect(), deadline, &mut |_| {});
-            ending::await_pilots(&asked, deadline).and(ended)
+            ending::end_pilots(&unheard, deadline).and(ended)
         });
         loop {
             tokio::select! {

@@ -206,12 +206,11 @@ impl Session {
         }
     }
 
-    /// The pilots that were told to launch and of which nothing has been heard since: they may run.
-    pub(crate) fn unheard(&self) -> impl Iterator<Item = (&Key, &ProcessId)> {
-        self.pilots.iter().filter(|(key, pilot)| {
-            let is_heard = self.instances.get(*key).is_some_and(|known| known.pilot == **pilot);
-            matches!(self.standings.get(*key), Some(Standing::Launched)) && !is_heard
-        })
+    /// The pilots of these.
+    pub(crate) fn pilots_of(&self, names: &[String]) -> Vec<ProcessId> {
+        let is_meant = |key: &Key| names.contains(&called(&key.0, key.1));
+        let pilots = self.pilots.iter().filter(|(key, _)| is_meant(key));
+        pilots.map(|(_, pilot)| pilot.clone()).collect()
     }
 
     /// Whether nothing is on its way up any more.
@@ -253,6 +252,19 @@ impl Session {
     /// How many are up.
     pub(crate) fn up(&self) -> usize {
         self.standings.values().filter(|standing| matches!(standing, Standing::Up)).count()
+    }
+
+    /// The pilots that were told to launch and of which nothing has been heard since.
+    pub(crate) fn unheard(&self) -> Vec<ProcessId> {
+        let launched = self.standings.iter().filter(|(_, s)| matches!(s, Standing::Launched));
+        let pilots = launched.filter_map(|(key, _)| Some((key, self.pilots.get(key)?)));
+        let is_heard = |key: &Key, pilot: &ProcessId| {
+            self.instances.get(key).is_some_and(|instance| instance.pilot == *pilot)
+        };
+        pilots
+            .filter(|(key, pilot)| !is_heard(key, pilot))
+            .map(|(_, pilot)| pilot.clone())
+            .collect()
     }
 
     /// Every instance that is known, by name.

@@ -1,0 +1,234 @@
+//! `wharf export`: what runs, in the formats of other tools.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::ValueEnum;
+use wharf_export::{Document, ExportError, Front, Handover, Target, Tls};
+use wharf_model::Port;
+
+use super::Outcome;
+use crate::report::{Code, Report};
+use crate::written::{self, Written};
+use crate::{authority, handover, narrate, render};
+
+/// Where web servers listen when nobody says otherwise.
+const HTTP: u16 = 80;
+const HTTPS: u16 = 443;
+/// From where on there is a port for each, as most web servers have it.
+const BY_PORT: u16 = 8000;
+
+/// Write what a project runs in the format of another tool.
+///
+/// By what runs now, and for the rest by the plan. Printed, or with `-o` written: a file that is there and is
+/// another one is shown as a patch and left alone, unless `--replace` says otherwise.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The tool
+    #[arg(value_name = "TARGET")]
+    target: Format,
+    /// This checkout, what it runs and what it declares [default]
+    #[arg(long, conflicts_with = "all")]
+    project: bool,
+    /// Everything that runs, of every checkout
+    #[arg(long)]
+    all: bool,
+    /// Write to this file, or below this folder where there are several
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// Show what would change there, and write nothing; exit 8 where something would
+    #[arg(long, requires = "output")]
+    diff: bool,
+    /// Put the new file in the place of one that is there
+    #[arg(long, requires = "output", conflicts_with = "diff")]
+    replace: bool,
+    /// The port of the web server in front [default: 80, with --tls 443, with --by-port from 8000 on]
+    #[arg(long, value_name = "PORT")]
+    listen: Option<Port>,
+    /// Speak TLS there, with a certificate of the local CA's, which is written beside it
+    #[arg(long)]
+    tls: bool,
+    /// nginx: a port for each server, and not a name
+    #[arg(long, conflicts_with = "tls")]
+    by_port: bool,
+    /// k8s: an Ingress, and not an HTTPRoute of the Gateway API
+    #[arg(long)]
+    ingress: bool,
+    /// Print one JSON document that holds the files
+    #[arg(long, conflicts_with = "output")]
+    json: bool,
+}
+
+/// The formats, as they are typed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// nginx: a file for its `http` block
+    Nginx,
+    /// Caddy: a Caddyfile
+    Caddy,
+    /// Caddy: its own JSON
+    CaddyJson,
+    /// Traefik: a file for its file provider
+    Traefik,
+    /// HAProxy: a whole configuration
+    Haproxy,
+    /// Docker Compose: a project, with labels for Traefik
+    Compose,
+    /// Kubernetes: Deployments, Services, routes
+    K8s,
+    /// systemd: units of the user's manager
+    Systemd,
+    /// A Procfile
+    Procfile,
+    /// A development container's ports
+    Devcontainer,
+    /// Visual Studio Code: tasks and launch configurations
+    Vscode,
+    /// Where everything is, as a .env file
+    Env,
+    /// The same for direnv
+    Direnv,
+    /// The same for mise
+    Mise,
+}
+
+impl Args {
+    fn target(&self) -> Result<Target, Report> {
+        let only = |is_asked: bool, flag: &str, target: &str| match is_asked {
+            false => Ok(()),
+            true => Err(Report::new(Code::Usage, format!("`{flag}` is for `{target}` alone"))),
+        };
+        if self.target != Format::Nginx {
+            only(self.by_port, "--by-port", "nginx")?;
+        }
+        if self.target != Format::K8s {
+            only(self.ingress, "--ingress", "k8s")?;
+        }
+        Ok(match self.target {
+            Format::Nginx if self.by_port => Target::NginxPorts,
+            Format::Nginx => Target::Nginx,
+            Format::Caddy => Target::Caddy,
+            Format::CaddyJson => Target::CaddyJson,
+            Format::Traefik => Target::Traefik,
+            Format::Haproxy => Target::Haproxy,
+            Format::Compose => Target::Compose,
+            Format::K8s if self.ingress => Target::KubernetesIngress,
+            Format::K8s => Target::Kubernetes,
+            Format::Systemd => Target::Systemd,
+            Format::Procfile => Target::Procfile,
+            Format::Devcontainer => Target::Devcontainer,
+            Format::Vscode => Target::Vscode,
+            Format::Env => Target::Env,
+            Format::Direnv => Target::Direnv,
+            Format::Mise => Target::Mise,
+        })
+    }
+
+    fn port(&self) -> u16 {
+        let usual = match (self.by_port, self.tls) {
+            (true, _) => BY_PORT,
+            (false, true) => HTTPS,
+            (false, false) => HTTP,
+        };
+        self.listen.map_or(usual, Port::get)
+    }
+}
+
+/// Prints or writes it.
+pub(crate) fn run(args: &Args) -> Outcome {
+    let target = args.target()?;
+    if args.all && target.is_of_one_project() {
+        let what = format!("{} is about one project", target.title());
+        return Err(Report::new(Code::Usage, what).help(
+            "call it in the folder of each; `--all` is for web servers, units and variables",
+        ));
+    }
+    let front = Front { port: args.port(), tls: None };
+    let mut handover = super::block_on(async {
+        match args.all {
+            true => handover::of_all(front).await,
+            false => handover::of_checkout(front).await,
+        }
+    })??;
+    if args.tls {
+        handover.front.tls = Some(certificate(&handover, target)?);
+    }
+    let documents = target.write(&handover).map_err(refused)?;
+    match &args.output {
+        None if args.json => render::export::json(&documents)?,
+        None => render::export::text(&documents)?,
+        Some(place) if args.diff => return differences(&documents, place),
+        Some(place) => write(&documents, place, args.replace)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A certificate for every name, if the format has a place for it.
+fn certificate(handover: &Handover, target: Target) -> Result<Tls, Report> {
+    if !target.takes_tls() {
+        return Err(refused(ExportError::NoTls { format: target.title() }));
+    }
+    let mut hosts: Vec<&str> = handover
+        .servers
+        .iter()
+        .flat_map(|server| server.hosts.iter().chain(server.is_web().then_some(&server.site)))
+        .map(String::as_str)
+        .collect();
+    hosts.sort_unstable();
+    hosts.dedup();
+    let file = authority::hand_over(&handover.name, &hosts)?;
+    Ok(Tls { certificate: file.clone(), key: file })
+}
+
+fn refused(error: ExportError) -> Report {
+    let report = Report::new(Code::Failed, error.to_string());
+    match error {
+        ExportError::NoForm { why, .. } => {
+            report.why(why).help("change that value, or hand over to another tool")
+        }
+        ExportError::Nothing { why, .. } => report.why(why),
+        ExportError::NoTls { .. } => Report { code: Code::Usage, ..report }
+            .help("`--tls` is for nginx, caddy, caddy-json, traefik and haproxy"),
+    }
+}
+
+/// Shows what `-o` would do.
+fn differences(documents: &[Document], place: &std::path::Path) -> Outcome {
+    let mut differs = false;
+    for (path, document) in written::places(documents, place) {
+        if let Some(patch) = written::patch(&path, &document.text)? {
+            differs = true;
+            render::text(&patch)?;
+        }
+    }
+    Ok(ExitCode::from(if differs { Code::Findings.number() } else { 0 }))
+}
+
+/// Writes all of them, or none: what would be overwritten is found first.
+fn write(documents: &[Document], place: &std::path::Path, replace: bool) -> Result<(), Report> {
+    let places = written::places(documents, place);
+    if !replace {
+        let mut shown = 0;
+        for (path, document) in places.iter().filter(|(path, _)| path.exists()) {
+            if let Some(patch) = written::patch(path, &document.text)? {
+                render::text(&patch)?;
+                shown += 1;
+            }
+        }
+        if shown > 0 {
+            let what = format!("nothing was written: {shown} of the files are there and differ");
+            return Err(Report::new(Code::Conflict, what)
+                .why("the patch above is what would change")
+                .help("`--replace` puts the new ones in their place"));
+        }
+    }
+    for (path, document) in places {
+        let said = match written::write(&path, &document.text)? {
+            Written::New => "written",
+            Written::Replaced => "replaced",
+            Written::Same => "is the same",
+        };
+        narrate::line(&format!("{}: {said}", path.display()));
+    }
+    Ok(())
+}
