@@ -9,7 +9,7 @@ mod control;
 mod copies;
 mod copy;
 mod daemon;
-mod environment;
+pub mod environment;
 mod events;
 mod hard_coded;
 mod http;
