@@ -6,6 +6,7 @@ mod agents;
 mod audited;
 mod catalog;
 mod examples;
+mod handed_over;
 mod licences;
 mod load;
 mod readme;
@@ -24,6 +25,7 @@ cargo xtask readme      write the tables of frameworks in the documents
 cargo xtask agents      `wharf mcp` by the protocol's official client; WHARF_BIN says which wharf is tested
 cargo xtask audit       `wharf audit` of real servers; WHARF_BIN says which wharf is tested
 cargo xtask examples    the suites under examples/, two at once; WHARF_BIN says which wharf is tested
+cargo xtask handover    files of `wharf export` as other tools read them; WHARF_BIN says whose
 cargo xtask load        10,000 leases by 64 processes; WHARF_BIN says which wharf is tested
 cargo xtask real …      start real frameworks, some copies each; `--list` names the runs";
 
@@ -45,6 +47,7 @@ fn dispatch(args: &[String]) -> Result<(), String> {
         ("agents", []) => agents::run(),
         ("audit", []) => audited::run(),
         ("examples", rest) => examples::run(rest),
+        ("handover", []) => handed_over::run(),
         ("load", rest) => load::run(rest),
         ("tidy", []) => tidy::run(&repo::root()?),
         ("licences", []) => licences::run(&repo::root()?),

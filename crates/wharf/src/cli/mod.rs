@@ -14,6 +14,7 @@ mod explain;
 mod export;
 mod focus;
 mod free;
+mod import;
 mod logs;
 pub(crate) mod ls;
 mod man;
@@ -109,6 +110,8 @@ enum Command {
     Stop(stop::Args),
     /// Write what a project runs in the format of another tool
     Export(export::Args),
+    /// Write a wharf.toml that runs what the project's own files say
+    Import(import::Args),
     /// Explain a port, a framework, or what wharf would do here
     Explain(explain::Args),
     /// Check whether what wharf is built on works here
@@ -171,6 +174,7 @@ pub(crate) fn main() -> Outcome {
         Command::Free(args) => free::run(&args),
         Command::Restart(args) => restart::run(&args),
         Command::Stop(args) => stop::run(args),
+        Command::Import(args) => import::run(&args),
         Command::Export(args) => export::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Doctor(args) => doctor::run(&args),
