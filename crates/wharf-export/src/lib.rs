@@ -21,9 +21,11 @@ mod target;
 mod traefik;
 mod variables;
 mod vscode;
+mod wharf_toml;
 mod yaml;
 
 pub use document::Document;
 pub use error::ExportError;
 pub use site::{Front, Handover, Key, Launch, Server, Tls};
 pub use target::Target;
+pub use wharf_toml::wharf_toml;

@@ -23,6 +23,7 @@ mod freeing;
 mod ground;
 mod handover;
 mod health;
+mod init;
 mod link;
 mod mcp;
 mod names;

@@ -180,7 +180,7 @@ fn certificate(handover: &Handover, target: Target) -> Result<Tls, Report> {
     Ok(Tls { certificate: file.clone(), key: file })
 }
 
-fn refused(error: ExportError) -> Report {
+pub(super) fn refused(error: ExportError) -> Report {
     let report = Report::new(Code::Failed, error.to_string());
     match error {
         ExportError::NoForm { why, .. } => {
@@ -193,7 +193,7 @@ fn refused(error: ExportError) -> Report {
 }
 
 /// Shows what `-o` would do.
-fn differences(documents: &[Document], place: &std::path::Path) -> Outcome {
+pub(super) fn differences(documents: &[Document], place: &std::path::Path) -> Outcome {
     let mut differs = false;
     for (path, document) in written::places(documents, place) {
         if let Some(patch) = written::patch(&path, &document.text)? {
@@ -205,7 +205,11 @@ fn differences(documents: &[Document], place: &std::path::Path) -> Outcome {
 }
 
 /// Writes all of them, or none: what would be overwritten is found first.
-fn write(documents: &[Document], place: &std::path::Path, replace: bool) -> Result<(), Report> {
+pub(super) fn write(
+    documents: &[Document],
+    place: &std::path::Path,
+    replace: bool,
+) -> Result<(), Report> {
     let places = written::places(documents, place);
     if !replace {
         let mut shown = 0;

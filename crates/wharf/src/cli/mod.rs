@@ -14,6 +14,8 @@ mod explain;
 mod export;
 mod focus;
 mod free;
+mod import;
+mod init;
 mod logs;
 pub(crate) mod ls;
 mod man;
@@ -109,6 +111,8 @@ enum Command {
     Stop(stop::Args),
     /// Write what a project runs in the format of another tool
     Export(export::Args),
+    /// Write a wharf.toml that runs what the project's own files say
+    Import(import::Args),
     /// Explain a port, a framework, or what wharf would do here
     Explain(explain::Args),
     /// Check whether what wharf is built on works here
@@ -129,6 +133,8 @@ enum Command {
     Untrust(untrust::Args),
     /// Undo everything that wharf has changed on this machine
     Clean(clean::Args),
+    /// Write what tells agents of wharf into this project
+    Init(init::Args),
     /// Serve wharf's tools to an agent, over standard input and output
     ///
     /// Speaks the Model Context Protocol (<https://modelcontextprotocol.io>): `claude mcp add wharf -- wharf mcp`
@@ -171,6 +177,7 @@ pub(crate) fn main() -> Outcome {
         Command::Free(args) => free::run(&args),
         Command::Restart(args) => restart::run(&args),
         Command::Stop(args) => stop::run(args),
+        Command::Import(args) => import::run(&args),
         Command::Export(args) => export::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Doctor(args) => doctor::run(&args),
@@ -182,6 +189,7 @@ pub(crate) fn main() -> Outcome {
         Command::Trust(args) => trust::run(&args),
         Command::Untrust(args) => untrust::run(&args),
         Command::Clean(args) => clean::run(&args),
+        Command::Init(args) => init::run(&args),
         Command::Mcp => mcp::run(),
         Command::Daemon(args) => daemon::run(args),
         Command::Completions(args) => completions::run(&args),

@@ -1,0 +1,62 @@
+//! `wharf import`: what a project's own files say, as a `wharf.toml` that runs the same.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use wharf_plan::project::Project;
+
+use super::Outcome;
+use super::export::{differences, refused, write};
+use super::run::current_dir;
+use crate::render;
+use crate::report::{Code, Report};
+
+/// Write a wharf.toml that runs what the project's own files say.
+///
+/// Read are, in this order, a Procfile with its `.env`, scripts of package.json that run several things, tasks of
+/// pyproject.toml, folders that are projects, and the root alone; compose files besides: what they name is left to
+/// Docker. Printed, or with `-o wharf.toml` written.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The folder to read [default: the current one]
+    #[arg(value_name = "DIR")]
+    dir: Option<PathBuf>,
+    /// Write to this file, or into this folder
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// Show what would change there, and write nothing; exit 8 where something would
+    #[arg(long, requires = "output")]
+    diff: bool,
+    /// Put the new file in the place of one that is there
+    #[arg(long, requires = "output", conflicts_with = "diff")]
+    replace: bool,
+    /// Print one JSON document that holds the file
+    #[arg(long, conflicts_with = "output")]
+    json: bool,
+}
+
+/// Prints or writes it.
+pub(crate) fn run(args: &Args) -> Outcome {
+    let dir = current_dir()?;
+    let dir = args.dir.as_ref().map_or(dir.clone(), |below| dir.join(below));
+    let dir = std::fs::canonicalize(&dir).map_err(|error| {
+        let what = format!("the folder {} cannot be used", dir.display());
+        Report::new(Code::NotFound, what).because(&error)
+    })?;
+    let project = Project::of(&dir, wharf_os::user::home().as_deref());
+    let found = wharf_plan::services::detect(&project, &dir).map_err(Report::from)?;
+    if found.services.is_empty() {
+        return Err(Report::new(Code::NotFound, "Docker runs all of this project")
+            .why("what its compose files name is left to Docker")
+            .help("`wharf up` keeps their ports as they are, without a wharf.toml"));
+    }
+    let document = wharf_export::wharf_toml(&found, &project.root).map_err(refused)?;
+    let documents = [document];
+    match &args.output {
+        None if args.json => render::export::json(&documents)?,
+        None => render::export::text(&documents)?,
+        Some(place) if args.diff => return differences(&documents, place),
+        Some(place) => write(&documents, place, args.replace)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
