@@ -2,7 +2,7 @@
 //! answer, and has the rules of `wharf_plan::audit` judge it.
 
 mod answering;
-mod apply;
+pub(crate) mod apply;
 mod database;
 mod firewall;
 mod http;

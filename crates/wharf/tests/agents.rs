@@ -85,3 +85,95 @@ fn an_agent_that_publishes_nothing_is_known_by_its_process() {
     assert_eq!(told["name"], "Codex", "{leased:#}");
     assert!(told["session"].as_str().unwrap().starts_with("pid "), "{leased:#}");
 }
+
+const SKILL: &str = ".claude/skills/wharf/SKILL.md";
+
+fn init(sandbox: &Sandbox, args: &[&str]) -> Answer {
+    sandbox.output(&[&["init", "agents"], args].concat())
+}
+
+#[test]
+fn a_project_tells_agents_of_wharf_once() {
+    let sandbox = project();
+    let mine = "# Ours\r\n\r\n\tkeep \u{7}this  \r\nand this, without an end";
+    let agents = sandbox.file("AGENTS.md", mine);
+    let skill = sandbox.project().join(SKILL);
+    let dry = init(&sandbox, &["--dry-run"]);
+    assert_eq!(dry.code, 0, "{dry:?}");
+    assert!(dry.out.contains("+## Dev servers: use wharf") && !skill.exists(), "{dry:?}");
+    assert!(!dry.out.contains('\u{7}'), "no control characters for the terminal");
+    assert_eq!(std::fs::read_to_string(&agents).unwrap(), mine);
+    let written = init(&sandbox, &[]);
+    assert_eq!((written.code, &written.out), (0, &dry.out), "{written:?}");
+    assert!(written.err.contains("claude mcp add wharf -- wharf mcp"), "{written:?}");
+    let text = std::fs::read_to_string(&agents).unwrap();
+    assert!(text.starts_with(mine) && text.contains("Never kill by name or port"), "{text}");
+    assert!(!text[mine.len()..].replace("\r\n", "").contains('\n'), "lines end as they did");
+    let told = std::fs::read_to_string(&skill).unwrap();
+    assert!(told.starts_with("---\nname: wharf\ndescription: "), "{told}");
+    let again = init(&sandbox, &["--json"]).json();
+    let unchanged = |path: &str| json!({"path": path, "action": "unchanged"});
+    assert_eq!(again["files"], json!([unchanged(SKILL), unchanged("AGENTS.md")]), "{again:#}");
+    assert_eq!(std::fs::read_to_string(&agents).unwrap(), text);
+    assert_eq!(init(&sandbox, &[]).out, "");
+    // From below, and what somebody has written beside it stays.
+    std::fs::create_dir(sandbox.project().join("sub")).unwrap();
+    std::fs::write(&agents, text.replace("`wharf url`", "`curl`") + "after").unwrap();
+    let mut command = sandbox.wharf(&["init", "agents", "--json"]);
+    command.current_dir(sandbox.project().join("sub"));
+    assert_eq!(answer(command).json()["files"][1]["action"], "updated");
+    assert_eq!(std::fs::read_to_string(&agents).unwrap(), text + "after");
+}
+
+#[test]
+fn what_is_not_wharfs_is_left_alone() {
+    let sandbox = project();
+    let outside = sandbox.dir().join("outside.md");
+    let agents = sandbox.project().join("AGENTS.md");
+    let refused = |sandbox: &Sandbox, word: &str| {
+        let answer = init(sandbox, &[]);
+        assert!(answer.code != 0 && answer.err.contains(word), "{answer:?}");
+        assert!(answer.err.contains("help:"), "{answer:?}");
+        // Neither file is written where one may not be.
+        assert!(!sandbox.project().join(".claude").exists());
+    };
+    std::fs::write(&outside, "elsewhere\n").unwrap();
+    std::os::unix::fs::symlink(&outside, &agents).unwrap();
+    refused(&sandbox, "out of the project");
+    assert_eq!(std::fs::read_to_string(&outside).unwrap(), "elsewhere\n");
+    std::fs::remove_file(&agents).unwrap();
+    std::os::unix::fs::symlink(sandbox.dir().join("nothing"), &agents).unwrap();
+    refused(&sandbox, "AGENTS.md is left as it is");
+    std::fs::remove_file(&agents).unwrap();
+    std::fs::create_dir(&agents).unwrap();
+    refused(&sandbox, "no regular file");
+    std::fs::remove_dir(&agents).unwrap();
+    sandbox.file("AGENTS.md", "a\n<!-- wharf:end -->\n<!-- wharf:begin -->\n");
+    refused(&sandbox, "a marker in line 2, 3");
+    std::fs::remove_file(&agents).unwrap();
+    // A link within the project is its owner's way to have one text by two names.
+    sandbox.file("CLAUDE.md", "ours\n");
+    std::os::unix::fs::symlink("CLAUDE.md", &agents).unwrap();
+    assert_eq!(init(&sandbox, &[]).code, 0);
+    let text = std::fs::read_to_string(sandbox.project().join("CLAUDE.md")).unwrap();
+    assert!(text.starts_with("ours\n\n<!-- wharf:begin") && agents.is_symlink(), "{text}");
+    // A skill that somebody else has written.
+    let skill = sandbox.file(SKILL, "mine\n");
+    let answer = init(&sandbox, &[]);
+    assert!(answer.code == 4 && answer.err.contains("it is not wharf's"), "{answer:?}");
+    assert_eq!(std::fs::read_to_string(skill).unwrap(), "mine\n");
+}
+
+#[test]
+fn the_texts_can_be_printed_and_written_nowhere() {
+    let sandbox = project();
+    let printed = init(&sandbox, &["--print"]);
+    assert!(
+        printed.out.contains("name: wharf") && printed.out.contains("AGENTS.md:"),
+        "{printed:?}"
+    );
+    assert!(!sandbox.project().join("AGENTS.md").exists());
+    assert_eq!(sandbox.output(&["init"]).code, 2);
+    let help = sandbox.output(&["init", "--help"]);
+    assert!(help.out.contains("--dry-run"), "{help:?}");
+}

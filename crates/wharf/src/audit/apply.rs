@@ -52,7 +52,7 @@ fn ready(root: &Path, path: &Path, one: &Edited) -> Result<(), String> {
 }
 
 /// Puts a whole new file in the old one's place, with its mode and owner: whoever reads it sees one or the other.
-fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let about = fs::metadata(path)?;
     let beside = beside(path);
     let written = write(&beside, bytes, &about).and_then(|()| fs::rename(&beside, path));

@@ -15,6 +15,7 @@ mod export;
 mod focus;
 mod free;
 mod import;
+mod init;
 mod logs;
 pub(crate) mod ls;
 mod man;
@@ -132,6 +133,8 @@ enum Command {
     Untrust(untrust::Args),
     /// Undo everything that wharf has changed on this machine
     Clean(clean::Args),
+    /// Write what tells agents of wharf into this project
+    Init(init::Args),
     /// Serve wharf's tools to an agent, over standard input and output
     ///
     /// Speaks the Model Context Protocol (<https://modelcontextprotocol.io>): `claude mcp add wharf -- wharf mcp`
@@ -186,6 +189,7 @@ pub(crate) fn main() -> Outcome {
         Command::Trust(args) => trust::run(&args),
         Command::Untrust(args) => untrust::run(&args),
         Command::Clean(args) => clean::run(&args),
+        Command::Init(args) => init::run(&args),
         Command::Mcp => mcp::run(),
         Command::Daemon(args) => daemon::run(args),
         Command::Completions(args) => completions::run(&args),

@@ -3,6 +3,7 @@
 pub(crate) mod alias;
 pub(crate) mod assert;
 pub(crate) mod audit;
+pub(crate) mod awaited;
 pub(crate) mod clean;
 pub(crate) mod daemon;
 pub(crate) mod doctor;
@@ -12,6 +13,7 @@ pub(crate) mod export;
 pub(crate) mod focus;
 pub(crate) mod free;
 pub(crate) mod health;
+pub(crate) mod init;
 pub(crate) mod logs;
 pub(crate) mod ls;
 pub(crate) mod port;
