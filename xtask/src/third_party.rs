@@ -29,20 +29,28 @@ pub fn run(root: &Path) -> Result<(), String> {
 }
 
 fn texts_of(package: &Package, apache: &str) -> Result<BTreeSet<String>, String> {
-    let folder = package.folder();
-    let failed = |error| format!("cannot read {}: {error}", folder.display());
     let mut texts = BTreeSet::new();
-    for entry in fs::read_dir(folder).map_err(failed)? {
-        let entry = entry.map_err(failed)?;
-        if is_licence(&entry.file_name().to_string_lossy()) && entry.path().is_file() {
-            texts.insert(plain(&read(&entry.path())?));
-        }
-    }
+    gather(package.folder(), &mut texts)?;
     match texts.is_empty() {
         false => Ok(texts),
         true if package.offers("Apache-2.0") => Ok([plain(apache)].into()),
         true => Err(format!("{} has no licence text: find out whose it is", package.title())),
     }
+}
+
+/// The texts of a folder and below: some crates hold parts of others, with their licences beside them.
+fn gather(folder: &Path, texts: &mut BTreeSet<String>) -> Result<(), String> {
+    let failed = |error| format!("cannot read {}: {error}", folder.display());
+    for entry in fs::read_dir(folder).map_err(failed)? {
+        let entry = entry.map_err(failed)?;
+        let kind = entry.file_type().map_err(failed)?;
+        if kind.is_dir() {
+            gather(&entry.path(), texts)?;
+        } else if kind.is_file() && is_licence(&entry.file_name().to_string_lossy()) {
+            texts.insert(plain(&read(&entry.path())?));
+        }
+    }
+    Ok(())
 }
 
 fn is_licence(name: &str) -> bool {
@@ -86,6 +94,14 @@ mod tests {
         for name in ["README.md", "licenses.rs", "src", "Cargo.toml"] {
             assert!(!is_licence(name), "{name}");
         }
+    }
+
+    #[test]
+    fn a_text_further_below_is_found() {
+        let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        let mut texts = BTreeSet::new();
+        gather(&own.join("packaging"), &mut texts).unwrap();
+        assert_eq!(texts.len(), 1, "that of the Debian package");
     }
 
     #[test]

@@ -20,6 +20,7 @@ pub mod plan;
 pub mod policy;
 pub mod port;
 pub mod process;
+mod punycode;
 pub mod request;
 pub mod route;
 pub mod service;

@@ -2,9 +2,13 @@
 
 use crate::key::ServiceKey;
 use crate::path_text::PathText;
+use crate::punycode;
 
 /// The longest label that DNS allows (RFC 1035, section 2.3.4), in bytes.
 const LABEL_MAX: usize = 63;
+
+/// How the label of an internationalised name begins (RFC 5890, section 2.3.2.1).
+const FOREIGN: &str = "xn--";
 
 /// The top-level name that browsers resolve to loopback by themselves (RFC 6761, section 6.3).
 pub const TLD: &str = "localhost";
@@ -13,7 +17,8 @@ pub const TLD: &str = "localhost";
 pub const LAN_TLD: &str = "local";
 
 /// A text as one LDH label: lower-case letters, digits, inner hyphens. Underscores become hyphens,
-/// since Django and Rails refuse a Host with one. A text without any such character gives `x`.
+/// since Django and Rails refuse a Host with one. A text that has letters of other scripts alone is written as browsers
+/// write it (`проект` gives `xn--e1akkdfp`); one without any letter or digit gives `x`.
 pub fn slug(text: &str) -> String {
     let mut label = String::new();
     for character in text.chars() {
@@ -25,7 +30,18 @@ pub fn slug(text: &str) -> String {
     }
     label.truncate(LABEL_MAX);
     let label = label.trim_end_matches('-');
-    if label.is_empty() { "x".to_owned() } else { label.to_owned() }
+    match label.is_empty() {
+        true => foreign(text).unwrap_or_else(|| "x".to_owned()),
+        false => label.to_owned(),
+    }
+}
+
+/// The letters of other scripts, as a label of internationalised names (RFC 5890), where there are any and they fit.
+fn foreign(text: &str) -> Option<String> {
+    let letters = text.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase);
+    let letters: Vec<char> = letters.collect();
+    let label = format!("{FOREIGN}{}", punycode::of(&letters)?);
+    (!letters.is_empty() && label.len() <= LABEL_MAX).then_some(label)
 }
 
 /// The label of a project: its folder's name, with so many hexadecimal digits that its path gives.
@@ -42,6 +58,8 @@ pub fn project_label(project: &PathText, digits: usize) -> String {
     });
     let hash = format!("{hash:016x}");
     let digits = digits.min(hash.len());
+    // With digits behind it such a label is none, and browsers refuse it.
+    let name = if name.starts_with(FOREIGN) { "x".to_owned() } else { name };
     let room = name.len().min(LABEL_MAX - 1 - digits);
     format!("{}-{}", name[..room].trim_end_matches('-'), &hash[hash.len() - digits..])
 }
@@ -121,6 +139,8 @@ mod tests {
         assert_eq!(one, project_label(&path("/a/shop"), 4), "it is stable");
         assert_ne!(one, project_label(&path("/b/shop"), 4));
         assert_eq!(project_label(&path("/a/shop"), 0), "shop");
+        assert_eq!(project_label(&path("/a/проект"), 0), "xn--e1akkdfp");
+        assert!(project_label(&path("/a/проект"), 4).starts_with("x-"));
         let long = path(&format!("/{}", "y".repeat(80)));
         assert_eq!(project_label(&long, 16).len(), LABEL_MAX);
         assert_eq!(host(&key("", 1), Some("shop-3f2a"), false), "web.shop-3f2a.localhost");
@@ -143,7 +163,12 @@ mod tests {
 
     #[test]
     fn labels_are_always_ldh() {
-        assert_eq!(slug("--Ä!!"), "x");
+        assert_eq!(slug("--!!"), "x");
+        assert_eq!(slug("--Ä!!"), "xn--4ca");
+        assert_eq!(slug("Проект"), "xn--e1akkdfp");
+        assert_eq!(slug("日本 語"), "xn--wgv71a119e");
+        assert_eq!(slug(&"語".repeat(200)), slug(&"語".repeat(200)));
+        assert!(slug(&(0x4e00..0x4f00).filter_map(char::from_u32).collect::<String>()) == "x");
         assert_eq!(slug("a__b--c "), "a-b-c");
         assert_eq!(slug(&"y".repeat(80)).len(), LABEL_MAX);
     }

@@ -131,6 +131,13 @@ pub(crate) fn declared(root: &Path) -> Result<Option<Wanted>, Report> {
     }
 }
 
+/// The service of the current folder's project that a name means, whether it runs or not.
+pub(crate) fn starts(name: &str) -> Option<String> {
+    let wanted = declared(&project().ok()?.root).ok().flatten()?;
+    let (service, _) = split(name);
+    wanted.named(service).or_else(|_| wanted.named(name)).ok().map(|known| known.name.clone())
+}
+
 /// `web` is the first of a service that lives, `web.2` its second instance.
 pub(crate) fn named<'a>(live: &[&'a Instance], name: &str) -> Option<&'a Instance> {
     let exact = |i: &&&Instance| called(&i.key.service, i.key.instance) == name;

@@ -73,6 +73,10 @@ pub(crate) fn one<'a>(instances: &'a [Instance], wanted: &str) -> Result<&'a Ins
     let known: Vec<String> = instances.iter().map(short_name).collect();
     let report =
         Report::new(Code::NotFound, format!("nothing that wharf runs is named `{wanted}`"));
+    let report = match checkout::starts(wanted) {
+        Some(service) => report.help(format!("`wharf up {service}` starts it")),
+        None => report,
+    };
     Err(match known.is_empty() {
         true => report.why("wharf runs nothing now"),
         false => report.help(format!("what runs: {}", known.join(", "))),

@@ -1,7 +1,9 @@
 //! Ending instances: their pilots are told, and are waited for, and their ports are free.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use wharf_model::service::STOP_GRACE;
 use wharf_model::{Instance, ProcessId, Remap};
 use wharf_os::pidfd::Pidfd;
 use wharf_os::reserve;
@@ -13,6 +15,30 @@ use crate::{choice, facts};
 
 /// After the pilot has gone, its listeners close within this time.
 const PORT_LIMIT: Duration = Duration::from_secs(2);
+
+/// How long these may take in all: `usual`, and longer where they have asked for more than the usual grace. Those on
+/// which others depend end after them.
+pub(crate) fn patience<'a>(
+    instances: impl IntoIterator<Item = &'a Instance>,
+    usual: Duration,
+) -> Duration {
+    let grace = |i: &'a Instance| i.definition.as_ref().and_then(definition::stop_grace);
+    let graces = instances.into_iter().map(|i| (i.key.service.as_str(), grace(i)));
+    with_graces(graces, usual)
+}
+
+/// Of several instances of one service the longest counts: they end together.
+fn with_graces<'a>(
+    graces: impl Iterator<Item = (&'a str, Option<Duration>)>,
+    usual: Duration,
+) -> Duration {
+    let mut more: BTreeMap<&str, Duration> = BTreeMap::new();
+    for (service, grace) in graces {
+        let known = more.entry(service).or_default();
+        *known = grace.unwrap_or_default().saturating_sub(STOP_GRACE).max(*known);
+    }
+    more.values().fold(usual, |sum, beyond| sum.saturating_add(*beyond))
+}
 
 /// Ends them all at once; tells each that has ended.
 ///
@@ -153,5 +179,27 @@ pub(crate) fn freed(instance: &Instance) -> String {
     match instance.remap {
         Remap::Address => choice::place(instance).to_owned(),
         _ => format!("port {}", instance.port),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_may_take_longer_is_waited_for_longer() {
+        let seconds = Duration::from_secs;
+        let usual = seconds(20);
+        let of = |graces: &[(&'static str, Option<Duration>)]| {
+            with_graces(graces.iter().copied(), usual)
+        };
+        assert_eq!(of(&[]), usual);
+        assert_eq!(
+            of(&[("web", Some(STOP_GRACE)), ("api", None), ("db", Some(seconds(1)))]),
+            usual
+        );
+        let two =
+            [("web", Some(seconds(65))), ("web", Some(seconds(35))), ("db", Some(seconds(15)))];
+        assert_eq!(of(&two), seconds(20 + 60 + 10));
     }
 }

@@ -159,6 +159,7 @@ impl Ground<'_> {
             definition: BTreeMap::new(),
             attached: None,
             deaths: 0,
+            published: Vec::new(),
             agent: None,
         };
         crate::up::pilot::plan(&order)

@@ -178,7 +178,7 @@ fn server(
     let (service, instance) = (unit.service, unit.instance);
     let access = match (instance, &ground.wanted) {
         (Some(instance), _) => instance.access.clone(),
-        (None, Some(wanted)) => wanted.settings.access(&unit.key.service)?,
+        (None, Some(wanted)) => wanted.settings.access(&unit.key.service),
         (None, None) => Access::default(),
     };
     let default = Service::new(&unit.key.service, ground.root.clone(), "what runs");

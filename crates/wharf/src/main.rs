@@ -36,6 +36,7 @@ mod render;
 mod report;
 mod rights;
 mod settings;
+mod silence;
 mod subject;
 mod time;
 mod top;

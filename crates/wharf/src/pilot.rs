@@ -50,7 +50,8 @@ use crate::narrate;
 use crate::place::Place;
 use crate::report::Report;
 use crate::settings::Bind;
-use crate::up::order::{Sibling, Siblings};
+use crate::up::crew::said_in_a_file;
+use crate::up::order::{Published, Sibling, Siblings};
 
 /// The address that wharf hands to servers that take one.
 pub(crate) const HOST: &str = "127.0.0.1";
@@ -136,7 +137,7 @@ impl Run {
         let handle = wharf_supervisor::start(launch)?;
         instance.state = instance.state.leased();
         let (reports, reports_in) = changing::channel(instance);
-        let reporter = told_both_ways(link.clone(), reports_in, groups_out);
+        let reporter = told_both_ways(link.clone(), reports_in, groups_out, self.published());
         let pilot = Pilot {
             plan: self.plan,
             place: self.place,
@@ -206,7 +207,10 @@ impl Run {
         if self.kind != Kind::Server {
             return Vec::new();
         }
-        let lines = self.place.story(&self.plan);
+        let mut lines = self.place.story(&self.plan);
+        if self.declared.is_some() {
+            lines.iter_mut().for_each(|line| *line = said_in_a_file(line));
+        }
         let is_open =
             matches!(self.plan.hint, Hint::Convention | Hint::None) && self.mode.is_some();
         if is_open && !self.keeping.holds() {
@@ -230,6 +234,10 @@ impl Run {
             instance.revive = declared.is_revived();
         }
         instance
+    }
+
+    fn published(&self) -> Vec<Published> {
+        self.declared.as_ref().map(|one| one.order.published.clone()).unwrap_or_default()
     }
 
     fn argv(&self, values: &Values) -> Vec<OsString> {
@@ -341,11 +349,12 @@ fn told_both_ways(
     link: Option<Rc<Link>>,
     reports: changing::Receiver<Instance>,
     groups: mpsc::Sender<Group>,
+    published: Vec<Published>,
 ) -> JoinHandle<()> {
     let forgotten = Rc::new(Notify::new());
     if let Some(link) = link.clone() {
         let Instance { key, id, .. } = reports.borrow().clone();
-        let follower = Follower { key, id, groups, forgotten: forgotten.clone() };
+        let follower = Follower { key, id, groups, published, forgotten: forgotten.clone() };
         tokio::task::spawn_local(async move { follower.follow(&link).await });
     }
     tokio::task::spawn_local(report_changes(link, reports, forgotten))

@@ -197,7 +197,7 @@ impl From<PlanError> for Report {
             }
             PlanError::BadPackageJson { .. } => Report::new(Code::Failed, what)
                 .help("mend the file; `npm pkg get` reads it in the same way"),
-            PlanError::MalformedFile { .. } => Report::new(Code::Failed, what)
+            PlanError::MalformedFile { .. } => Report::new(Code::Usage, what)
                 .help("mend the file, or say in `wharf.toml` what the project runs"),
             PlanError::FileTooLarge { .. } => Report::new(Code::Failed, what)
                 .why("no file of this kind is that large, so it is not read at all")

@@ -15,7 +15,7 @@ pub(crate) fn say_of_command(plan: &LaunchPlan) {
         let name = name.to_string_lossy();
         narrate::warning(&format!(
             "`{name}` gets no further rights where ports are remapped (\"no new privileges\"); \
-             `--remap off` lets it have them"
+             `--remap off`, or `remap = \"off\"` in wharf.toml, lets it have them"
         ));
     }
 }
@@ -25,7 +25,7 @@ pub(crate) fn say_of_scripts(plan: &LaunchPlan) {
     for name in plan.programs.iter().filter(|name| would_give(OsStr::new(name), plan)) {
         narrate::line(&format!(
             "  a script of it names `{name}`, which gets no further rights where ports are remapped \
-             (\"no new privileges\"): `--remap off` lets it have them"
+             (\"no new privileges\"): `--remap off`, or `remap = \"off\"` in wharf.toml, lets it have them"
         ));
     }
 }

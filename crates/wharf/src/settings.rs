@@ -4,6 +4,7 @@
 #[cfg(test)]
 mod schema;
 mod service;
+mod value;
 
 use std::io::ErrorKind;
 use std::path::Path;
@@ -12,8 +13,10 @@ use serde::Deserialize;
 use wharf_control::api::ProxyWish;
 use wharf_model::Access;
 
-use service::Table;
-pub(crate) use service::{INSTANCES_MAX, Tables};
+pub(crate) use service::Tables;
+use service::{Table, line_at};
+pub(crate) use value::INSTANCES_MAX;
+use value::Origin;
 
 use crate::link;
 use crate::remap::Wish;
@@ -66,7 +69,7 @@ pub(crate) struct Settings {
     pub(crate) remap: Option<Wish>,
     bind: Option<Bind>,
     proxy: Option<Proxy>,
-    origins: Option<Vec<String>>,
+    origins: Option<Vec<Origin>>,
     guard: Option<Guard>,
     #[serde(default)]
     pub(crate) service: Tables,
@@ -119,33 +122,16 @@ impl Settings {
     }
 
     /// Who may ask a service by its name.
-    ///
-    /// # Errors
-    /// An origin or a path is none.
-    pub(crate) fn access(&self, service: &str) -> Result<Access, Report> {
+    pub(crate) fn access(&self, service: &str) -> Access {
         let own = self.service.get(service).cloned().unwrap_or_default();
-        let origins = own.origins.clone().or_else(|| self.origins.clone()).unwrap_or_default();
-        if let Some(odd) = origins.iter().find(|origin| !is_origin(origin)) {
-            return Err(Report::new(Code::Usage, format!("`{odd}` in `origins` is no origin"))
-                .help(
-                    "write scheme, host and port as browsers do, such as `https://app.example`",
-                ));
-        }
-        if let Some(odd) = own.paths.iter().find(|path| !path.starts_with('/')) {
-            return Err(Report::new(Code::Usage, format!("`{odd}` in `paths` is no path"))
-                .help("begin it with a slash, such as `/api`"));
-        }
         let guarded = own.guard.or(self.guard) != Some(Guard::Off);
         let lan = own.is_on_the_lan();
-        let Table { paths, wildcard, h2c, .. } = own;
-        Ok(Access { guarded, origins, paths, wildcard, h2c, lan, ..Access::default() })
+        let Table { paths, wildcard, h2c, origins, .. } = own;
+        let origins = origins.or_else(|| self.origins.clone()).unwrap_or_default();
+        let origins = origins.into_iter().map(|origin| origin.0).collect();
+        let paths = paths.into_iter().map(|path| path.0).collect();
+        Access { guarded, origins, paths, wildcard, h2c, lan, ..Access::default() }
     }
-}
-
-/// `scheme://host[:port]`, nothing behind it.
-fn is_origin(text: &str) -> bool {
-    let host = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"));
-    host.is_some_and(|host| !host.is_empty() && !host.contains(['/', '?', '#', '@', ' ', ',']))
 }
 
 fn read(file: &Path) -> Result<Settings, Report> {
@@ -159,8 +145,8 @@ fn read(file: &Path) -> Result<Settings, Report> {
             return Err(Report::new(Code::Failed, what).because(&error));
         }
     };
-    toml::from_str(&text).map_err(|error| {
-        let line = error.span().map_or(1, |span| 1 + text[..span.start].matches('\n').count());
+    let mut settings: Settings = toml::from_str(&text).map_err(|error| {
+        let line = error.span().map_or(1, |span| line_at(&text, span.start));
         let what = format!("{} line {line} is not understood", file.display());
         let report = Report::new(Code::Usage, what).why(error.message().to_owned());
         match meant(error.message()) {
@@ -168,7 +154,9 @@ fn read(file: &Path) -> Result<Settings, Report> {
             None => report,
         }
         .help("docs/settings.md tells the settings and their values")
-    })
+    })?;
+    settings.service.locate(file, &text);
+    Ok(settings)
 }
 
 /// The known key that is nearest to an unknown one, where the message of the reader tells both.
@@ -203,21 +191,22 @@ mod tests {
         let settings = of("origins = [\"https://a.example\"]\n[service.api]\nguard = \"off\"\n\
              paths = [\"/api\"]\nwildcard = true\n")
         .unwrap();
-        let web = settings.access("web").unwrap();
+        let web = settings.access("web");
         assert_eq!(
             (web.guarded, web.origins.as_slice()),
             (true, &["https://a.example".into()][..])
         );
-        let api = settings.access("api").unwrap();
+        let api = settings.access("api");
         assert_eq!((api.guarded, api.paths.as_slice()), (false, &["/api".into()][..]));
         assert!(api.wildcard && !web.wildcard);
         for bad in ["origins = [\"a.example\"]", "origins = [\"https://a/x\"]"] {
-            assert_eq!(of(bad).unwrap().access("web").unwrap_err().code, Code::Usage, "{bad}");
+            assert_eq!(of(bad).unwrap_err().code, Code::Usage, "{bad}");
         }
-        assert!(of("[service.web]\npaths = [\"api\"]").unwrap().access("web").is_err());
+        let bad = of("[service.web]\npaths = [\"api\"]").unwrap_err();
+        assert!(bad.what.ends_with("wharf.toml line 2 is not understood"), "{bad:?}");
         assert!(of("[service.web]\npath = [\"/api\"]").is_err());
         let open = of("[service.web]\nlan = true").unwrap();
-        assert!(open.access("web").unwrap().lan && !open.access("api").unwrap().lan);
+        assert!(open.access("web").lan && !open.access("api").lan);
         assert!(of("lan = true").is_err(), "each service for itself");
     }
 

@@ -15,6 +15,7 @@ pub(crate) mod order;
 pub(crate) mod pilot;
 pub(crate) mod planning;
 pub(crate) mod project;
+pub(crate) mod published;
 pub(crate) mod revival;
 pub(crate) mod running;
 pub(crate) mod session;

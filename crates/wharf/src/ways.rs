@@ -53,7 +53,7 @@ impl Ways {
         if mode.is_some() {
             rights::say_of_command(plan);
         }
-        let mut access = settings.access(&plan.service)?;
+        let mut access = settings.access(&plan.service);
         access.origin_form = names::origin_form(plan);
         access.lan = lan(asked, access.lan, wish, settings.proxy())?;
         let bind = settings.bind();

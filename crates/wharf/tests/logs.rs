@@ -53,15 +53,14 @@ fn what_is_kept_is_shown_without_a_daemon() {
     kept.log("web", 2, "4000 o second\n");
     kept.log("worker", 1, "2000 o busy \n");
     let all = sandbox.output(&["logs"]);
-    let wanted =
-        "web.1    | wharf: launched\nworker.1 | busy \nweb.1    | GET /\nweb.2    | second\n";
+    let wanted = "web    | wharf: launched\nworker | busy \nweb    | GET /\nweb.2  | second\n";
     assert_eq!((all.code, all.out.as_str(), all.err.as_str()), (0, wanted, ""), "{all:?}");
     let web = sandbox.output(&["logs", "web"]).out;
-    assert_eq!(web, "web.1 | wharf: launched\nweb.1 | GET /\nweb.2 | second\n");
+    assert_eq!(web, "web   | wharf: launched\nweb   | GET /\nweb.2 | second\n");
     assert_eq!(sandbox.output(&["logs", "web.2"]).out, "second\n");
     let unknown = sandbox.output(&["logs", "api"]);
     assert_eq!(unknown.code, 3);
-    assert!(unknown.err.contains("web.1, web.2, worker.1"), "{unknown:?}");
+    assert!(unknown.err.contains("web, web.2, worker"), "{unknown:?}");
     assert!(!sandbox.dir().join("run/wharf/control.sock").exists(), "no daemon was started");
     let elsewhere = sandbox.dir().join("elsewhere");
     std::fs::create_dir(&elsewhere).unwrap();
@@ -218,7 +217,7 @@ fn following_goes_on_through_new_logs_and_rotation() {
     for round in 0..20 {
         let lines: String = (0..20).map(|n| format!("round {round} line {n:02}\n")).collect();
         pipe.write_all(lines.as_bytes()).unwrap();
-        text.shows(&format!("web.1 | round {round} line 19"));
+        text.shows(&format!("web | round {round} line 19"));
     }
     keeper.say("the last");
     let shown = text.shows("wharf: the last");

@@ -76,9 +76,12 @@ fn a_daemon_without_memory_is_told_of_what_runs() {
     running.event("ready");
     let client = client(&sandbox);
     let pid = sandbox.output(&["daemon", "status", "--json"]).json()["pid"].as_u64().unwrap();
-    sandbox::signal(u32::try_from(pid).unwrap(), "KILL");
+    let pid = u32::try_from(pid).unwrap();
+    // Stopped, so that it does not write its database anew; and moved, since the next one comes at once.
+    sandbox::signal(pid, "STOP");
     let state = sandbox.dir().join("home/.local/state/wharf");
-    std::fs::remove_dir_all(&state).expect("the database was there");
+    std::fs::rename(&state, sandbox.dir().join("old")).expect("the database was there");
+    sandbox::signal(pid, "KILL");
     let known = until(|| {
         let snapshot = block_on(client.snapshot()).ok()?;
         snapshot.instances.into_iter().find(|i| i.ready_ms.is_some())

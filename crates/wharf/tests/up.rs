@@ -183,11 +183,21 @@ fn bad_files_are_refused_with_their_line_and_the_way_out() {
         ("[service.a]\nrun = \"x {bee.port}\"\n", "`bee`"),
         ("[service.A]\nrun = \"x\"\n", "`A` cannot be a service's name"),
         ("[service.a]\nrun = \"x\"\nready = { log = \"(\" }\n", "no pattern"),
+        ("[service.a]\nrun = \"x\"\nready = { log = \"(\" }\n", "wharf.toml line 3"),
+        ("[service.a]\nrun = \"x\"\ninstances = 0\n", "wharf.toml line 3"),
+        ("[service.a]\nrun = \"x\"\nstop_signal = \"NO\"\n", "wharf.toml line 3"),
+        ("[service.a]\nrun = \"x\"\n\ndir = \"no/such\"\n", "wharf.toml line 4"),
+        ("[service.a]\nrun = \"x\"\npaths = [\"api\"]\n", "wharf.toml line 3"),
     ] {
         sandbox.file("wharf.toml", text);
         let refused = sandbox.output(&["up", "-d"]);
-        assert!(refused.code != 0 && refused.err.contains(wanted), "{wanted}: {refused:?}");
+        assert!(refused.code == 2 && refused.err.contains(wanted), "{wanted}: {refused:?}");
     }
+    sandbox.file("wharf.toml", "");
+    sandbox.file("Procfile", "web: x\nnonsense\n");
+    let refused = sandbox.output(&["up", "-d"]);
+    assert!(refused.code == 2 && refused.err.contains("Procfile line 2"), "{refused:?}");
+    std::fs::remove_file(sandbox.project().join("Procfile")).unwrap();
     sandbox.file("wharf.toml", "[service.a]\nrun = \"x\"\n");
     for (args, code) in [
         (&["up", "b"][..], 3),
@@ -466,7 +476,17 @@ fn a_published_port_is_kept_once_without_a_word_the_second_time() {
     let leases = sandbox.output(&["ls", "--json"]).json()["leases"].clone();
     let is_it = |lease: &&Value| lease["port"] == 5432;
     assert_eq!(leases.as_array().unwrap().iter().filter(is_it).count(), 1, "{leases:#}");
+    // Whoever had it has ended, and another of the project keeps it from then on.
+    assert_eq!(sandbox.output(&["down", "web"]).code, 0);
+    let kept = || {
+        let leases = sandbox.output(&["ls", "--json"]).json()["leases"].clone();
+        leases.as_array().unwrap().iter().find(is_it).cloned()
+    };
+    let api = live(&sandbox)[0]["pilot_pid"].clone();
+    let is_its = |lease: &Value| lease["kind"]["process"]["pid"] == api;
+    assert!(until(|| kept().filter(is_its)).is_some(), "{:#?}", kept());
     sandbox.output(&["down"]);
+    assert!(kept().is_none(), "nothing of the project lives");
 }
 
 #[test]

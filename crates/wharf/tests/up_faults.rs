@@ -382,3 +382,44 @@ fn is_awaited(sandbox: &Sandbox) -> bool {
     };
     std::fs::read_dir("/proc").unwrap().flatten().any(waits)
 }
+
+/// A project whose `web` waits for `api`, which waits for us; and the pilot of `web`, stopped: it hears the word to
+/// launch, and says nothing.
+fn stopped_before_its_first_report() -> (Sandbox, sandbox::Running, u32) {
+    let sandbox = sandbox(&format!(
+        "[service.web]\n{SERVER}depends_on = [\"api\"]\n\
+         [service.api]\nrun = \"sh -c 'until test -e go; do sleep 0.02; done; exec python3 server.py'\"\n"
+    ));
+    let up = sandbox.start(&["up", "-d"]);
+    let web = until(|| {
+        let leases = sandbox.output(&["ls", "--all", "--json"]).json()["leases"].clone();
+        let lease =
+            leases.as_array()?.iter().find(|lease| lease["key"]["service"] == "web")?.clone();
+        Some(pid(&lease["kind"]["process"], "pid"))
+    });
+    let web = web.expect("it has its port and waits");
+    // Its server runs once the pilot of `api` has heard the word: nobody is asked for a port any more.
+    assert!(until(|| service(&live(&sandbox), "api").map(drop)).is_some(), "launched");
+    signal(web, "STOP");
+    sandbox.file("go", "");
+    up.said("api is up");
+    (sandbox, up, web)
+}
+
+#[test]
+fn a_pilot_that_is_killed_before_its_first_report_is_noticed_at_once() {
+    let (_sandbox, mut up, web) = stopped_before_its_first_report();
+    signal(web, "KILL");
+    // The timeout is five minutes.
+    assert_eq!(up.code(), 1, "{}", up.err());
+    assert!(up.err().contains("the pilot of web has ended"), "{}", up.err());
+}
+
+#[test]
+fn ctrl_c_ends_what_was_launched_and_has_not_reported_yet() {
+    let (sandbox, mut up, web) = stopped_before_its_first_report();
+    up.signal("INT");
+    assert_eq!(up.code(), 130, "{}", up.err());
+    assert!(!sandbox::is_alive(web), "its pilot has ended");
+    assert!(live(&sandbox).is_empty());
+}

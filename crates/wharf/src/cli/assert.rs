@@ -15,6 +15,7 @@ use crate::exchange::{self, Bounds, Exchange};
 use crate::link::Link;
 use crate::render::assert::{Found, Verdict};
 use crate::report::{Code, Report};
+use crate::silence::Silence;
 use crate::up::crew::called;
 use crate::{choice, facts, render};
 
@@ -99,6 +100,7 @@ fn by_name(instance: &Instance, proxy: &ProxyListener, all: &[Instance]) -> Opti
     let host = name::url("", &format!("{short}.{}", name::TLD), proxy.port);
     let host = host.trim_start_matches("://");
     let host = host.strip_suffix(":80").unwrap_or(host);
+    let _silence = Silence::begin(format!("waits for an answer at {}", instance.url));
     Some(match ask(SocketAddr::new(proxy.address, proxy.port), host) {
         Ok(head) => match signature(&head) {
             Some(id) if id == instance.id => Found::own(),

@@ -8,7 +8,7 @@ use wharf_plan::project::Project;
 
 use super::Outcome;
 use super::run::current_dir;
-use super::stop::TIMEOUT_S;
+use super::stop::TIMEOUT;
 use crate::ending::{self, ended, freed};
 use crate::link::Link;
 use crate::report::{Code, Report};
@@ -25,9 +25,9 @@ pub(crate) struct Args {
     /// Services; all of them where none is named
     #[arg(value_name = "SERVICE")]
     services: Vec<String>,
-    /// Seconds to wait for the end
-    #[arg(long, value_name = "SECONDS", default_value_t = TIMEOUT_S, value_parser = clap::value_parser!(u64).range(1..=3600))]
-    timeout: u64,
+    /// Seconds to wait for the end [default: 20, and longer where a service's `stop_grace` is]
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=3600))]
+    timeout: Option<u64>,
     /// Print one JSON document
     #[arg(long)]
     json: bool,
@@ -45,7 +45,8 @@ pub(crate) fn run(args: &Args) -> Outcome {
         false if was_to_rise && live.is_empty() => Vec::new(),
         false => named(&live, &args.services)?,
     };
-    let deadline = Instant::now() + Duration::from_secs(args.timeout);
+    let usual = || ending::patience(chosen.iter().copied(), TIMEOUT);
+    let deadline = Instant::now() + args.timeout.map_or_else(usual, Duration::from_secs);
     ending::end_in_order(chosen.clone(), deadline, &mut |instance| {
         if !args.json {
             let name = called(&instance.key.service, instance.key.instance);

@@ -13,10 +13,12 @@ use wharf_supervisor::log::{Follow, Line, Matcher, Start, now_ms, place};
 
 use super::Outcome;
 use super::run::current_dir;
+use crate::checkout::split;
 use crate::link::{self, Link};
 use crate::render::logs::{Lines, Speaker};
 use crate::render::stream::{Look, Stream};
 use crate::report::{Code, Report};
+use crate::up::crew::called;
 use crate::{choice, narrate, render};
 
 /// How many kept lines are shown before those that come.
@@ -271,7 +273,7 @@ const HOW: &str = "`wharf up` starts the services of a project and keeps what th
                    what `wharf run` starts writes to its terminal, and is not kept";
 
 fn label(entry: &place::Entry) -> String {
-    format!("{}.{}", entry.service, entry.instance)
+    called(&entry.service, entry.instance)
 }
 
 fn speaker(root: &PathText, entry: &place::Entry) -> Speaker {
@@ -283,9 +285,10 @@ fn speaker(root: &PathText, entry: &place::Entry) -> Speaker {
     }
 }
 
-/// `web` is every instance of that service, `web.2` one.
+/// `web` is every instance of that service, `web.1` and `web.2` are one.
 fn is_named(speaker: &Speaker, name: &str) -> bool {
-    speaker.service == name || speaker.label == name
+    let is_it = |(service, number)| speaker.service == service && number == Some(speaker.instance);
+    speaker.service == name || is_it(split(name))
 }
 
 /// Of a daemon that runs; none is started for this.

@@ -9,7 +9,8 @@ use wharf_os::pidfd::Pidfd;
 use super::Outcome;
 use crate::link::Link;
 use crate::report::{Code, Report};
-use crate::{choice, facts, narrate};
+use crate::silence::Silence;
+use crate::{choice, facts, narrate, render};
 
 /// What tells a pilot to launch its command again: a real-time signal that nothing else uses.
 pub(crate) const RESTART: i32 = 40;
@@ -32,6 +33,9 @@ pub(crate) struct Args {
     /// Seconds to wait until all serve again
     #[arg(long, value_name = "SECONDS", default_value_t = TIMEOUT_S, value_parser = clap::value_parser!(u64).range(1..=3600))]
     timeout: u64,
+    /// Print one JSON document once all serve
+    #[arg(long)]
+    json: bool,
 }
 
 /// Restarts what was named.
@@ -58,8 +62,25 @@ async fn restart(args: &Args) -> Result<(), Report> {
         ask(instance)?;
     }
     let deadline = Instant::now() + Duration::from_secs(args.timeout);
+    let mut again = Vec::new();
     for before in chosen {
-        serves_again(&link, before, deadline, args.timeout).await?;
+        let now = {
+            let name = choice::short_name(before);
+            let _silence =
+                Silence::begin(format!("{name} is told to restart; waits until it serves"));
+            serves_again(&link, before, deadline, args.timeout).await?
+        };
+        if !args.json {
+            let name = choice::short_name(before);
+            narrate::line(&match now.listeners.is_empty() {
+                true => format!("{name} runs again"),
+                false => format!("{name} serves again at {}", now.url),
+            });
+        }
+        again.push(now);
+    }
+    if args.json {
+        render::awaited::restarted(&again)?;
     }
     Ok(())
 }
@@ -69,7 +90,7 @@ async fn serves_again(
     before: &Instance,
     deadline: Instant,
     timeout_s: u64,
-) -> Result<(), Report> {
+) -> Result<Instance, Report> {
     let name = choice::short_name(before);
     loop {
         let now = self::live(link).await?.into_iter().find(|instance| instance.id == before.id);
@@ -78,11 +99,7 @@ async fn serves_again(
                 .help("its own terminal tells why"));
         };
         if now.restarts > before.restarts && now.state == State::Ready {
-            narrate::line(&match now.listeners.is_empty() {
-                true => format!("{name} runs again"),
-                false => format!("{name} serves again at {}", now.url),
-            });
-            return Ok(());
+            return Ok(now);
         }
         if Instant::now() > deadline {
             return Err(Report::new(Code::TimedOut, format!("{name} does not serve yet"))

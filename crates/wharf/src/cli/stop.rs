@@ -13,7 +13,7 @@ use crate::up::{revival, turn};
 use crate::{choice, narrate, render};
 
 /// A pilot gives its tree a grace of its own, five seconds by default, and then needs a moment.
-pub(crate) const TIMEOUT_S: u64 = 20;
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(20);
 
 /// End instances that wharf runs.
 ///
@@ -27,9 +27,9 @@ pub(crate) struct Args {
     /// Everything that wharf runs
     #[arg(long, conflicts_with = "names")]
     all: bool,
-    /// Seconds to wait for the end
-    #[arg(long, value_name = "SECONDS", default_value_t = TIMEOUT_S, value_parser = clap::value_parser!(u64).range(1..=3600))]
-    timeout: u64,
+    /// Seconds to wait for the end [default: 20, and longer where a service's `stop_grace` is]
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=3600))]
+    timeout: Option<u64>,
     /// Print one JSON document
     #[arg(long)]
     json: bool,
@@ -48,7 +48,8 @@ pub(crate) fn run(args: Args) -> Outcome {
             .map(|name| choice::one(&live, name))
             .collect::<Result<_, _>>()?,
     };
-    let deadline = Instant::now() + Duration::from_secs(args.timeout);
+    let usual = || ending::patience(chosen.iter().copied(), TIMEOUT);
+    let deadline = Instant::now() + args.timeout.map_or_else(usual, Duration::from_secs);
     ending::end(&chosen, deadline, &mut |instance| {
         if !args.json {
             let name = choice::short_name(instance);

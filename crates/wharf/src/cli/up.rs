@@ -32,7 +32,8 @@ pub(crate) struct Args {
     /// How many instances of a service to run, such as `web=3`
     #[arg(long, value_name = "SERVICE=N", value_parser = scale, value_delimiter = ',')]
     scale: Vec<(String, u32)>,
-    /// How long to wait until everything is ready: seconds, or `90s`, `5m` [default: 5m]
+    /// How long to wait until everything is ready: seconds, or `90s`, `5m`. In the foreground everything ends then
+    /// [default: 5m with `-d`, else without end]
     #[arg(long, value_name = "TIME", value_parser = time::duration)]
     timeout: Option<Duration>,
     /// Print one JSON document once everything is ready, and no log
@@ -77,6 +78,7 @@ pub(crate) fn run(args: Args) -> Outcome {
         scaled: args.scale.into_iter().map(|(name, _)| name).collect(),
         detach: args.detach,
         json: args.json,
+        is_limited: args.detach || args.timeout.is_some(),
         timeout: args.timeout.unwrap_or(TIMEOUT),
     };
     let code = super::block_on(Running::begin(wanted, wishes, caller))??;

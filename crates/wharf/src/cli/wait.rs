@@ -16,7 +16,7 @@ use crate::up::crew::called;
 use crate::up::project::Wanted;
 use crate::up::session::{Key, is_up, key};
 use crate::up::{definition, last_lines, states};
-use crate::{narrate, time};
+use crate::{narrate, render, time};
 
 /// How long to wait, unless `--timeout` says otherwise.
 const TIMEOUT: Duration = Duration::from_secs(60);
@@ -36,6 +36,9 @@ pub(crate) struct Args {
     /// How long to wait: seconds, or `90s`, `5m` [default: 60s]
     #[arg(long, value_name = "TIME", value_parser = time::duration)]
     timeout: Option<Duration>,
+    /// Print one JSON document at the end: the instances, and what is missing
+    #[arg(long)]
+    json: bool,
 }
 
 /// Waits.
@@ -44,12 +47,12 @@ pub(crate) fn run(args: Args) -> Outcome {
     let wanted = checkout::declared(&project.root)?;
     let root = PathText::new(&project.root);
     let timeout = args.timeout.unwrap_or(TIMEOUT);
-    super::block_on(wait(&args.services, wanted.as_ref(), root, timeout))??;
+    super::block_on(wait(&args, wanted.as_ref(), root, timeout))??;
     Ok(ExitCode::SUCCESS)
 }
 
 async fn wait(
-    names: &[String],
+    args: &Args,
     wanted: Option<&Wanted>,
     root: PathText,
     timeout: Duration,
@@ -57,22 +60,26 @@ async fn wait(
     let link = Rc::new(Link::open().await?);
     let known = link.snapshot().await?.instances;
     let known: Vec<Instance> = known.into_iter().filter(|i| i.root == root).collect();
-    let mut goals = Goals::new(names, wanted, &known)?;
+    let mut goals = Goals::new(&args.services, wanted, &known)?;
     let mut states = states::follow(link, root.clone());
     let deadline = tokio::time::Instant::now() + timeout;
-    loop {
+    let outcome = loop {
         if let Some(failed) = goals.failed() {
-            return Err(failure(failed, &root));
+            break Err(failure(failed, &root));
         }
         if goals.are_met() {
-            return Ok(());
+            break Ok(());
         }
         tokio::select! {
             biased;
             Some(instance) = states.recv() => goals.take(instance),
-            () = tokio::time::sleep_until(deadline) => return Err(late(&goals, timeout)),
+            () = tokio::time::sleep_until(deadline) => break Err(late(&goals, timeout)),
         }
+    };
+    if args.json {
+        render::awaited::waited_for(goals.instances(), goals.missing())?;
     }
+    outcome
 }
 
 fn failure(failed: &Instance, root: &PathText) -> Report {
@@ -224,6 +231,12 @@ impl Goals {
         let all: BTreeSet<&Key> = self.keys.iter().chain(more).collect();
         let missing = all.into_iter().filter(|key| !self.is_met(key));
         missing.map(|(service, instance)| called(service, *instance)).collect()
+    }
+
+    /// What is known of that which is waited for.
+    fn instances(&self) -> Vec<&Instance> {
+        let is_one = |key: &Key| self.keys.contains(key) || self.whole.contains(&key.0);
+        self.latest.iter().filter(|(key, _)| is_one(key)).map(|(_, instance)| instance).collect()
     }
 
     fn are_met(&self) -> bool {

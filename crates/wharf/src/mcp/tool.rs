@@ -260,7 +260,7 @@ fn end(arguments: &mut Arguments) -> Result<Line, Report> {
             .help("name the services in `names`, as `list` shows them"));
     }
     let command = if arguments.flag("anywhere")? { "stop" } else { "down" };
-    Ok(Line::new(command, Duration::from_secs(stop::TIMEOUT_S) + LOOK).names(names))
+    Ok(Line::new(command, stop::TIMEOUT + LOOK).names(names))
 }
 
 fn object(value: Value) -> JsonObject {

@@ -11,6 +11,8 @@ use wharf_model::{Instance, Lease, Listener, Remap, ServiceKey};
 use wharf_supervisor::remap::{Group, Peer};
 
 use crate::link::Link;
+use crate::up::order::Published;
+use crate::up::published;
 
 /// How long a daemon that is away is left alone before it is asked again.
 const AGAIN_AFTER: Duration = Duration::from_secs(1);
@@ -98,6 +100,8 @@ pub(super) struct Follower {
     pub(super) key: ServiceKey,
     pub(super) id: String,
     pub(super) groups: mpsc::Sender<Group>,
+    /// What other programs publish for its project.
+    pub(super) published: Vec<Published>,
     /// Told whenever the daemon may not know this instance: it is another one, or was told to forget.
     pub(super) forgotten: Rc<Notify>,
 }
@@ -133,6 +137,7 @@ impl Follower {
             if self.groups.send(of(&snapshot, &self.key)).await.is_err() {
                 return Ended::Quietly;
             }
+            published::take_over(link, &self.key, &self.published, &snapshot).await;
             loop {
                 match self.taken(events.next().await) {
                     Err(ended) => return ended,

@@ -523,7 +523,7 @@ impl Pilot {
                 listener.port,
                 facts::holder_of(&listener)
             ));
-        } else if self.plan.framework.is_none() {
+        } else if self.plan.framework.is_none() && self.declared.is_none() {
             narrate::line(
                 "  if it says that the address is in use, it binds without SO_REUSEADDR: \
                  `wharf run --no-reserve`",

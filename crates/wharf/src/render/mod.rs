@@ -3,6 +3,7 @@
 pub(crate) mod alias;
 pub(crate) mod assert;
 pub(crate) mod audit;
+pub(crate) mod awaited;
 pub(crate) mod clean;
 pub(crate) mod daemon;
 pub(crate) mod doctor;

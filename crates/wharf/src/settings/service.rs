@@ -8,14 +8,14 @@ use std::time::Duration;
 
 use serde::de::{self, Deserializer, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
+use toml::Spanned;
 use wharf_model::request::PortArgument;
 use wharf_model::service::{Expose, Ready, Restart, Run, Service};
+use wharf_supervisor::log::Matcher;
 
 use super::Guard;
+use super::value::{Count, Origin, Signal, UrlPath};
 use crate::report::{Code, Report};
-
-/// The most instances of one service.
-pub(crate) const INSTANCES_MAX: u32 = 999;
 
 /// How long a server on demand may be without a connection when nothing else is said.
 const IDLE: Duration = Duration::from_secs(15 * 60);
@@ -25,25 +25,25 @@ const IDLE: Duration = Duration::from_secs(15 * 60);
 #[serde(deny_unknown_fields)]
 pub(crate) struct Table {
     run: Option<Words>,
-    dir: Option<String>,
+    dir: Option<Spanned<String>>,
     port: Option<PortValue>,
-    instances: Option<u32>,
+    instances: Option<Count>,
     depends_on: Option<Vec<String>>,
     ready: Option<ReadyValue>,
     env: Option<BTreeMap<String, Scalar>>,
     watch: Option<Vec<String>>,
     restart: Option<Restart>,
     on_demand: Option<OnDemand>,
-    stop_signal: Option<String>,
+    stop_signal: Option<Signal>,
     stop_grace: Option<Time>,
     expose: Option<ExposeWord>,
     memory_max: Option<Size>,
     /// Origins of other sites whose pages may call it.
-    pub(super) origins: Option<Vec<String>>,
+    pub(super) origins: Option<Vec<Origin>>,
     pub(super) guard: Option<Guard>,
     /// Paths of the project's own host that lead to it.
     #[serde(default)]
-    pub(super) paths: Vec<String>,
+    pub(super) paths: Vec<UrlPath>,
     /// Whether every name below its own leads to it as well.
     #[serde(default)]
     pub(super) wildcard: bool,
@@ -53,21 +53,43 @@ pub(crate) struct Table {
     /// The same as `expose = "lan"`.
     #[serde(default)]
     lan: bool,
+    /// Where it stands, for errors that only a look at the project finds.
+    #[serde(skip)]
+    at: Option<At>,
+}
+
+/// Where a table stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct At {
+    file: String,
+    /// The lines of its first key and of its `dir`, from 1.
+    line: usize,
+    dir: usize,
 }
 
 /// Every table, by its name, in the order of the file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Tables(Vec<(String, Table)>);
+pub(crate) struct Tables(Vec<(String, Spanned<Table>)>);
 
 impl Tables {
     /// The table of a name.
     pub(crate) fn get(&self, name: &str) -> Option<&Table> {
-        self.0.iter().find(|(known, _)| known == name).map(|(_, table)| table)
+        self.0.iter().find(|(known, _)| known == name).map(|(_, table)| table.get_ref())
+    }
+
+    /// Notes where each of them stands in the text that they were read from.
+    pub(super) fn locate(&mut self, file: &Path, text: &str) {
+        for (_, table) in &mut self.0 {
+            let line = line_at(text, table.span().start);
+            let dir = table.get_ref().dir.as_ref().map(|dir| line_at(text, dir.span().start));
+            let file = file.display().to_string();
+            table.get_mut().at = Some(At { file, line, dir: dir.unwrap_or(line) });
+        }
     }
 
     /// All of them.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &Table)> {
-        self.0.iter().map(|(name, table)| (name.as_str(), table))
+        self.0.iter().map(|(name, table)| (name.as_str(), table.get_ref()))
     }
 }
 
@@ -113,10 +135,10 @@ impl Table {
             service.run = Some(run.0.clone());
         }
         if let Some(dir) = &self.dir {
-            service.dir = root.join(dir);
+            service.dir = root.join(dir.get_ref());
         }
         service.port = self.port.map(|port| port.0).or(service.port);
-        service.instances = self.instances.unwrap_or(service.instances);
+        service.instances = self.instances.map_or(service.instances, |count| count.0);
         if let Some(depends_on) = &self.depends_on {
             service.depends_on.clone_from(depends_on);
         }
@@ -132,7 +154,7 @@ impl Table {
         service.restart = self.restart.unwrap_or(service.restart);
         service.on_demand = self.on_demand.map_or(service.on_demand, |wish| wish.0);
         if let Some(signal) = &self.stop_signal {
-            service.stop_signal.clone_from(signal);
+            service.stop_signal.clone_from(&signal.0);
         }
         service.stop_grace = self.stop_grace.map_or(service.stop_grace, |time| time.0);
         service.expose = match (self.expose, self.is_on_the_lan()) {
@@ -141,31 +163,37 @@ impl Table {
             _ => service.expose,
         };
         service.memory_max = self.memory_max.map(|size| size.0).or(service.memory_max);
-        check(&service)?;
+        self.check(&service)?;
         Ok(service)
+    }
+
+    /// What only the whole of it and the project's folders show.
+    fn check(&self, service: &Service) -> Result<(), Report> {
+        let bad = |line: fn(&At) -> usize, what: String| {
+            let what = format!("[service.{}]: {what}", service.name);
+            Err(match &self.at {
+                Some(at) => {
+                    let where_it_is = format!("{} line {} is wrong", at.file, line(at));
+                    Report::new(Code::Usage, where_it_is).why(what)
+                }
+                None => Report::new(Code::Usage, what),
+            })
+        };
+        if !service.dir.is_dir() {
+            return bad(|at| at.dir, format!("`dir` is no folder: {}", service.dir.display()));
+        }
+        let goes_on = service.on_demand.is_some() || service.restart == Restart::Always;
+        if service.is_step() && goes_on {
+            let what = "a step (`ready = \"exit\"`) neither starts again nor waits for requests";
+            return bad(|at| at.line, what.to_owned());
+        }
+        Ok(())
     }
 }
 
-/// What no type can say.
-fn check(service: &Service) -> Result<(), Report> {
-    let name = &service.name;
-    let bad = |what: String| Err(Report::new(Code::Usage, format!("[service.{name}]: {what}")));
-    if service.instances == 0 || service.instances > INSTANCES_MAX {
-        return bad(format!("`instances` is from 1 to {INSTANCES_MAX}"));
-    }
-    if wharf_os::signals::number(&service.stop_signal).is_none() {
-        return bad(format!("`stop_signal` is no signal: `{}`", service.stop_signal))
-            .map_err(|report| report.help("use a name such as `TERM`, `INT` or `QUIT`"));
-    }
-    if !service.dir.is_dir() {
-        return bad(format!("`dir` is no folder: {}", service.dir.display()));
-    }
-    if service.is_step() && (service.on_demand.is_some() || service.restart == Restart::Always) {
-        return bad(
-            "a step (`ready = \"exit\"`) neither starts again nor waits for requests".into()
-        );
-    }
-    Ok(())
+/// The line of a place in a text, from 1.
+pub(super) fn line_at(text: &str, place: usize) -> usize {
+    1 + text[..place].matches('\n').count()
 }
 
 /// A text for a shell, or words.
@@ -252,7 +280,9 @@ impl<'de> Deserialize<'de> for ReadyValue {
                     Some((kind, value)) => (kind.trim(), Some(value.trim().to_owned())),
                     None => (text, None),
                 };
-                ready(kind, value).ok_or_else(|| E::custom(format!("`{text}` is none of {READY}")))
+                ready(kind, value)
+                    .map_err(E::custom)?
+                    .ok_or_else(|| E::custom(format!("`{text}` is none of {READY}")))
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<ReadyValue, A::Error> {
@@ -261,23 +291,31 @@ impl<'de> Deserialize<'de> for ReadyValue {
                 if map.next_key::<String>()?.is_some() {
                     return Err(none());
                 }
-                ready(&kind, Some(value)).ok_or_else(none)
+                ready(&kind, Some(value)).map_err(de::Error::custom)?.ok_or_else(none)
             }
         }
         from.deserialize_any(Seen)
     }
 }
 
-fn ready(kind: &str, value: Option<String>) -> Option<ReadyValue> {
-    Some(ReadyValue(match (kind, value) {
+/// `None` for what is no form of it.
+///
+/// # Errors
+/// A pattern that is none: found here, and not once everything else runs.
+fn ready(kind: &str, value: Option<String>) -> Result<Option<ReadyValue>, String> {
+    if let ("log", Some(pattern)) = (kind, &value) {
+        Matcher::new(pattern)
+            .map_err(|error| format!("`{pattern}` in `ready` is no pattern: {}", error.source))?;
+    }
+    Ok(Some(ReadyValue(match (kind, value) {
         ("listen", None) => Ready::Listen,
         ("http", None) => Ready::Http(None),
         ("http", Some(path)) if path.starts_with('/') => Ready::Http(Some(path)),
         ("log", Some(pattern)) if !pattern.is_empty() => Ready::Log(pattern),
         ("command", Some(text)) if !text.is_empty() => Ready::Command(text),
         ("exit", None) => Ready::Exit,
-        _ => return None,
-    }))
+        _ => return Ok(None),
+    })))
 }
 
 /// A text, a number, or a truth value: whatever a variable may be written as.
@@ -467,16 +505,17 @@ mod tests {
             "memory_max = \"much\"",
             "runs = \"x\"",
             "[env]\nA = [1]",
-        ] {
-            assert!(table(bad).is_err(), "{bad}");
-        }
-        for bad in [
             "instances = 0",
             "instances = 1000",
             "stop_signal = \"NOPE\"",
-            "dir = \"no/such\"",
-            "ready = \"exit\"\nrestart = \"always\"",
+            "ready = { log = \"(\" }",
+            "paths = [\"api\"]",
+            "origins = [\"a.example\"]",
+            "origins = [\"https://a/x\"]",
         ] {
+            assert!(table(bad).is_err(), "{bad}");
+        }
+        for bad in ["dir = \"no/such\"", "ready = \"exit\"\nrestart = \"always\""] {
             assert_eq!(service(bad).unwrap_err().code, Code::Usage, "{bad}");
         }
     }

@@ -3,16 +3,18 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 use wharf_control::api::{LeaseReply, LeaseRequest};
 use wharf_model::service::Service;
 use wharf_model::{Agent, LeaseKind, PortRequest, ProcessId};
 use wharf_os::detached;
+use wharf_os::pidfd::Pidfd;
 
 use super::channel::Channel;
-use super::order::{FromPilot, Order, Sibling, Siblings, ToPilot};
+use super::order::{FromPilot, Order, Published, Sibling, Siblings, ToPilot};
+use crate::facts;
 use crate::link::{self, Link, NOT_FOR_OTHERS};
 use crate::report::{Code, Report};
 
@@ -21,6 +23,9 @@ const ANSWER: Duration = Duration::from_secs(30);
 
 /// How often granted ports may turn out to be taken before something else must be wrong.
 const ROUNDS: usize = 32;
+
+/// How long a pilot that is about to end may take.
+const ENDS_WITHIN: Duration = Duration::from_secs(5);
 
 /// How many words of pilots may lie unread.
 const WORDS_MAX: usize = 64;
@@ -45,6 +50,8 @@ pub(crate) struct Ground {
     pub(crate) attached: Option<ProcessId>,
     /// The environment of the pilots, where it is not ours.
     pub(crate) env: Option<Vec<(OsString, OsString)>>,
+    /// What other programs publish for the project.
+    pub(crate) published: Vec<Published>,
     /// The agent that brings the project up, if one does.
     pub(crate) agent: Option<Agent>,
 }
@@ -131,6 +138,7 @@ async fn start(program: &Path, unit: &Unit, ground: &Ground) -> Result<Channel, 
         definition: super::definition::of(&unit.service),
         attached: ground.attached.clone(),
         deaths: unit.deaths,
+        published: ground.published.clone(),
         agent: ground.agent.clone(),
     };
     channel.say(&ToPilot::Order(Box::new(order))).await.map_err(failed)?;
@@ -161,14 +169,20 @@ async fn lease(link: &Link, recruits: &mut [Recruit]) -> Result<(), Report> {
 
 /// `wharf up` has no `--port`: what would be said there is said in `wharf.toml`.
 fn as_in_a_file(mut report: Report) -> Report {
+    for help in &mut report.help {
+        *help = said_in_a_file(help);
+    }
+    report
+}
+
+/// What names `--port` says so as `wharf.toml` does.
+pub(crate) fn said_in_a_file(text: &str) -> String {
     let said = |part: &str| match part.strip_prefix("--port ") {
+        Some(port) if port.parse::<u16>().is_ok() => format!("port = {port}"),
         Some(port) => format!("port = \"{port}\""),
         None => part.to_owned(),
     };
-    for help in &mut report.help {
-        *help = help.split('`').map(said).collect::<Vec<_>>().join("`");
-    }
-    report
+    text.split('`').map(said).collect::<Vec<_>>().join("`")
 }
 
 impl Recruit {
@@ -230,8 +244,26 @@ pub(crate) fn called(service: &str, instance: u32) -> String {
     }
 }
 
-/// What a pilot says once it runs: that it has failed, and why.
-pub(crate) type Word = (String, Report);
+/// What is heard of a pilot once it was told to launch.
+#[derive(Debug)]
+pub(crate) enum Word {
+    /// It has failed, and says why.
+    Failed {
+        /// Which.
+        name: String,
+        /// Why.
+        report: Report,
+    },
+    /// It has ended. Whether the daemon has heard of it before is not known here.
+    Gone {
+        /// Which.
+        name: String,
+        /// Who.
+        pilot: ProcessId,
+        /// What is said of it where nobody else knows more.
+        report: Report,
+    },
+}
 
 impl Member {
     /// Has it launch, and passes on what it says from then on.
@@ -247,12 +279,36 @@ impl Member {
         self.channel.say(&launch).await.map_err(|_| lost(&self.unit))?;
         let (words, name) = (words.clone(), name(&self.unit));
         tokio::task::spawn_local(async move {
-            if let Ok(Some(FromPilot::Failed(failure))) = self.channel.hear().await {
-                let _ = words.send((name, failure.into())).await;
-            }
+            let word = match self.channel.hear().await {
+                Ok(Some(FromPilot::Failed(failure))) => {
+                    Word::Failed { name, report: failure.into() }
+                }
+                _ => {
+                    // Its last words may still be on their way.
+                    ended(vec![self.pilot.clone()]).await;
+                    Word::Gone { name, pilot: self.pilot, report: lost(&self.unit) }
+                }
+            };
+            // If nobody listens any more, nobody waits for it.
+            let _ = words.send(word).await;
         });
         Ok(())
     }
+}
+
+/// Waits for the end of pilots that are about to end, within a limit: from then on the daemon knows all that there is
+/// to know, and their logs have their last lines.
+pub(crate) async fn ended(pilots: Vec<ProcessId>) {
+    let wait = move || {
+        let deadline = Instant::now() + ENDS_WITHIN;
+        for pilot in &pilots {
+            if let Ok(Some(pilot)) = Pidfd::open(&facts::identity(pilot)) {
+                let _ = pilot.wait(deadline.saturating_duration_since(Instant::now()));
+            }
+        }
+    };
+    // Whoever cannot wait goes on without.
+    let _ = tokio::task::spawn_blocking(wait).await;
 }
 
 /// A channel for the words of pilots.

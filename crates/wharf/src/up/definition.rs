@@ -1,6 +1,7 @@
 //! What `wharf up` was told of an instance, so that a later one sees what has changed.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use wharf_model::service::{Ready, Run, Service};
 
@@ -62,6 +63,16 @@ pub(crate) fn dependencies(definition: &BTreeMap<String, String>) -> Vec<&str> {
     definition.get("depends_on").map(|names| names.split(' ').collect()).unwrap_or_default()
 }
 
+/// How long an instance may take to end before it is killed.
+pub(crate) fn stop_grace(definition: &BTreeMap<String, String>) -> Option<Duration> {
+    let (_, grace) = definition.get("stop")?.rsplit_once(' ')?;
+    let (number, unit) = match grace.strip_suffix("ms") {
+        Some(number) => (number, 1000.0),
+        None => (grace.strip_suffix('s')?, 1.0),
+    };
+    Duration::try_from_secs_f64(number.parse::<f64>().ok()? / unit).ok()
+}
+
 /// The same in every wharf, by whatever compiler it was built: FNV-1a of 64 bits
 /// (<http://www.isthe.com/chongo/tech/comp/fnv/>). It tells whether a value has changed, to this user alone, and
 /// does not hide a value from whoever may guess at it.
@@ -121,5 +132,11 @@ mod tests {
         assert!(!told.contains("secret") && !told.contains("other\""), "{told}");
         assert_eq!(dependencies(&of(&web)), ["db"]);
         assert!(!is_step(&before));
+        for grace in
+            [Duration::from_secs(90), Duration::from_millis(1500), Duration::from_millis(20)]
+        {
+            web.stop_grace = grace;
+            assert_eq!(stop_grace(&of(&web)), Some(grace));
+        }
     }
 }

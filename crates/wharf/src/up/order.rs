@@ -18,7 +18,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use wharf_control::api::{BusyPort, LeaseReply, LeaseRequest};
 use wharf_model::service::Service;
-use wharf_model::{Agent, Instance, PathText, ProcessId};
+use wharf_model::{Agent, Instance, PathText, Port, ProcessId};
 
 use crate::report::{Code, Report};
 
@@ -40,9 +40,20 @@ pub(crate) struct Order {
     /// How often in a row its pilot has been killed soon after its launch.
     #[serde(default)]
     pub(crate) deaths: u32,
+    /// What other programs publish for the project.
+    #[serde(default)]
+    pub(crate) published: Vec<Published>,
     /// The agent that asked for it; a pilot has no ancestors that would tell.
     #[serde(default)]
     pub(crate) agent: Option<Agent>,
+}
+
+/// A port that another program publishes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Published {
+    /// What the project calls that program's service.
+    pub(crate) name: String,
+    pub(crate) port: Port,
 }
 
 /// To a pilot.

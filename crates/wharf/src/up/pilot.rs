@@ -90,7 +90,9 @@ fn listen() -> Result<(OwnedFd, Order), Report> {
 /// keeps the server's input open.
 fn open_log(order: &Order) -> Result<(LogKeeper, OwnedFd), Report> {
     let failed = |error: std::io::Error| {
-        Report::new(Code::Failed, "the output cannot be kept").because(&error)
+        Report::new(Code::Failed, "the output cannot be kept")
+            .because(&error)
+            .help("HOME or XDG_STATE_HOME must name a folder that you may write; `wharf doctor` tells more")
     };
     let paths = link::paths()?;
     let root = PathText::new(&order.root);

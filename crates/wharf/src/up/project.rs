@@ -112,9 +112,11 @@ fn declared(settings: &Settings, project: &Project) -> Result<ProjectServices, R
         let known = Service::new(name, root.to_path_buf(), format!("wharf.toml [service.{name}]"));
         found.services.push(table.lay_over(known, root)?);
     }
-    found
-        .trace
-        .push(Step::new("wharf.toml", format!("declares {} services", found.services.len())));
+    let declares = match found.services.len() {
+        1 => "declares 1 service".to_owned(),
+        count => format!("declares {count} services"),
+    };
+    found.trace.push(Step::new("wharf.toml", declares));
     Ok(found)
 }
 

@@ -220,6 +220,7 @@ async fn again(document: Document, deaths: u32) -> Result<(), Report> {
         primary: order.primary.then(|| order.service.name.clone()),
         attached: order.attached,
         env: Some(env),
+        published: order.published,
         agent: order.agent,
     };
     let unit = Unit { service: order.service, instance: order.instance, deaths };

@@ -5,8 +5,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot};
-use wharf_control::api::{KeyRequest, LeaseRequest};
-use wharf_model::{Instance, LeaseKind, PathText, Port, PortRequest, ProcessId, ServiceKey};
+use wharf_model::{Instance, ProcessId};
 use wharf_os::lock::FileLock;
 use wharf_supervisor::log::{now_ms, place};
 
@@ -14,9 +13,9 @@ use super::crew::{self, Ground, Member, Word, called};
 use super::order::{Sibling, Siblings};
 use super::planning::{self, Planning};
 use super::project::Wanted;
-use super::session::{Key, Session, counts_as_up, key};
+use super::session::{Change, Key, Session, counts_as_up, key};
 use super::view::View;
-use super::{revival, states, turn};
+use super::{published, revival, states, turn};
 use crate::ending;
 use crate::link::{self, Link};
 use crate::pilot::{Caller, Orders};
@@ -41,10 +40,13 @@ pub(crate) struct Wishes {
     pub(crate) detach: bool,
     pub(crate) json: bool,
     pub(crate) timeout: Duration,
+    /// Whether it ends when that time is over: what stays in the foreground may be waited for without end.
+    pub(crate) is_limited: bool,
 }
 
 /// A project on its way up, or up.
 pub(crate) struct Running {
+    link: Rc<Link>,
     wanted: Wanted,
     wishes: Wishes,
     session: Session,
@@ -113,6 +115,7 @@ impl Running {
         let session = Session::new(mustered, planning.keep, siblings, words_out);
         let deadline = Instant::now() + wishes.timeout;
         let running = Running {
+            link,
             wanted,
             wishes,
             session,
@@ -162,21 +165,40 @@ impl Running {
                         self.view.change(&change)?;
                     }
                 }
-                Some((name, report)) = self.words.recv() => {
-                    self.session.failed(&name);
-                    self.view.failed(&name, &report)?;
-                }
+                Some(word) = self.words.recv() => self.hear(word).await?,
                 shown = self.view.next() => shown?,
                 () = tokio::time::sleep_until(self.patience.into()), if !self.told_ready => {
                     self.patience = Instant::now() + AGAIN_AFTER;
                     self.view.waiting(&self.session);
                 }
-                () = tokio::time::sleep_until(self.deadline.into()), if !self.told_ready => {
-                    if self.wishes.detach {
-                        return self.too_late().await;
-                    }
-                    self.deadline += self.wishes.timeout;
+                () = tokio::time::sleep_until(self.deadline.into()),
+                    if !self.told_ready && self.wishes.is_limited =>
+                {
+                    return self.too_late().await;
                 }
+            }
+        }
+    }
+
+    /// Takes in what is heard of a pilot. Of one that has ended the daemon may know how: its word comes by the
+    /// events, and is the better one.
+    async fn hear(&mut self, word: Word) -> Result<(), Report> {
+        match word {
+            Word::Failed { name, report } => {
+                self.session.failed(&name);
+                self.view.failed(&name, &report)
+            }
+            Word::Gone { name, pilot, report } => {
+                if !self.session.unheard().contains(&pilot) {
+                    return Ok(());
+                }
+                // A daemon that does not answer now tells all that it knows once it is made again.
+                let Ok(snapshot) = self.link.snapshot_now().await else { return Ok(()) };
+                if snapshot.instances.iter().any(|instance| instance.pilot == pilot) {
+                    return Ok(());
+                }
+                self.session.failed(&name);
+                self.view.change(&Change::Lost { name, report })
             }
         }
     }
@@ -188,16 +210,25 @@ impl Running {
         if failures.is_empty() {
             return Ok(0);
         }
+        // Their last lines are on the disk once they have ended.
+        crew::ended(self.session.pilots_of(&failures)).await;
         let what = format!("not everything came up: {}", failures.join(", "));
         Err(self.told(Report::new(Code::Failed, what), &failures))
     }
 
     async fn too_late(self) -> Result<u8, Report> {
         let open = self.session.unsettled();
-        self.print(&open)?;
         let what =
             format!("not ready after {} s: {}", self.wishes.timeout.as_secs(), open.join(", "));
-        Err(self.told(Report::new(Code::TimedOut, what), &open))
+        let report = Report::new(Code::TimedOut, what);
+        if self.wishes.detach {
+            self.print(&open)?;
+            return Err(self.told(report, &open));
+        }
+        // What it has started is tied to it. Its output has been shown.
+        let report = report.help("`wharf logs SERVICE` shows all of its output");
+        self.end_all(report.code.number()).await?;
+        Err(report)
     }
 
     fn print(&self, failed: &[String]) -> Result<(), Report> {
@@ -219,9 +250,12 @@ impl Running {
                 lines.iter().for_each(|line| narrate::line(&format!("  {line}")));
             }
         }
-        report
-            .help("what came up keeps running; `wharf down` ends it")
-            .help("`wharf logs SERVICE` shows all of its output")
+        let runs = self.wishes.detach && self.session.instances().any(|i| i.state.is_live());
+        let report = match runs {
+            true => report.help("what came up keeps running; `wharf down` ends it"),
+            false => report,
+        };
+        report.help("`wharf logs SERVICE` shows all of its output")
     }
 
     /// Ends what this `up` has started, the output still being shown.
@@ -231,7 +265,7 @@ impl Running {
         let mine: Vec<Instance> = self.session.instances().filter(mine).cloned().collect();
         let again = mine.clone();
         let unheard = self.session.unheard();
-        let deadline = Instant::now() + END;
+        let deadline = Instant::now() + ending::patience(&mine, END);
         // Those that only wait for the word end with their lines.
         drop(self.session);
         let mut ended = tokio::task::spawn_blocking(move || {
@@ -304,7 +338,7 @@ async fn end_first(planning: &Planning) -> Result<(), Report> {
     let old: Vec<Instance> = planning.end.iter().map(|(instance, _)| instance.clone()).collect();
     let (tell, told) = oneshot::channel();
     let end = move || {
-        let deadline = Instant::now() + END;
+        let deadline = Instant::now() + ending::patience(&old, END);
         let _ = tell.send(ending::end_in_order(old.iter().collect(), deadline, &mut |_| {}));
     };
     // A thread of its own: whoever presses Ctrl-C does not wait for it, as the runtime would for one of its.
@@ -343,6 +377,7 @@ fn ground(wanted: &Wanted, wishes: &Wishes) -> Ground {
         primary: wanted.primary().map(str::to_owned),
         attached: (!wishes.detach).then(facts::own_process),
         env: None,
+        published: published::of(&wanted.external),
         agent: crate::agent::of_caller(),
     }
 }
@@ -354,57 +389,6 @@ async fn muster(
     units: Vec<crew::Unit>,
     ground: &Ground,
 ) -> Result<Vec<Member>, Report> {
-    let keep = async |pilot: &ProcessId| keep_external(link, wanted, pilot).await;
+    let keep = async |pilot: &ProcessId| published::keep(link, wanted, pilot).await;
     crew::muster(link, units, ground, keep).await
-}
-
-/// Leases the ports that Docker publishes, for as long as the first pilot lives: nobody else is to be given
-/// them. One that is in use is Docker's already, or somebody's who is in its way.
-async fn keep_external(link: &Link, wanted: &Wanted, pilot: &ProcessId) {
-    // Without an answer all are asked for: at worst a warning is too much.
-    let leases = link.snapshot().await.map(|snapshot| snapshot.leases).unwrap_or_default();
-    for external in &wanted.external {
-        for port in external.ports.iter().filter_map(|port| Port::new(*port)) {
-            let key = KeyRequest {
-                project: PathText::new(&wanted.project.path),
-                worktree: wanted.project.worktree.clone(),
-                service: format!("{}/published{port}", external.name),
-                instance: Some(1),
-            };
-            // An earlier `up` of this checkout keeps it already.
-            if leases.iter().any(|lease| lease.key.as_ref().is_some_and(|k| is_of(k, &key))) {
-                continue;
-            }
-            let request = LeaseRequest {
-                request_id: link::request_id(),
-                key: Some(key),
-                request: PortRequest::Exactly(port),
-                slots: 1,
-                owner: LeaseKind::Process(pilot.clone()),
-                busy: Vec::new(),
-                agent: crate::agent::of_caller(),
-            };
-            if let Err(report) = link.lease(&request).await
-                && !is_docker(port)
-            {
-                narrate::warning(&format!(
-                    "`{}` ({}) publishes port {port}: {}",
-                    external.name, external.by, report.what
-                ));
-            }
-        }
-    }
-}
-
-fn is_of(known: &ServiceKey, asked: &KeyRequest) -> bool {
-    known.project == asked.project
-        && known.worktree == asked.worktree
-        && known.service == asked.service
-}
-
-/// Whether it is Docker itself that listens there.
-fn is_docker(port: Port) -> bool {
-    let sockets = wharf_os::diag::holding(port.get()).unwrap_or_default();
-    let command = facts::holder(&sockets).command;
-    !sockets.is_empty() && command.is_none_or(|command| command.contains("docker"))
 }

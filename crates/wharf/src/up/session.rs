@@ -206,6 +206,13 @@ impl Session {
         }
     }
 
+    /// The pilots of these.
+    pub(crate) fn pilots_of(&self, names: &[String]) -> Vec<ProcessId> {
+        let is_meant = |key: &Key| names.contains(&called(&key.0, key.1));
+        let pilots = self.pilots.iter().filter(|(key, _)| is_meant(key));
+        pilots.map(|(_, pilot)| pilot.clone()).collect()
+    }
+
     /// Whether nothing is on its way up any more.
     pub(crate) fn is_settled(&self) -> bool {
         let on_its_way = |s: &Standing| matches!(s, Standing::Waits | Standing::Launched);

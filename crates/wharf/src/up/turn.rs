@@ -27,7 +27,9 @@ const REVIVAL: Duration = Duration::from_secs(60);
 pub(crate) fn folder() -> Result<PathBuf, Report> {
     let folder = link::paths()?.runtime_dir.join("pilots");
     private_dir::ensure(&folder).map_err(|error| {
-        Report::new(Code::Failed, "what is known of pilots cannot be kept").because(&error)
+        Report::new(Code::Failed, "what is known of pilots cannot be kept").because(&error).help(
+            "XDG_RUNTIME_DIR must name a folder that you may write; `wharf doctor` tells more",
+        )
     })?;
     Ok(folder)
 }

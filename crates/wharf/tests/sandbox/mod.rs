@@ -96,6 +96,11 @@ impl Sandbox {
         running(command, &events)
     }
 
+    /// Any command that goes on.
+    pub fn start(&self, args: &[&str]) -> Running {
+        running(self.wharf(args), Path::new(""))
+    }
+
     /// As [`Sandbox::run`], in another project's folder.
     pub fn run_in(&self, folder: &Path, args: &[&str]) -> Running {
         let events = self.dir.path().join(format!("events-{}", unique()));

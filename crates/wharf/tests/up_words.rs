@@ -1,0 +1,105 @@
+//! What `wharf up` and the commands around it say: hints, documents, and how long they wait.
+
+mod sandbox;
+
+use sandbox::{Sandbox, until};
+use serde_json::Value;
+
+/// A project with a server `web`, and a second service.
+fn sandbox(more: &str) -> Sandbox {
+    let sandbox = Sandbox::new();
+    sandbox.file(".git/HEAD", "ref: refs/heads/main\n");
+    sandbox.file("server.py", include_str!("sandbox/server.py"));
+    let web = "[service.web]\nrun = \"python3 server.py\"\n";
+    sandbox.file("wharf.toml", &format!("{web}{more}"));
+    sandbox
+}
+
+fn live(sandbox: &Sandbox) -> Vec<Value> {
+    sandbox.output(&["ls", "--json"]).json()["instances"].as_array().unwrap().clone()
+}
+
+#[test]
+fn a_service_that_is_stopped_is_told_with_the_command_that_starts_it() {
+    let sandbox = sandbox("[service.api]\nrun = \"python3 server.py\"\n");
+    assert_eq!(sandbox.output(&["up", "-d", "api"]).code, 0);
+    for command in ["stop", "restart", "assert", "url"] {
+        let refused = sandbox.output(&[command, "web"]);
+        assert_eq!(refused.code, 3, "{command}: {refused:?}");
+        assert!(refused.err.contains("`wharf up web` starts it"), "{command}: {refused:?}");
+    }
+    let unknown = sandbox.output(&["stop", "nobody"]);
+    assert!(unknown.code == 3 && !unknown.err.contains("starts it"), "{unknown:?}");
+}
+
+#[test]
+fn wait_and_restart_answer_with_documents() {
+    let sandbox = sandbox("[service.late]\nrun = \"sleep 1000\"\nready = { log = \"never\" }\n");
+    assert_eq!(sandbox.output(&["up", "-d", "web"]).code, 0);
+    let waited = sandbox.output(&["wait", "web", "--json"]);
+    assert_eq!(waited.code, 0, "{waited:?}");
+    let document = waited.json();
+    assert_eq!((&document["schema"], &document["missing"]), (&1.into(), &Value::Array(Vec::new())));
+    assert_eq!(document["instances"][0]["service"], "web");
+    let late = sandbox.output(&["wait", "--json", "--timeout", "1"]);
+    assert_eq!(late.code, 6, "{late:?}");
+    let document = late.json();
+    assert_eq!(document["missing"], serde_json::json!(["late"]));
+    let before = live(&sandbox)[0].clone();
+    let restarted = sandbox.output(&["restart", "web", "--json"]);
+    assert_eq!(restarted.code, 0, "{restarted:?}");
+    let again = &restarted.json()["instances"][0];
+    assert_eq!((&again["id"], &again["state"]), (&before["id"], &"ready".into()));
+    assert_eq!(again["restarts"].as_u64(), before["restarts"].as_u64().map(|count| count + 1));
+}
+
+#[test]
+fn in_the_foreground_a_timeout_that_was_asked_for_ends_everything() {
+    let sandbox = sandbox("[service.late]\nrun = \"sleep 1000\"\nready = { log = \"never\" }\n");
+    let late = sandbox.output(&["up", "--timeout", "3"]);
+    assert_eq!(late.code, 6, "{late:?}");
+    assert!(late.err.contains("not ready after 3 s: late"), "{late:?}");
+    assert!(!late.err.contains("keeps running"), "{late:?}");
+    assert!(live(&sandbox).is_empty(), "what it has started has ended");
+}
+
+#[test]
+fn where_nothing_came_up_nothing_is_said_to_run() {
+    let sandbox = sandbox("");
+    sandbox.file("server.py", "raise SystemExit(4)\n");
+    let failed = sandbox.output(&["up", "-d"]);
+    assert_eq!(failed.code, 1, "{failed:?}");
+    assert!(!failed.err.contains("keeps running"), "{failed:?}");
+    let explained = sandbox.output(&["explain", "--project"]);
+    assert!(explained.out.contains("declares 1 service\n"), "{explained:?}");
+}
+
+#[test]
+fn a_home_that_takes_no_files_is_told_with_the_way_out() {
+    let sandbox = sandbox("");
+    std::fs::write(sandbox.dir().join("home/.local"), "in the way").unwrap();
+    let refused = sandbox.output(&["up", "-d"]);
+    assert_eq!(refused.code, 1, "{refused:?}");
+    assert!(refused.err.contains("help: HOME or XDG_STATE_HOME must name a folder"), "{refused:?}");
+}
+
+#[test]
+fn a_restart_that_takes_long_says_what_it_waits_for() {
+    let sandbox = sandbox("");
+    assert_eq!(sandbox.output(&["up", "-d"]).code, 0);
+    sandbox.file("server.py", "import time\ntime.sleep(1000)\n");
+    let restart = sandbox.start(&["restart", "web"]);
+    restart.said("is told to restart; waits until it serves");
+}
+
+#[test]
+fn a_folder_of_foreign_letters_has_a_name_that_browsers_know() {
+    let sandbox = Sandbox::new();
+    let folder = sandbox.dir().join("проект");
+    std::fs::create_dir_all(folder.join(".git")).unwrap();
+    let words = ["--", "python3", "-m", "http.server", "--bind", "127.0.0.1"];
+    let mut running = sandbox.run_in(&folder, &words);
+    running.event("ready");
+    let url = until(|| Some(live(&sandbox).first()?["url"].as_str()?.to_owned())).unwrap();
+    assert_eq!(url.split([':', '/']).nth(3), Some("xn--e1akkdfp.localhost"), "{url}");
+}
