@@ -18,6 +18,10 @@ const WHO: usize = 0;
 const VERSION: usize = 1;
 const LSOF: usize = 2;
 const SS: usize = 3;
+const WHISPERER: usize = 4;
+
+/// In so many rounds this peer is asked too, which takes seconds.
+const WHISPERS: usize = 8;
 
 /// Measures.
 pub(crate) fn run(world: &World) -> Result<Vec<Table>, Failure> {
@@ -29,6 +33,7 @@ pub(crate) fn run(world: &World) -> Result<Vec<Table>, Failure> {
             Contender::new("`wharf --version`, the floor"),
             Contender::new("`lsof -nP -iTCP:PORT -sTCP:LISTEN`").aim(Aim::Times(5.0)),
             Contender::new("`ss -Hltnp sport = :PORT`"),
+            Contender::new("port-whisperer, `ports PORT`"),
         ],
     );
     world.start_daemon()?;
@@ -54,6 +59,9 @@ pub(crate) fn run(world: &World) -> Result<Vec<Table>, Failure> {
         if let Some(ms) = time(ss.args(["-Hltnp", "sport", "=", &sport]), &holder)? {
             table.add(SS, ms);
         }
+        if let Some(ms) = whisper(world, round, &number, &holder)? {
+            table.add(WHISPERER, ms);
+        }
     }
     let map = map(world, &holders)?;
     Ok(vec![table, map])
@@ -69,10 +77,11 @@ fn map(world: &World, holders: &[Holder]) -> Result<Table, Failure> {
             Contender::new("`wharf --version`, the floor"),
             Contender::new("`lsof -nP -iTCP -sTCP:LISTEN`").aim(Aim::Times(1.0)),
             Contender::new("`ss -Hltnp`"),
+            Contender::new("port-whisperer, `ports --all`"),
         ],
     );
     let last = holders.last().ok_or("nobody listens")?.child.id().to_string();
-    for _ in Rounds::new(3, 20, Duration::from_secs(30)) {
+    for round in Rounds::new(3, 20, Duration::from_secs(30)) {
         let who = time(&mut world.wharf(&["who"]), &last)?;
         table.add(WHO, who.ok_or("wharf did not start")?);
         let version = time(&mut world.wharf(&["--version"]), "wharf")?;
@@ -84,8 +93,18 @@ fn map(world: &World, holders: &[Holder]) -> Result<Table, Failure> {
         if let Some(ms) = time(world.command("ss").arg("-Hltnp"), &last)? {
             table.add(SS, ms);
         }
+        if let Some(ms) = whisper(world, round, "--all", &last)? {
+            table.add(WHISPERER, ms);
+        }
     }
     Ok(table)
+}
+
+/// The peer port-whisperer, in the first rounds.
+fn whisper(world: &World, round: usize, asked: &str, pid: &str) -> Result<Option<f64>, Failure> {
+    let program = world.peer("node_modules/port-whisperer/src/index.js");
+    let Some(program) = program.filter(|_| round < WHISPERS) else { return Ok(None) };
+    time(world.command("node").arg(program).arg(asked), pid)
 }
 
 /// From the spawn to the end of a command whose answer holds `expected`; `None` if it is not installed.

@@ -10,4 +10,4 @@ mod text;
 
 pub use holder::{of_listener, of_process, of_sockets, redirected};
 pub use identity::{identity, own_process, process};
-pub use text::{short_folder, user_name};
+pub use text::{UserNames, short_folder, user_name};

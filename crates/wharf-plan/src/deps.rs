@@ -21,32 +21,70 @@ pub(crate) struct Dependency {
 
 /// The first of some packages that a project depends on.
 pub(crate) fn first(dir: &Path, lang: Lang, names: &[&'static str]) -> Option<Dependency> {
-    if names.is_empty() {
-        return None;
+    Near::new(dir).first(lang, names)
+}
+
+/// The manifests that speak of a folder, each language's read once.
+pub(crate) struct Near<'a> {
+    dir: &'a Path,
+    read: Vec<(Lang, Manifests)>,
+}
+
+/// Those of one language.
+enum Manifests {
+    Package(Option<Package>),
+    Texts(Vec<(PathBuf, String)>),
+}
+
+impl<'a> Near<'a> {
+    /// None is read yet.
+    pub(crate) fn new(dir: &'a Path) -> Near<'a> {
+        Near { dir, read: Vec::new() }
     }
-    if lang == Lang::Js {
-        let package = Package::nearest(dir).ok().flatten()?;
-        let name = names.iter().find(|name| package.depends_on(name))?;
-        return Some(Dependency { name, file: package.dir.join("package.json") });
+
+    /// The first of some packages that they name.
+    pub(crate) fn first(&mut self, lang: Lang, names: &[&'static str]) -> Option<Dependency> {
+        if names.is_empty() {
+            return None;
+        }
+        match self.manifests(lang) {
+            Manifests::Package(package) => {
+                let package = package.as_ref()?;
+                let name = names.iter().find(|name| package.depends_on(name))?;
+                Some(Dependency { name, file: package.dir.join("package.json") })
+            }
+            Manifests::Texts(texts) => texts.iter().find_map(|(file, text)| {
+                let name = names.iter().find(|name| lists(lang, file, text, name))?;
+                Some(Dependency { name, file: file.clone() })
+            }),
+        }
     }
+
+    fn manifests(&mut self, lang: Lang) -> &Manifests {
+        let at = self.read.iter().position(|(known, _)| *known == lang).unwrap_or_else(|| {
+            let manifests = match lang {
+                Lang::Js => Manifests::Package(Package::nearest(self.dir).ok().flatten()),
+                _ => Manifests::Texts(texts(self.dir, lang)),
+            };
+            self.read.push((lang, manifests));
+            self.read.len() - 1
+        });
+        &self.read[at].1
+    }
+}
+
+/// What the nearest folder with manifests says in them; none beyond a project's root.
+fn texts(dir: &Path, lang: Lang) -> Vec<(PathBuf, String)> {
     let globs = manifests(lang);
     for folder in dir.ancestors().take(LEVELS_MAX) {
         let files: Vec<PathBuf> =
             globs.iter().flat_map(|glob| folder::find(folder, glob)).collect();
-        for file in &files {
-            let Some(text) = folder::evidence(file) else {
-                continue;
-            };
-            let lists = |name: &&&str| lists(lang, file, &text, name);
-            if let Some(name) = names.iter().find(lists) {
-                return Some(Dependency { name, file: file.clone() });
-            }
-        }
         if !files.is_empty() || folder.join(".git").exists() {
-            return None;
+            let text = |file: PathBuf| Some((folder::evidence(&file)?, file));
+            return files.into_iter().filter_map(text).map(|(text, file)| (file, text)).collect();
         }
     }
-    None
+    Vec::new()
 }
 
 /// The manifests of a language, as globs.

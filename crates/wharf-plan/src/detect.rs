@@ -45,9 +45,10 @@ pub(crate) fn detect(command: &Command) -> Option<Match> {
     if command.several.is_some() {
         return None;
     }
+    let mut near = deps::Near::new(&command.dir);
     for layer in command.layers.iter().rev() {
         let words = command.from(*layer);
-        if let Some(found) = by_pattern(command, *layer, words) {
+        if let Some(found) = by_pattern(command, &mut near, *layer, words) {
             return Some(found);
         }
         let script = match layer.kind {
@@ -56,7 +57,7 @@ pub(crate) fn detect(command: &Command) -> Option<Match> {
             LayerKind::Program => None,
         };
         if let Some((lang, Some(file))) = script
-            && let Some(found) = by_code(command, *layer, lang, file)
+            && let Some(found) = by_code(command, &mut near, *layer, lang, file)
         {
             return Some(found);
         }
@@ -136,7 +137,12 @@ fn fits_any(patterns: &[&[&str]], words: &[Word]) -> Option<Fit> {
     fits.max_by_key(|fit| fit.words)
 }
 
-fn by_pattern(command: &Command, layer: Layer, words: &[Word]) -> Option<Match> {
+fn by_pattern(
+    command: &Command,
+    near: &mut deps::Near<'_>,
+    layer: Layer,
+    words: &[Word],
+) -> Option<Match> {
     let mut best: Option<((usize, bool), Match)> = None;
     for framework in catalog::all() {
         let detect = &framework.detect;
@@ -149,7 +155,7 @@ fn by_pattern(command: &Command, layer: Layer, words: &[Word]) -> Option<Match> 
             continue;
         }
         let dependency = match with_dep {
-            Some(_) => deps::first(&command.dir, framework.lang, detect.deps),
+            Some(_) => near.first(framework.lang, detect.deps),
             None => None,
         };
         if dependency.is_none() && plain.is_none() {
@@ -186,7 +192,13 @@ fn by_pattern(command: &Command, layer: Layer, words: &[Word]) -> Option<Match> 
 }
 
 /// Recognises a framework by the text of a script and what it imports.
-fn by_code(command: &Command, layer: Layer, lang: Lang, file: PathBuf) -> Option<Match> {
+fn by_code(
+    command: &Command,
+    near: &mut deps::Near<'_>,
+    layer: Layer,
+    lang: Lang,
+    file: PathBuf,
+) -> Option<Match> {
     let text = folder::evidence(&file)?;
     let mut best: Option<(u8, &'static Framework, String)> = None;
     for framework in catalog::all().iter().filter(|f| f.lang == lang) {
@@ -196,7 +208,7 @@ fn by_code(command: &Command, layer: Layer, lang: Lang, file: PathBuf) -> Option
             continue;
         }
         let imported = detect.deps.iter().find(|name| deps::imports(lang, &text, name));
-        let (rank, why) = match (imported, deps::first(&command.dir, lang, detect.deps)) {
+        let (rank, why) = match (imported, near.first(lang, detect.deps)) {
             (Some(name), _) => (2, format!("it imports {name}")),
             (None, Some(found)) => {
                 (1, format!("{} has {}", folder::shown(&found.file, &command.dir), found.name))

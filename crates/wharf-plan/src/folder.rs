@@ -47,6 +47,17 @@ pub(crate) fn evidence(path: &Path) -> Option<String> {
     text(path).ok().flatten()
 }
 
+/// Whether a regular file begins with these bytes.
+pub(crate) fn begins_with(path: &Path, start: &[u8]) -> bool {
+    // Opening a named pipe would wait for its writer.
+    if !fs::metadata(path).is_ok_and(|about| about.is_file()) {
+        return false;
+    }
+    let mut bytes = vec![0; start.len()];
+    let read = File::open(path).and_then(|mut file| file.read_exact(&mut bytes));
+    read.is_ok() && bytes == start
+}
+
 /// The files below a folder that a glob names, sorted. A glob knows `*` within a name and
 /// `{a,b}` alternatives, of which the earlier come first.
 pub(crate) fn find(dir: &Path, glob: &str) -> Vec<PathBuf> {
@@ -144,6 +155,8 @@ mod tests {
         assert_eq!(evidence(&dir.path().join("loop")), None);
         assert_eq!(evidence(dir.path()), None);
         fs::write(dir.path().join("big"), vec![0xff; 300 * 1024]).unwrap();
+        assert!(begins_with(&dir.path().join("big"), &[0xff, 0xff]));
+        assert!(!begins_with(&dir.path().join("big"), b"#!") && !begins_with(dir.path(), b""));
         assert!(evidence(&dir.path().join("big")).is_some_and(|text| text.starts_with('\u{fffd}')));
         assert_eq!(find(dir.path(), "b*"), [dir.path().join("big")]);
     }

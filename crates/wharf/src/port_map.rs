@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 
+use wharf_facts::UserNames;
 use wharf_facts::map::{self, Listening, PortMap, Process, Query};
 use wharf_model::{Lease, Transport};
 use wharf_plan::catalog::Framework;
@@ -54,6 +55,8 @@ pub(crate) struct Joined {
     pub(crate) known: Known,
     pub(crate) engines: Engines,
     abouts: HashMap<u32, About>,
+    /// The users' names.
+    pub(crate) users: UserNames,
 }
 
 impl Joined {
@@ -71,7 +74,7 @@ impl Joined {
             // There are threads enough for nobody: one after the other, then.
             _ => ask(),
         };
-        Ok(Joined { map, known, engines, abouts })
+        Ok(Joined { map, known, engines, abouts, users: UserNames::default() })
     }
 
     /// What is known of a process beyond the kernel's word.

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::time::Duration;
 
 use wharf_facts::map::Process;
@@ -16,6 +16,8 @@ use crate::narrate;
 
 /// How long project folders are read in all. One on a disk that does not answer must not hold up the rest.
 const PATIENCE: Duration = Duration::from_secs(3);
+/// One word at the end: a reader who is woken for each process costs more than many of them.
+const DONE_MAX: usize = 1;
 /// How far up a framework is looked for: `npm run dev` stands above a shell and `node`.
 const GENERATIONS: usize = 3;
 
@@ -40,40 +42,34 @@ struct Work {
 /// Reads it for all of them; what is not read in time is missing, and said to be.
 pub(super) fn of<'a>(processes: impl Iterator<Item = &'a Process>) -> HashMap<u32, About> {
     let works: Vec<Work> = processes.map(work).collect();
-    let count = works.len();
-    if count == 0 {
+    if works.is_empty() {
         return HashMap::new();
     }
-    let (done, told) = mpsc::sync_channel(count);
+    let found = Arc::new(Mutex::new(HashMap::with_capacity(works.len())));
+    let (done, is_done) = mpsc::sync_channel(DONE_MAX);
+    let filled = found.clone();
     let reading = move || {
         let mut memory = Memory { home: user::home(), ..Memory::default() };
         for work in works {
             let about = memory.about(&work);
-            if done.send((work.pid, about)).is_err() {
-                break;
-            }
+            locked(&filled).insert(work.pid, about);
         }
+        let _ = done.send(());
     };
     // A thread that hangs in a dead file system is left behind, and ends with the program.
     if std::thread::Builder::new().name("projects".to_owned()).spawn(reading).is_err() {
         narrate::warning("projects are not told: the system refuses a thread");
         return HashMap::new();
     }
-    let deadline = std::time::Instant::now() + PATIENCE;
-    let mut found = HashMap::with_capacity(count);
-    while found.len() < count {
-        let left = deadline.saturating_duration_since(std::time::Instant::now());
-        match told.recv_timeout(left) {
-            Ok((pid, about)) => found.insert(pid, about),
-            Err(_) => {
-                narrate::warning(
-                    "a folder does not answer: projects and frameworks are not complete",
-                );
-                break;
-            }
-        };
+    if is_done.recv_timeout(PATIENCE).is_err() {
+        narrate::warning("a folder does not answer: projects and frameworks are not complete");
     }
-    found
+    std::mem::take(&mut *locked(&found))
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Whoever panicked left whole entries behind.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn work(process: &Process) -> Work {

@@ -11,7 +11,7 @@ use wharf_model::event::SCHEMA;
 use wharf_model::{Exposure, Families, Lease, Transport};
 
 use crate::choice;
-use crate::facts::{short_folder, user_name};
+use crate::facts::short_folder;
 use crate::port_map::{Joined, Role};
 
 mod detail;
@@ -67,6 +67,9 @@ pub(crate) struct Document {
     instances: BTreeMap<u16, String>,
     #[serde(skip)]
     focuses: Vec<FocusReport>,
+    /// Our own name.
+    #[serde(skip)]
+    own_user: String,
     /// Whether everything was to be told, so that nothing at all is an answer too.
     #[serde(skip)]
     unfiltered: bool,
@@ -192,6 +195,7 @@ impl Document {
                 .collect(),
             instances,
             focuses,
+            own_user: joined.users.of(wharf_os::user::current_uid()),
             unfiltered: filter.is_open(),
             ports,
         };
@@ -266,7 +270,7 @@ fn listener(joined: &Joined, seen: &Listening) -> Listener {
         exposure: seen.exposure(),
         families: seen.families(),
         listening: seen.listening,
-        user: seen.user(),
+        user: joined.users.of(seen.uid),
         role: role.as_ref().map(role_word),
         role_text: role.as_ref().and_then(role_text),
         instance,
@@ -323,10 +327,10 @@ fn container(found: &crate::engine::Container) -> Container {
 }
 
 fn processes(joined: &Joined, seen: &Listening) -> Vec<Process> {
-    joined.map.processes_of(seen).map(process).collect()
+    joined.map.processes_of(seen).map(|one| process(joined, one)).collect()
 }
 
-fn process(seen: &Seen) -> Process {
+fn process(joined: &Joined, seen: &Seen) -> Process {
     let ancestry = seen.ancestry.iter().map(|one| format!("{} {}", one.name, one.pid));
     let container = seen.container.as_ref().map(|one| format!("{} {}", one.engine, one.id));
     Process {
@@ -335,7 +339,7 @@ fn process(seen: &Seen) -> Process {
         argv: seen.argv.iter().map(|word| word.to_string_lossy().into_owned()).collect(),
         exe: seen.exe.as_ref().map(|path| path.display().to_string()),
         folder: seen.folder.as_deref().map(short_folder),
-        user: seen.uid.map(user_name),
+        user: seen.uid.map(|uid| joined.users.of(uid)),
         age_s: Some(seen.age_s),
         ancestry: ancestry.collect(),
         unit: seen.unit.clone(),

@@ -48,8 +48,10 @@ fn here(document: &Document, groups: &[Group<'_>]) -> String {
     let framework = groups.iter().any(|group| group.first().framework_name.is_some());
     let columns: &[&str] = if framework { &["FRAMEWORK"] } else { &[] };
     let head = [&["PORT", "OPEN TO", "PROCESS"], columns, &["OF", "AGE"]].concat();
-    let mut rows: Vec<(u16, Vec<String>)> =
-        groups.iter().map(|group| (group.first().port, group.row(framework))).collect();
+    let mut rows: Vec<(u16, Vec<String>)> = groups
+        .iter()
+        .map(|group| (group.first().port, group.row(framework, &document.own_user)))
+        .collect();
     rows.extend(document.redirected.iter().map(|one| (one.port, redirected_row(one, framework))));
     rows.sort_by_key(|(port, _)| *port);
     let give = Give { last_below: false, shortened: if framework { 4 } else { 3 } };
@@ -75,7 +77,9 @@ struct Group<'a> {
 fn groups(listeners: &[Listener]) -> Vec<Group<'_>> {
     let mut groups: Vec<Group<'_>> = Vec::new();
     for listener in listeners {
-        match groups.iter_mut().rev().find(|group| group.takes(listener)) {
+        // They are in the order of their ports.
+        let of_port = groups.iter_mut().rev().take_while(|one| one.first().port == listener.port);
+        match of_port.into_iter().find(|group| group.takes(listener)) {
             Some(group) => group.listeners.push(listener),
             None => groups.push(Group { listeners: vec![listener] }),
         }
@@ -104,7 +108,7 @@ impl<'a> Group<'a> {
         all
     }
 
-    fn row(&self, framework: bool) -> Vec<String> {
+    fn row(&self, framework: bool, own_user: &str) -> Vec<String> {
         let first = self.first();
         let processes = self.processes();
         let mut row = vec![port(first.port, first.transport), self.open_to()];
@@ -117,7 +121,7 @@ impl<'a> Group<'a> {
             let name = self.listeners.iter().find_map(|one| one.framework_name.as_deref());
             row.push(shortened(name.unwrap_or("-"), room()));
         }
-        row.push(of(first, &processes));
+        row.push(of(first, &processes, own_user));
         let age = processes.first().and_then(|process| process.age_s);
         row.push(age.map_or_else(|| "-".to_owned(), |age| Age(age).to_string()));
         row
@@ -177,7 +181,7 @@ fn process(process: &Process) -> String {
 }
 
 /// Whose it is, by what says most.
-fn of(listener: &Listener, processes: &[&Process]) -> String {
+fn of(listener: &Listener, processes: &[&Process], own_user: &str) -> String {
     if let Some(text) = &listener.role_text {
         return text.clone();
     }
@@ -201,17 +205,13 @@ fn of(listener: &Listener, processes: &[&Process]) -> String {
     let found = project.or(unit).or_else(folder);
     let stranger = first.and_then(|process| process.user.clone());
     let stranger = stranger.unwrap_or_else(|| listener.user.clone());
-    let is_own = stranger == own_user();
+    let is_own = stranger == own_user;
     match (found, is_own) {
         (Some(found), true) => found,
         (Some(found), false) => format!("{found}, user {stranger}"),
         (None, true) => "-".to_owned(),
         (None, false) => format!("user {stranger}"),
     }
-}
-
-fn own_user() -> String {
-    crate::facts::user_name(wharf_os::user::current_uid())
 }
 
 /// `docker 4bba0e8a8bb6`: as much of an id as engines show.
