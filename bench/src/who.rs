@@ -20,8 +20,9 @@ const LSOF: usize = 2;
 const SS: usize = 3;
 const WHISPERER: usize = 4;
 
-/// In so many rounds this peer is asked too, which takes seconds.
-const WHISPERS: usize = 8;
+/// In so many rounds this peer is asked too: some ten seconds for a port, one for all of them.
+const WHISPERS_PORT: usize = 2;
+const WHISPERS_MAP: usize = 8;
 
 /// Measures.
 pub(crate) fn run(world: &World) -> Result<Vec<Table>, Failure> {
@@ -59,7 +60,9 @@ pub(crate) fn run(world: &World) -> Result<Vec<Table>, Failure> {
         if let Some(ms) = time(ss.args(["-Hltnp", "sport", "=", &sport]), &holder)? {
             table.add(SS, ms);
         }
-        if let Some(ms) = whisper(world, round, &number, &holder)? {
+        if round < WHISPERS_PORT
+            && let Some(ms) = whisper(world, &number, &holder)?
+        {
             table.add(WHISPERER, ms);
         }
     }
@@ -93,17 +96,20 @@ fn map(world: &World, holders: &[Holder]) -> Result<Table, Failure> {
         if let Some(ms) = time(world.command("ss").arg("-Hltnp"), &last)? {
             table.add(SS, ms);
         }
-        if let Some(ms) = whisper(world, round, "--all", &last)? {
+        if round < WHISPERS_MAP
+            && let Some(ms) = whisper(world, "--all", &last)?
+        {
             table.add(WHISPERER, ms);
         }
     }
     Ok(table)
 }
 
-/// The peer port-whisperer, in the first rounds.
-fn whisper(world: &World, round: usize, asked: &str, pid: &str) -> Result<Option<f64>, Failure> {
-    let program = world.peer("node_modules/port-whisperer/src/index.js");
-    let Some(program) = program.filter(|_| round < WHISPERS) else { return Ok(None) };
+/// The peer port-whisperer, if it is installed.
+fn whisper(world: &World, asked: &str, pid: &str) -> Result<Option<f64>, Failure> {
+    let Some(program) = world.peer("node_modules/port-whisperer/src/index.js") else {
+        return Ok(None);
+    };
     time(world.command("node").arg(program).arg(asked), pid)
 }
 

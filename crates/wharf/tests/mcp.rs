@@ -6,7 +6,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, Stdio};
 use std::sync::mpsc::{Receiver, sync_channel};
 
-use sandbox::{LIMIT, Sandbox, until};
+use sandbox::{LIMIT, Sandbox, signal, until};
 use serde_json::{Value, json};
 
 /// How many lines of the server may lie unread.
@@ -208,6 +208,24 @@ fn the_end_of_the_session_ends_what_is_not_up_yet() {
     let listed = || sandbox.output(&["ls", "--json"]).json()["instances"].clone();
     until(|| (listed()[0]["state"] == "starting").then_some(())).expect("it is on its way");
     assert_eq!(client.end(), Some(0));
+    assert_eq!(listed(), json!([]), "nothing is left of it");
+}
+
+#[test]
+fn a_signal_ends_the_server_and_what_is_not_up_yet() {
+    let sandbox = project();
+    sandbox.file(
+        "wharf.toml",
+        "[service.web]\nrun = \"python3 server.py\"\nport = 8000\nready = { log = \"never said\" }\n",
+    );
+    let mut client = Client::new(&sandbox);
+    client.send("tools/call", json!({"name": "up", "arguments": {}}));
+    let listed = || sandbox.output(&["ls", "--json"]).json()["instances"].clone();
+    until(|| (listed()[0]["state"] == "starting").then_some(())).expect("it is on its way");
+    // Its input stays open.
+    signal(client.child.id(), "TERM");
+    let status = until(|| client.child.try_wait().expect("it can be asked")).expect("it ends");
+    assert_eq!(status.code(), Some(128 + 15));
     assert_eq!(listed(), json!([]), "nothing is left of it");
 }
 

@@ -28,7 +28,12 @@ impl Arguments {
 
     /// The folder that the call is about: where the server was started, or one that is named from there.
     pub(super) fn folder(&mut self, started_in: &Path) -> Result<PathBuf, Report> {
-        let Some(dir) = self.text(DIR)? else { return Ok(started_in.to_owned()) };
+        let Some(dir) = self.text(DIR)? else {
+            return match started_in.is_dir() {
+                true => Ok(started_in.to_owned()),
+                false => Err(gone(started_in)),
+            };
+        };
         let path = started_in.join(&dir);
         let path = std::fs::canonicalize(&path).map_err(|error| {
             Report::new(Code::NotFound, format!("`{dir}` cannot be entered"))
@@ -137,6 +142,13 @@ impl Arguments {
     }
 }
 
+fn gone(folder: &Path) -> Report {
+    let what = format!("{} is not there any more", folder.display());
+    Report::new(Code::NotFound, what)
+        .why("the server was started in it")
+        .help("name another folder in `dir`")
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -181,5 +193,7 @@ mod tests {
         assert_eq!(of("none").unwrap_err().code, Code::NotFound);
         assert_eq!(of("file").unwrap_err().code, Code::Usage);
         assert_eq!(arguments(json!({})).folder(folder.path()).unwrap(), folder.path());
+        let gone = arguments(json!({})).folder(&folder.path().join("gone")).unwrap_err();
+        assert_eq!(gone.code, Code::NotFound);
     }
 }

@@ -158,12 +158,7 @@ impl Tool {
                 "all": flag("Also what has ended lately, and the ports that are remembered"),
             }),
             Tool::Who => json!({
-                "targets": {
-                    "type": "array",
-                    "description": "Ports, or names of instances; the whole machine where none is given",
-                    "items": {"type": ["string", "integer"]},
-                    "maxItems": LIST_MAX,
-                },
+                "targets": texts("Ports, or names of instances; the whole machine where none is given"),
             }),
             Tool::Logs => json!({
                 "names": texts("Services (`web`) or instances (`web.2`); all of this checkout without any"),
