@@ -13,8 +13,9 @@ pub(crate) const STILL: Duration = Duration::from_secs(15);
 /// How often what serves is looked at where something matters that nobody tells of.
 const UNTOLD: Duration = Duration::from_secs(5);
 
-/// How often the tree of what is quiet is searched.
-const SEARCHED: Duration = Duration::from_secs(120);
+/// How often the tree of what is quiet is searched: a listener that is held beyond its server still listens when the
+/// server has closed it.
+const SEARCHED: Duration = Duration::from_secs(30);
 
 /// How often SIGKILL is sent again to what is left: a process may fork between the look and the signal.
 const KILL_AGAIN: Duration = Duration::from_millis(20);
