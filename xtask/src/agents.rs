@@ -6,10 +6,10 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::real::place::Place;
-use crate::real::{parts, sandbox, wait};
+use crate::real::{parts, sandbox};
 
 /// How long all of it may take: ten times what two cores need.
 const LIMIT: Duration = Duration::from_secs(300);
@@ -85,9 +85,8 @@ fn done(command: &mut Command) -> Result<(), String> {
 fn converse(place: &Place, work: &Path) -> Result<(), String> {
     let python = place.parts.join("python/bin");
     let path = env::var("PATH").unwrap_or_default();
-    let mut child = Command::new("unshare")
-        .args(sandbox::flags())
-        .args(["sh", "-c", "ip link set lo up && { \"$@\"; exit $?; }", "sh", "node"])
+    let mut command = sandbox::command("node");
+    command
         .arg(place.repo.join("tests/real/agents/client.mjs"))
         .args([&place.parts, &place.wharf, work])
         .current_dir(env::temp_dir())
@@ -95,18 +94,6 @@ fn converse(place: &Place, work: &Path) -> Result<(), String> {
         .env("XDG_RUNTIME_DIR", work.join("run"))
         .env("PATH", format!("{}:{path}", python.display()))
         // Whoever runs this may be an agent.
-        .env("WHARF_AGENT", "")
-        .stdin(Stdio::null())
-        .spawn()
-        .map_err(|error| format!("cannot run `unshare`: {error}"))?;
-    let status = wait::until(Instant::now() + LIMIT, || child.try_wait().ok().flatten());
-    if status.is_none() {
-        let _ = child.kill();
-        let _ = child.wait();
-    }
-    match status {
-        Some(status) if status.success() => Ok(()),
-        Some(status) => Err(format!("the client was not content ({status})")),
-        None => Err(format!("it took more than {LIMIT:?}")),
-    }
+        .env("WHARF_AGENT", "");
+    sandbox::succeed(&mut command, LIMIT, "the client was not content")
 }

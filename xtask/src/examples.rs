@@ -85,16 +85,9 @@ fn outside() -> Result<(), String> {
     check_parts(&place)?;
     environment::make_home(&place)?;
     let own = env::current_exe().map_err(|error| format!("cannot find this program: {error}"))?;
-    let mut child = Command::new("unshare")
-        .args(sandbox::flags())
-        .args(["sh", "-c", "ip link set lo up && { \"$@\"; exit $?; }", "sh"])
-        .arg(own)
-        .args(["examples", "--inside"])
-        .args([&place.root, &place.wharf])
-        .stdin(Stdio::null())
-        .spawn()
-        .map_err(|error| format!("cannot run `unshare`: {error}"))?;
-    let status = ended(&mut child, LIMIT);
+    let mut command = sandbox::command(own);
+    command.args(["examples", "--inside"]).args([&place.root, &place.wharf]);
+    let status = sandbox::status(&mut command, LIMIT)?.map(|status| status.success());
     match status {
         Some(true) => {
             let _ = fs::remove_dir_all(&place.root);

@@ -4,13 +4,12 @@
 use std::env;
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use crate::real::place::Place;
-use crate::real::{sandbox, wait};
+use crate::real::sandbox;
 
 /// How long all of it may take.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -33,26 +32,13 @@ pub fn run() -> Result<(), String> {
 }
 
 fn export(place: &Place, work: &Path) -> Result<(), String> {
-    let mut child = Command::new("unshare")
-        .args(sandbox::flags())
-        .args(["sh", "-c", "ip link set lo up && { \"$@\"; exit $?; }", "sh", "bash"])
+    let mut command = sandbox::command("bash");
+    command
         .arg(place.repo.join("tests/real/handover/judge.sh"))
         .args([&place.parts, work, &place.wharf])
         .arg(place.repo.join("tests/real/handover/project"))
-        .current_dir(env::temp_dir())
-        .stdin(Stdio::null())
-        .spawn()
-        .map_err(|error| format!("cannot run `unshare`: {error}"))?;
-    let status = wait::until(Instant::now() + LIMIT, || child.try_wait().ok().flatten());
-    if status.is_none() {
-        let _ = child.kill();
-        let _ = child.wait();
-    }
-    match status {
-        Some(status) if status.success() => Ok(()),
-        Some(status) => Err(format!("a file was not taken ({status})")),
-        None => Err(format!("it took more than {LIMIT:?}")),
-    }
+        .current_dir(env::temp_dir());
+    sandbox::succeed(&mut command, LIMIT, "a file was not taken")
 }
 
 fn judge(work: &Path) -> Result<(), String> {

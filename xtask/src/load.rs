@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::env;
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use serde::Deserialize;
 
 use crate::real::place::Place;
-use crate::real::{sandbox, wait};
+use crate::real::sandbox;
 
 const ASKERS: usize = 64;
 const LEASES: usize = 10_000;
@@ -43,26 +43,11 @@ fn outside() -> Result<(), String> {
     fs::create_dir_all(&place.root)
         .map_err(|error| format!("cannot make {}: {error}", place.root.display()))?;
     let own = env::current_exe().map_err(|error| format!("cannot find this program: {error}"))?;
-    let mut child = Command::new("unshare")
-        .args(sandbox::flags())
-        .args(["sh", "-c", "ip link set lo up && { \"$@\"; exit $?; }", "sh"])
-        .arg(own)
-        .args(["load", "--inside"])
-        .args([&place.root, &place.wharf])
-        .stdin(Stdio::null())
-        .spawn()
-        .map_err(|error| format!("cannot run `unshare`: {error}"))?;
-    let status = wait::until(Instant::now() + LIMIT, || child.try_wait().ok().flatten());
-    if status.is_none() {
-        let _ = child.kill();
-        let _ = child.wait();
-    }
+    let mut command = sandbox::command(own);
+    command.args(["load", "--inside"]).args([&place.root, &place.wharf]);
+    let outcome = sandbox::succeed(&mut command, LIMIT, "the load test failed");
     let _ = fs::remove_dir_all(&place.root);
-    match status {
-        Some(status) if status.success() => Ok(()),
-        Some(_) => Err("the load test failed".to_owned()),
-        None => Err(format!("{LEASES} leases took more than {LIMIT:?}")),
-    }
+    outcome
 }
 
 fn ask(root: &Path, wharf: &Path) -> Result<(), String> {

@@ -6,7 +6,7 @@ use std::env;
 use std::fs::{self, File};
 use std::path::Path;
 use std::process::{Command, ExitStatus, Stdio};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::place::Place;
 use super::spec::{By, Run};
@@ -68,6 +68,37 @@ pub fn check() -> Result<(), String> {
          here\n  help: run it as root, or in a container with CAP_SYS_ADMIN",
         said.trim()
     ))
+}
+
+/// A program in a network in which no port is taken, and of which nothing is left: a command to add to.
+pub fn command(program: impl AsRef<std::ffi::OsStr>) -> Command {
+    let mut command = Command::new("unshare");
+    command
+        .args(flags())
+        .args(["sh", "-c", "ip link set lo up && { \"$@\"; exit $?; }", "sh"])
+        .arg(program)
+        .stdin(Stdio::null());
+    command
+}
+
+/// Runs it to its end, which comes by force after the limit: `None` then.
+pub fn status(command: &mut Command, limit: Duration) -> Result<Option<ExitStatus>, String> {
+    let mut child = command.spawn().map_err(|error| format!("cannot run `unshare`: {error}"))?;
+    let status = wait::until(Instant::now() + limit, || child.try_wait().ok().flatten());
+    if status.is_none() {
+        let _ = child.kill();
+        let _ = child.wait();
+    }
+    Ok(status)
+}
+
+/// Runs it to a good end. `failed` says what a bad one means.
+pub fn succeed(command: &mut Command, limit: Duration, failed: &str) -> Result<(), String> {
+    match status(command, limit)? {
+        Some(status) if status.success() => Ok(()),
+        Some(status) => Err(format!("{failed} ({status})")),
+        None => Err(format!("it took more than {limit:?}")),
+    }
 }
 
 /// Runs this program again in a sandbox, for one run, and gives what it reported.

@@ -33,15 +33,8 @@ pub(crate) struct Args {
     /// Everything that runs, of every checkout
     #[arg(long)]
     all: bool,
-    /// Write to this file, or below this folder where there are several
-    #[arg(short, long, value_name = "FILE")]
-    output: Option<PathBuf>,
-    /// Show what would change there, and write nothing; exit 8 where something would
-    #[arg(long, requires = "output")]
-    diff: bool,
-    /// Put the new file in the place of one that is there
-    #[arg(long, requires = "output", conflicts_with = "diff")]
-    replace: bool,
+    #[command(flatten)]
+    output: Place,
     /// The port of the web server in front [default: 80, with --tls 443, with --by-port from 8000 on]
     #[arg(long, value_name = "PORT")]
     listen: Option<Port>,
@@ -54,9 +47,39 @@ pub(crate) struct Args {
     /// k8s: an Ingress, and not an HTTPRoute of the Gateway API
     #[arg(long)]
     ingress: bool,
+}
+
+/// Where what is written goes.
+#[derive(Debug, clap::Args)]
+pub(super) struct Place {
+    /// Write to this file, or below this folder
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// Show what would change there, and write nothing; exit 8 where something would
+    #[arg(long, requires = "output")]
+    diff: bool,
+    /// Put the new file in the place of one that is there
+    #[arg(long, requires = "output", conflicts_with = "diff")]
+    replace: bool,
     /// Print one JSON document that holds the files
     #[arg(long, conflicts_with = "output")]
     json: bool,
+}
+
+impl Place {
+    /// Prints them, shows what would change, or writes them.
+    ///
+    /// # Errors
+    /// A file that is there differs and is not to be replaced, or one cannot be read or written.
+    pub(super) fn take(&self, documents: &[Document]) -> Outcome {
+        match &self.output {
+            None if self.json => render::export::json(documents)?,
+            None => render::export::text(documents)?,
+            Some(place) if self.diff => return differences(documents, place),
+            Some(place) => write(documents, place, self.replace)?,
+        }
+        Ok(ExitCode::SUCCESS)
+    }
 }
 
 /// The formats, as they are typed.
@@ -154,13 +177,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
         handover.front.tls = Some(certificate(&handover, target)?);
     }
     let documents = target.write(&handover).map_err(refused)?;
-    match &args.output {
-        None if args.json => render::export::json(&documents)?,
-        None => render::export::text(&documents)?,
-        Some(place) if args.diff => return differences(&documents, place),
-        Some(place) => write(&documents, place, args.replace)?,
-    }
-    Ok(ExitCode::SUCCESS)
+    args.output.take(&documents)
 }
 
 /// A certificate for every name, if the format has a place for it.
@@ -193,7 +210,7 @@ pub(super) fn refused(error: ExportError) -> Report {
 }
 
 /// Shows what `-o` would do.
-pub(super) fn differences(documents: &[Document], place: &std::path::Path) -> Outcome {
+fn differences(documents: &[Document], place: &std::path::Path) -> Outcome {
     let mut differs = false;
     for (path, document) in written::places(documents, place) {
         if let Some(patch) = written::patch(&path, &document.text)? {
@@ -205,11 +222,7 @@ pub(super) fn differences(documents: &[Document], place: &std::path::Path) -> Ou
 }
 
 /// Writes all of them, or none: what would be overwritten is found first.
-pub(super) fn write(
-    documents: &[Document],
-    place: &std::path::Path,
-    replace: bool,
-) -> Result<(), Report> {
+fn write(documents: &[Document], place: &std::path::Path, replace: bool) -> Result<(), Report> {
     let places = written::places(documents, place);
     if !replace {
         let mut shown = 0;

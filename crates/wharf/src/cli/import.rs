@@ -1,14 +1,12 @@
 //! `wharf import`: what a project's own files say, as a `wharf.toml` that runs the same.
 
 use std::path::PathBuf;
-use std::process::ExitCode;
 
 use wharf_plan::project::Project;
 
 use super::Outcome;
-use super::export::{differences, refused, write};
+use super::export::{Place, refused};
 use super::run::current_dir;
-use crate::render;
 use crate::report::{Code, Report};
 
 /// Write a wharf.toml that runs what the project's own files say.
@@ -21,18 +19,8 @@ pub(crate) struct Args {
     /// The folder to read [default: the current one]
     #[arg(value_name = "DIR")]
     dir: Option<PathBuf>,
-    /// Write to this file, or into this folder
-    #[arg(short, long, value_name = "FILE")]
-    output: Option<PathBuf>,
-    /// Show what would change there, and write nothing; exit 8 where something would
-    #[arg(long, requires = "output")]
-    diff: bool,
-    /// Put the new file in the place of one that is there
-    #[arg(long, requires = "output", conflicts_with = "diff")]
-    replace: bool,
-    /// Print one JSON document that holds the file
-    #[arg(long, conflicts_with = "output")]
-    json: bool,
+    #[command(flatten)]
+    output: Place,
 }
 
 /// Prints or writes it.
@@ -51,12 +39,5 @@ pub(crate) fn run(args: &Args) -> Outcome {
             .help("`wharf up` keeps their ports as they are, without a wharf.toml"));
     }
     let document = wharf_export::wharf_toml(&found, &project.root).map_err(refused)?;
-    let documents = [document];
-    match &args.output {
-        None if args.json => render::export::json(&documents)?,
-        None => render::export::text(&documents)?,
-        Some(place) if args.diff => return differences(&documents, place),
-        Some(place) => write(&documents, place, args.replace)?,
-    }
-    Ok(ExitCode::SUCCESS)
+    args.output.take(&[document])
 }
