@@ -128,10 +128,11 @@ impl Server {
 
     /// What people call it.
     pub fn called(&self) -> String {
-        match self.key.instance {
+        let own = match self.key.instance {
             1 => self.key.service.clone(),
             number => format!("{}.{number}", self.key.service),
-        }
+        };
+        if self.checkout.is_empty() { own } else { format!("{own} of {}", self.checkout) }
     }
 
     /// `127.0.0.1:8000`, `[::1]:8000`.
@@ -260,7 +261,10 @@ pub(crate) mod tests {
         web.key.instance = 2;
         assert_eq!((web.label(), web.called()), ("web-2".into(), "web.2".into()));
         web.checkout = "fix-shop".to_owned();
-        assert_eq!(web.label(), "fix-shop-web-2");
+        assert_eq!(
+            (web.label(), web.called()),
+            ("fix-shop-web-2".into(), "web.2 of fix-shop".into())
+        );
     }
 
     #[test]

@@ -225,15 +225,15 @@ fn differences(documents: &[Document], place: &std::path::Path) -> Outcome {
 fn write(documents: &[Document], place: &std::path::Path, replace: bool) -> Result<(), Report> {
     let places = written::places(documents, place);
     if !replace {
-        let mut shown = 0;
+        let mut differ = Vec::new();
         for (path, document) in places.iter().filter(|(path, _)| path.exists()) {
             if let Some(patch) = written::patch(path, &document.text)? {
                 render::text(&patch)?;
-                shown += 1;
+                differ.push(path.display().to_string());
             }
         }
-        if shown > 0 {
-            let what = format!("nothing was written: {shown} of the files are there and differ");
+        if !differ.is_empty() {
+            let what = format!("nothing was written: another {} is there", differ.join(", "));
             return Err(Report::new(Code::Conflict, what)
                 .why("the patch above is what would change")
                 .help("`--replace` puts the new ones in their place"));
