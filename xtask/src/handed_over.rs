@@ -134,9 +134,9 @@ fn kubernetes(documents: &Value, check: &mut impl FnMut(&str, &Value, Value)) {
     let web = of("Deployment", "web");
     let env = &web["spec"]["template"]["spec"]["containers"][0]["env"];
     let note = env.as_array().into_iter().flatten().find(|one| one["name"] == "NOTE");
-    // The reference's own escape of `$(`, which the kubelet takes back.
+    // The reference's own escape of `$`, which the kubelet takes back.
     let note = note.map_or(Value::Null, |one| one["value"].clone());
-    check("a variable in Kubernetes", &note, json!(NOTE.replace("$(", "$$(")));
+    check("a variable in Kubernetes", &note, json!(NOTE.replace('$', "$$")));
     check("replicas", &of("Deployment", "api")["spec"]["replicas"], json!(2));
     check("a Service's port", &of("Service", "api")["spec"]["ports"][0]["port"], json!(9000));
     let route = of("HTTPRoute", "web-paths");

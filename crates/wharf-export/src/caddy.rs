@@ -17,7 +17,7 @@ pub(crate) fn caddyfile(handover: &Handover) -> Result<Document, ExportError> {
     // It would ask for certificates and redirect to port 443 of its own accord.
     text.push_str("{\n\tauto_https off\n}\n");
     for server in handover.web() {
-        let addresses = addresses(handover, &exact(&server.hosts));
+        let addresses = addresses(handover, &server.hosts);
         text.push_str(&format!(
             "\n# {} ({})\n{addresses} {{\n{}",
             one_line(&server.called()),
@@ -56,18 +56,11 @@ fn check(handover: &Handover) -> Result<(), ExportError> {
     }
 }
 
-/// The names that stand for nothing but themselves.
-fn exact(hosts: &[String]) -> Vec<String> {
-    hosts.iter().filter(|host| !host.starts_with("*.")).cloned().collect()
-}
-
 /// Names that stand for all below, as patterns: a `*` of Caddy's is one label alone.
 fn below(handover: &Handover) -> impl Iterator<Item = (String, &Server)> {
-    let of = |server: &Server| -> Vec<String> {
-        let below = server.hosts.iter().filter_map(|host| host.strip_prefix("*."));
-        below.map(|host| format!("(?i)^.+\\.{}(:[0-9]+)?$", host.replace('.', "\\."))).collect()
-    };
-    handover.web().flat_map(move |server| of(server).into_iter().map(move |one| (one, server)))
+    handover.wild().into_iter().map(|(host, server)| {
+        (format!("(?i)^.+\\.{}(:[0-9]+)?$", host.replace('.', "\\.")), server)
+    })
 }
 
 fn scheme(handover: &Handover) -> &'static str {
@@ -142,12 +135,11 @@ pub(crate) fn json(handover: &Handover) -> Result<Document, ExportError> {
     check(handover)?;
     let mut routes: Vec<Value> = Vec::new();
     for server in handover.web() {
-        let hosts = exact(&server.hosts);
-        for host in &hosts {
+        for host in &server.hosts {
             routes.extend(lent_json(handover, host)?);
         }
         routes.push(json!({
-            "match": [{ "host": hosts }],
+            "match": [{ "host": server.hosts }],
             "handle": [handler(handover, server)],
             "terminal": true,
         }));

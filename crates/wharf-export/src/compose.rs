@@ -39,7 +39,7 @@ pub(crate) fn project(handover: &Handover) -> Result<Document, ExportError> {
         services.push((server.label(), service(handover, server)?));
     }
     let document = map([("name", handover.name.clone().into()), ("services", Yaml::Map(services))]);
-    Ok(Document::new("compose.yaml", comments(&lines) + &document.document()))
+    Ok(Document::private("compose.yaml", comments(&lines) + &document.document()))
 }
 
 fn service(handover: &Handover, server: &Server) -> Result<Yaml, ExportError> {
@@ -156,14 +156,25 @@ fn with_ports(
             labels.push((format!("traefik.http.routers.{name}.rule"), literal(rule).into()));
         };
         router(&name, &traefik::rule(&server.hosts));
+        for (number, host) in server.hosts.iter().enumerate().filter(|_| server.wildcard) {
+            router(&format!("{name}-below-{number}"), &traefik::below_rule(host));
+        }
         for (number, path) in server.paths.iter().enumerate() {
             let rule = traefik::path_rule(&server.site, path)?;
             router(&format!("{name}-path-{number}"), &rule);
         }
+        let mut more = |router: &str, key: &str, value: String| {
+            labels.push((format!("traefik.http.routers.{name}-{router}.{key}"), value.into()));
+        };
         for (number, _) in server.paths.iter().enumerate() {
-            let router = format!("traefik.http.routers.{name}-path-{number}.service");
-            labels.push((router, name.clone().into()));
+            more(&format!("path-{number}"), "service", name.clone());
         }
+        for (number, host) in server.hosts.iter().enumerate().filter(|_| server.wildcard) {
+            more(&format!("below-{number}"), "service", name.clone());
+            more(&format!("below-{number}"), "priority", traefik::below_priority(host).to_string());
+        }
+        // Of several routers each has to name the service; of one it is the only one there is.
+        labels.push((format!("traefik.http.routers.{name}.service"), name.clone().into()));
         service = service.with("labels", Yaml::Map(labels));
     }
     Ok(service)

@@ -14,16 +14,21 @@ pub(crate) fn devcontainer(handover: &Handover) -> Result<Document, ExportError>
         let why = "it is about ports";
         return Err(ExportError::Nothing { format: "a development container", why });
     }
-    let ports: Vec<u16> = servers.iter().map(|server| server.port).collect();
+    let mut ports: Vec<u16> = Vec::new();
+    for server in &servers {
+        let free = (server.conventional..=u16::MAX).find(|port| !ports.contains(port));
+        ports.push(free.unwrap_or(server.conventional));
+    }
     let attributes: Map<String, Value> = servers
         .iter()
-        .map(|server| {
+        .zip(&ports)
+        .map(|(server, port)| {
             let mut about = json!({ "label": server.called(), "onAutoForward": "silent" });
             if server.is_web() {
                 let tls = server.protocol == wharf_model::Protocol::Tls;
                 about["protocol"] = if tls { "https" } else { "http" }.into();
             }
-            (server.port.to_string(), about)
+            (port.to_string(), about)
         })
         .collect();
     let document = json!({

@@ -90,19 +90,19 @@ fn frontend(handover: &Handover) -> Result<String, ExportError> {
         ));
     }
     // Exact names before those that stand for all below.
-    for wildcard in [false, true] {
-        for server in handover.web() {
-            for host in server.hosts.iter().filter(|host| host.starts_with("*.") == wildcard) {
-                let test = match host.strip_prefix('*') {
-                    Some(end) => format!("-m end {end}"),
-                    None => format!("-m str {host}"),
-                };
-                text.push_str(&format!(
-                    "    use_backend {} if {{ var(txn.host) {test} }}\n",
-                    backend_name(handover, server)
-                ));
-            }
-        }
+    let exact =
+        handover.web().flat_map(|server| server.hosts.iter().map(move |host| (host, server)));
+    for (host, server) in exact {
+        text.push_str(&format!(
+            "    use_backend {} if {{ var(txn.host) -m str {host} }}\n",
+            backend_name(handover, server)
+        ));
+    }
+    for (host, server) in handover.wild() {
+        text.push_str(&format!(
+            "    use_backend {} if {{ var(txn.host) -m end .{host} }}\n",
+            backend_name(handover, server)
+        ));
     }
     text.push_str("    default_backend wharf_unknown\n");
     Ok(text)

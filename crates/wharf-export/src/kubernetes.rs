@@ -26,7 +26,7 @@ pub(crate) fn manifest(handover: &Handover, way: Way) -> Result<Document, Export
     }
     let mut lines = handover.preamble(FORMAT);
     lines.push("An image for each has to be built and pushed first: the names of images are to be filled in.".into());
-    lines.push("Not in it: steps such as migrations, secrets, storage.".to_owned());
+    lines.push("Not in it: steps such as migrations, and storage. Variables stand here as they are: no Secret is made.".to_owned());
     if way == Way::Gateway && servers.iter().any(|server| server.is_web()) {
         lines.push(
             "The routes belong to a Gateway named `wharf`, which the cluster has to have.".into(),
@@ -48,7 +48,7 @@ pub(crate) fn manifest(handover: &Handover, way: Way) -> Result<Document, Export
     for document in documents {
         text.push_str(&format!("---\n{}", document.document()));
     }
-    Ok(Document::new("kubernetes.yaml", text))
+    Ok(Document::private("kubernetes.yaml", text))
 }
 
 /// A Service's name is a label of a domain that begins with a letter.
@@ -87,9 +87,9 @@ fn deployment(handover: &Handover, server: &Server, name: &str) -> Yaml {
             ),
         ),
     ]);
-    // `$(` begins a reference to another variable; `$$` is one `$` (reference of EnvVar).
+    // `$(` begins a reference to another variable, and `$$` is one `$` (reference of EnvVar).
     let env = server.within.env.iter().map(|(name, value)| {
-        map([("name", name.clone().into()), ("value", value.replace("$(", "$$(").into())])
+        map([("name", name.clone().into()), ("value", value.replace('$', "$$").into())])
     });
     let env = env.collect();
     let port =
@@ -145,9 +145,15 @@ fn service(space: &str, server: &Server, name: &str) -> Yaml {
 
 /// Every host and every path that leads to it, closest first.
 fn places(server: &Server) -> Vec<(String, String)> {
-    let own = server.hosts.iter().map(|host| (host.clone(), "/".to_owned()));
+    let own = hosts(server).into_iter().map(|host| (host, "/".to_owned()));
     let lent = server.paths.iter().map(|path| (server.site.clone(), path.clone()));
     lent.chain(own).collect()
+}
+
+/// Its names, `*.` in front for all below.
+fn hosts(server: &Server) -> Vec<String> {
+    let below = server.hosts.iter().filter(|_| server.wildcard).map(|host| format!("*.{host}"));
+    server.hosts.iter().cloned().chain(below).collect()
 }
 
 fn routes(space: &str, server: &Server, name: &str, way: Way) -> Vec<Yaml> {
@@ -155,7 +161,7 @@ fn routes(space: &str, server: &Server, name: &str, way: Way) -> Vec<Yaml> {
         (false, _) => Vec::new(),
         (true, Way::Ingress) => vec![ingress(space, server, name)],
         (true, Way::Gateway) => {
-            let own = http_route(space, name, name, server, &server.hosts, &["/".to_owned()]);
+            let own = http_route(space, name, name, server, &hosts(server), &["/".to_owned()]);
             // A route's paths count for all of its hosts: those of another host are another route's.
             let lent = (!server.paths.is_empty()).then(|| {
                 let site = std::slice::from_ref(&server.site);

@@ -21,7 +21,7 @@ pub(crate) fn procfile(handover: &Handover) -> Result<Document, ExportError> {
     if lines == 0 {
         return Err(ExportError::Nothing { format: "a Procfile", why: "it is about commands" });
     }
-    Ok(Document::new("Procfile", text))
+    Ok(Document::private("Procfile", text))
 }
 
 fn command(handover: &Handover, server: &Server) -> Result<String, ExportError> {

@@ -19,6 +19,8 @@ pub struct Handover {
     pub servers: Vec<Server>,
     /// How a web server in front listens.
     pub front: Front,
+    /// Where programs are looked for, as in the caller's shell.
+    pub path: Option<String>,
 }
 
 /// How a web server in front of all listens: on loopback alone.
@@ -64,8 +66,10 @@ pub struct Server {
     pub key: Key,
     /// The checkout's own label, where several are handed over.
     pub checkout: String,
-    /// Its names: `web.shop.localhost`; `*.` in front stands for all below. Empty for what does not speak HTTP.
+    /// Its names: `web.shop.localhost`. Empty for what does not speak HTTP.
     pub hosts: Vec<String>,
+    /// Whether every name below them leads to it as well, where nothing else has it.
+    pub wildcard: bool,
     /// The host of its project, some paths of which may lead to it.
     pub site: String,
     /// The paths of that host that lead to it, such as `/api`: that one and what is below it.
@@ -128,15 +132,20 @@ impl Server {
 
     /// What people call it.
     pub fn called(&self) -> String {
-        match self.key.instance {
+        let own = match self.key.instance {
             1 => self.key.service.clone(),
             number => format!("{}.{number}", self.key.service),
-        }
+        };
+        if self.checkout.is_empty() { own } else { format!("{own} of {}", self.checkout) }
     }
 
     /// `127.0.0.1:8000`, `[::1]:8000`.
     pub fn socket(&self) -> String {
         std::net::SocketAddr::new(self.address, self.port).to_string()
+    }
+
+    fn hosts_of(&self) -> impl Iterator<Item = &str> {
+        self.hosts.iter().map(String::as_str)
     }
 
     /// Whether it is reached by name over HTTP.
@@ -173,7 +182,18 @@ impl Handover {
             .collect();
         // The longest first: a web server that takes the first match then takes the closest one.
         lent.sort_by(|a, b| (b.0.len(), a.0).cmp(&(a.0.len(), b.0)));
+        // Of several instances that are lent a path the first has it.
+        lent.dedup_by(|later, first| later.0 == first.0);
         lent.into_iter()
+    }
+
+    /// The hosts of which all names below lead to a server. The longest first: the closest one counts.
+    pub(crate) fn wild(&self) -> Vec<(&str, &Server)> {
+        let of = |server| Server::hosts_of(server).map(move |host| (host, server));
+        let mut wild: Vec<(&str, &Server)> =
+            self.web().filter(|server| server.wildcard).flat_map(of).collect();
+        wild.sort_by(|a, b| (b.0.len(), a.0).cmp(&(a.0.len(), b.0)));
+        wild
     }
 
     /// Hosts of projects that have paths and no server of their own.
@@ -218,6 +238,7 @@ pub(crate) mod tests {
             key: Key { service: service.to_owned(), instance: 1 },
             checkout: String::new(),
             hosts: vec![format!("{service}.shop.localhost")],
+            wildcard: false,
             site: "shop.localhost".to_owned(),
             paths: Vec::new(),
             address: std::net::Ipv4Addr::LOCALHOST.into(),
@@ -250,6 +271,7 @@ pub(crate) mod tests {
             root: PathBuf::from("/src/shop"),
             servers,
             front: Front { port: 8088, tls: None },
+            path: None,
         }
     }
 
@@ -260,7 +282,20 @@ pub(crate) mod tests {
         web.key.instance = 2;
         assert_eq!((web.label(), web.called()), ("web-2".into(), "web.2".into()));
         web.checkout = "fix-shop".to_owned();
-        assert_eq!(web.label(), "fix-shop-web-2");
+        assert_eq!(
+            (web.label(), web.called()),
+            ("fix-shop-web-2".into(), "web.2 of fix-shop".into())
+        );
+    }
+
+    #[test]
+    fn of_two_names_that_stand_for_all_below_the_closer_one_comes_first() {
+        let (mut web, mut api) = (server("web", 8000), server("api", 8001));
+        web.hosts = vec!["shop.localhost".into()];
+        (web.wildcard, api.wildcard) = (true, true);
+        let handover = shop(vec![web, api]);
+        let hosts: Vec<&str> = handover.wild().into_iter().map(|(host, _)| host).collect();
+        assert_eq!(hosts, ["api.shop.localhost", "shop.localhost"]);
     }
 
     #[test]

@@ -16,7 +16,7 @@ pub(crate) fn units(handover: &Handover) -> Result<Vec<Document>, ExportError> {
     }
     let mut documents = vec![target(handover)];
     for server in &handover.servers {
-        documents.push(Document::new(unit_name(handover, server), service(handover, server)?));
+        documents.push(Document::private(unit_name(handover, server), service(handover, server)?));
     }
     Ok(documents)
 }
@@ -74,6 +74,13 @@ fn service(handover: &Handover, server: &Server) -> Result<String, ExportError> 
         let pair = quote::systemd(&format!("{name}={value}"), Unit::Word)?;
         text.push_str(&format!("Environment={pair}\n"));
     }
+    // The manager's own is rarely that of the shell in which node or a virtual environment is found.
+    if let Some(path) = &handover.path
+        && !server.here.env.iter().any(|(name, _)| name == "PATH")
+    {
+        let pair = quote::systemd(&format!("PATH={path}"), Unit::Word)?;
+        text.push_str(&format!("Environment={pair}\n"));
+    }
     text.push_str(&format!("ExecStart={}\n", command(server)?));
     text.push_str(match server.restart {
         Restart::No => "",
@@ -89,8 +96,7 @@ fn service(handover: &Handover, server: &Server) -> Result<String, ExportError> 
     Ok(text)
 }
 
-/// A program by its name is looked for on the path of systemd's own manager, which is rarely the shell's: it is asked
-/// for through a shell that has the user's, as the project's other commands are.
+/// A program by its name is looked for by the manager where it was built to look; a shell looks on the unit's path.
 fn command(server: &Server) -> Result<String, ExportError> {
     let mut words = Vec::new();
     for word in &server.here.argv {

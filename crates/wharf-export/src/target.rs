@@ -54,6 +54,7 @@ impl Target {
         if handover.front.tls.is_some() && !self.takes_tls() {
             return Err(ExportError::NoTls { format: self.title() });
         }
+        check_labels(handover, self.title())?;
         match self {
             Target::Nginx => nginx::by_name(handover).map(one),
             Target::NginxPorts => nginx::by_port(handover).map(one),
@@ -118,4 +119,33 @@ impl Target {
 
 fn one(document: Document) -> Vec<Document> {
     vec![document]
+}
+
+/// By its label each is known in a file: two of one would be taken for one.
+fn check_labels(handover: &Handover, format: &'static str) -> Result<(), ExportError> {
+    let mut labels: Vec<String> = handover.servers.iter().map(|server| server.label()).collect();
+    labels.sort_unstable();
+    match labels.windows(2).find(|pair| pair[0] == pair[1]) {
+        None => Ok(()),
+        Some(pair) => Err(ExportError::NoForm {
+            format,
+            what: format!("two servers that are called {:?}", pair[0]),
+            why: "the second instance of `api` is called `api-2`, as a service may be",
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::site::tests::{server, shop};
+
+    #[test]
+    fn two_of_one_label_are_refused() {
+        let mut second = server("api", 8001);
+        second.key.instance = 2;
+        let handover = shop(vec![server("api", 8000), second, server("api-2", 8002)]);
+        let refused = Target::Haproxy.write(&handover).unwrap_err();
+        assert!(refused.to_string().contains("api-2"), "{refused}");
+    }
 }

@@ -28,6 +28,13 @@ pub(crate) fn file_provider(handover: &Handover) -> Result<Document, ExportError
     for server in handover.web() {
         let name = name(handover, server);
         routers.push((name.clone(), router(handover, rule(&server.hosts), &name)));
+        if server.wildcard {
+            for (number, host) in server.hosts.iter().enumerate() {
+                let router = router(handover, below_rule(host), &name);
+                let router = router.with("priority", Yaml::Number(below_priority(host)));
+                routers.push((format!("{name}-below-{number}"), router));
+            }
+        }
         for (number, path) in server.paths.iter().enumerate() {
             let rule = path_rule(&server.site, path)?;
             routers.push((format!("{name}-path-{number}"), router(handover, rule, &name)));
@@ -90,11 +97,17 @@ fn service(server: &Server) -> Yaml {
 
 /// A rule for hosts: names are labels of letters, digits and hyphens, so that nothing in them is quoted.
 pub(crate) fn rule(hosts: &[String]) -> String {
-    let one = |host: &String| match host.strip_prefix("*.") {
-        None => format!("Host(`{host}`)"),
-        Some(rest) => format!("HostRegexp(`^.+\\.{}$`)", rest.replace('.', "\\.")),
-    };
-    hosts.iter().map(one).collect::<Vec<_>>().join(" || ")
+    hosts.iter().map(|host| format!("Host(`{host}`)")).collect::<Vec<_>>().join(" || ")
+}
+
+/// A rule for all names below a host.
+pub(crate) fn below_rule(host: &str) -> String {
+    format!("HostRegexp(`^.+\\.{}$`)", host.replace('.', "\\."))
+}
+
+/// The closer one counts, and each less than any exact rule, whose priority is its length.
+pub(crate) fn below_priority(host: &str) -> u64 {
+    host.len() as u64
 }
 
 pub(crate) fn path_rule(site: &str, path: &str) -> Result<String, ExportError> {

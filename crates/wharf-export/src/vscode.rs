@@ -34,7 +34,7 @@ pub(crate) fn files(handover: &Handover) -> Result<Vec<Document>, ExportError> {
 }
 
 fn file(name: &str, value: &Value) -> Document {
-    Document::new(format!(".vscode/{name}"), format!("{value:#}\n"))
+    Document::private(format!(".vscode/{name}"), format!("{value:#}\n"))
 }
 
 fn task(handover: &Handover, server: &Server) -> Result<Value, ExportError> {

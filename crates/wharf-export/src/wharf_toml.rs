@@ -29,7 +29,7 @@ pub fn wharf_toml(found: &ProjectServices, root: &Path) -> Result<Document, Expo
     for service in &found.services {
         text.push_str(&table(service, root)?);
     }
-    Ok(Document::new("wharf.toml", text))
+    Ok(Document::private("wharf.toml", text))
 }
 
 fn left(external: &External) -> String {

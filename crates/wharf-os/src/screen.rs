@@ -184,9 +184,9 @@ fn output() -> io::Result<OwnedFd> {
     Ok(rustix::fs::open(path, flags, Mode::empty())?)
 }
 
-/// Whether the terminal on standard input is this process group's now.
+/// Whether the terminal on standard input is this process group's now. One that controls nobody is no other group's.
 pub fn is_in_foreground() -> bool {
-    tcgetpgrp(io::stdin()).is_ok_and(|group| group == rustix::process::getpgrp())
+    tcgetpgrp(io::stdin()).map_or(true, |group| group == rustix::process::getpgrp())
 }
 
 /// Has this process told by SIGTERM that the parent which started it has ended. False if it has already.

@@ -179,6 +179,16 @@ pub fn afresh(command: &mut Command) -> &mut Command {
     unsafe { command.process_group(0).pre_exec(begin) }
 }
 
+/// The same in our own process group: it gets what a terminal or a supervisor sends to all of it.
+pub fn unblocked(command: &mut Command) -> &mut Command {
+    let begin = || {
+        reset();
+        Ok(())
+    };
+    // SAFETY: between fork and exec it only makes system calls, which neither allocate nor lock.
+    unsafe { command.pre_exec(begin) }
+}
+
 /// Whether the signal is ignored now.
 pub fn is_ignored(signal: i32) -> bool {
     let mut old = MaybeUninit::<libc::sigaction>::zeroed();

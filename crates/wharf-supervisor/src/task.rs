@@ -71,6 +71,8 @@ pub(crate) struct Task {
     command: Option<u32>,
     pub(crate) seen: BTreeSet<Listener>,
     next_scan: Instant,
+    /// When its sockets were last looked at: what else happens does not put the next look off.
+    looked: Instant,
     /// When the tree last bound a socket or listened on one, or was launched.
     pub(crate) stirred: Instant,
     question: Option<Question>,
@@ -131,6 +133,7 @@ impl Task {
             command: None,
             seen: BTreeSet::new(),
             next_scan: now,
+            looked: now,
             stirred: now,
             question: None,
             ask_after: now,
@@ -176,7 +179,7 @@ impl Task {
                     self.next_scan = Instant::now();
                     self.look().await;
                 }
-                () = tokio::time::sleep(pause) => self.look().await,
+                () = tokio::time::sleep_until((self.looked + pause).into()) => self.look().await,
             }
         }
         self.clear_up().await
@@ -322,6 +325,7 @@ impl Task {
     }
 
     async fn look(&mut self) {
+        self.looked = Instant::now();
         if self.ending.is_some() {
             return self.press_the_end().await;
         }

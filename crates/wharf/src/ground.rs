@@ -11,6 +11,7 @@ use wharf_model::{Instance, LaunchPlan, PathText, Port, ServiceKey, name};
 use crate::checkout::{self, Checkout};
 use crate::environment::Variables;
 use crate::link::Link;
+use crate::narrate;
 use crate::pilot::{HOST, url_of_host};
 use crate::report::Report;
 use crate::up::order::{Order, Sibling, Siblings};
@@ -35,6 +36,30 @@ impl Ground<'_> {
     /// # Errors
     /// There is no daemon, or its `wharf.toml` is not understood.
     pub(crate) async fn of(checkout: &Checkout, root: PathBuf) -> Result<Ground<'_>, Report> {
+        let wanted = checkout::declared(&root)?;
+        Ground::with(checkout, root, wanted).await
+    }
+
+    /// The same where only what runs is asked for: what it declares may be wrong, and is then said and left out.
+    ///
+    /// # Errors
+    /// There is no daemon.
+    pub(crate) async fn of_running(
+        checkout: &Checkout,
+        root: PathBuf,
+    ) -> Result<Ground<'_>, Report> {
+        let wanted = checkout::declared(&root).unwrap_or_else(|report| {
+            narrate::warning(&format!("{}: {}", root.display(), report.what));
+            None
+        });
+        Ground::with(checkout, root, wanted).await
+    }
+
+    async fn with(
+        checkout: &Checkout,
+        root: PathBuf,
+        wanted: Option<Wanted>,
+    ) -> Result<Ground<'_>, Report> {
         let project = wharf_plan::project::Project::of(&root, wharf_os::user::home().as_deref());
         let listeners = Link::open().await?.proxy().await?.listeners;
         let port = |scheme: &str| {
@@ -45,7 +70,7 @@ impl Ground<'_> {
         };
         Ok(Ground {
             checkout,
-            wanted: checkout::declared(&root)?,
+            wanted,
             root,
             project: PathText::new(&project.path),
             worktree: project.worktree,

@@ -29,13 +29,13 @@ pub(crate) async fn of_checkout(front: Front) -> Result<Handover, Report> {
     let checkout = Checkout::here().await?;
     let root = checkout.project.root.clone();
     let ground = Ground::of(&checkout, root.clone()).await?;
-    let servers = servers(&checkout, &ground)?;
+    let servers = servers(&checkout, &ground, false)?;
     if servers.is_empty() {
         return Err(Report::new(Code::NotFound, "this project neither runs nor declares anything")
             .help("`wharf up` starts what a project declares, `wharf run` a single server")
             .help("`wharf export TARGET --all` is about everything that runs"));
     }
-    Ok(Handover { name: label(&ground), root, servers, front })
+    Ok(Handover { name: label(&ground), root, servers, front, path: path() })
 }
 
 /// Everything that runs, of every checkout.
@@ -53,9 +53,8 @@ pub(crate) async fn of_all(front: Front) -> Result<Handover, Report> {
     roots.sort();
     let mut all: Vec<Server> = Vec::new();
     for root in roots {
-        let ground = Ground::of(&checkout, root.to_path()).await?;
-        let mut found = servers(&checkout, &ground)?;
-        found.retain(|server| server.runs);
+        let ground = Ground::of_running(&checkout, root.to_path()).await?;
+        let mut found = servers(&checkout, &ground, true)?;
         let label = label(&ground);
         found.iter_mut().for_each(|server| server.checkout.clone_from(&label));
         all.extend(found);
@@ -65,7 +64,12 @@ pub(crate) async fn of_all(front: Front) -> Result<Handover, Report> {
             .help("`wharf up` starts what a project declares, `wharf run` a single server"));
     }
     let root = checkout.project.root.clone();
-    Ok(Handover { name: "wharf".to_owned(), root, servers: all, front })
+    Ok(Handover { name: "wharf".to_owned(), root, servers: all, front, path: path() })
+}
+
+/// The caller's, by which its commands find their programs.
+fn path() -> Option<String> {
+    std::env::var("PATH").ok()
 }
 
 /// A label for a checkout: its host, as one label.
@@ -83,8 +87,9 @@ struct Unit<'a> {
     plan: Option<LaunchPlan>,
 }
 
-fn servers(checkout: &Checkout, ground: &Ground<'_>) -> Result<Vec<Server>, Report> {
-    let units = units(checkout, ground)?;
+/// `running`: those that run alone, whatever else is declared.
+fn servers(checkout: &Checkout, ground: &Ground<'_>, running: bool) -> Result<Vec<Server>, Report> {
+    let units = units(checkout, ground, running)?;
     // A step serves nobody.
     let serving = || units.iter().filter(|unit| !unit.is_step());
     let here = Siblings(serving().map(|unit| unit.own.clone()).collect());
@@ -92,29 +97,34 @@ fn servers(checkout: &Checkout, ground: &Ground<'_>) -> Result<Vec<Server>, Repo
     units.iter().map(|unit| server(ground, unit, &here, &within)).collect()
 }
 
-fn units<'a>(checkout: &'a Checkout, ground: &'a Ground<'_>) -> Result<Vec<Unit<'a>>, Report> {
+fn units<'a>(
+    checkout: &'a Checkout,
+    ground: &'a Ground<'_>,
+    running: bool,
+) -> Result<Vec<Unit<'a>>, Report> {
     let root = PathText::new(&ground.root);
     let is_here = |i: &&Instance| i.state.is_live() && i.root == root;
     let live: Vec<&Instance> = checkout.snapshot.instances.iter().filter(is_here).collect();
     let mut units: Vec<Unit<'a>> = Vec::new();
+    let mut taken = taken(ground, &live);
     for service in ground.services() {
         let of_service = live.iter().filter(|i| i.key.service == service.name);
         let highest = of_service.map(|i| i.key.instance).max().unwrap_or(0);
         for number in 1..=service.instances.max(highest) {
             let key = ground.key(&service.name, number);
             let instance = live.iter().find(|i| i.key == key).copied();
-            if instance.is_none() && number > service.instances {
+            if instance.is_none() && (running || number > service.instances) {
                 continue;
             }
             let plan = ground.plan(&key, service);
             if let (Err(report), None, false) = (&plan, instance, service.is_step()) {
                 return Err(report.clone());
             }
-            let taken: Vec<u16> = units.iter().map(|unit| unit.own.port).collect();
             let own = match instance {
                 Some(instance) => Sibling::of(instance),
                 None => place(ground, &key, plan.as_ref().ok(), &taken),
             };
+            taken.push(own.port);
             let service = Some(service);
             units.push(Unit { key, own, service, instance, plan: plan.ok() });
         }
@@ -126,6 +136,16 @@ fn units<'a>(checkout: &'a Checkout, ground: &'a Ground<'_>) -> Result<Vec<Unit<
         }
     }
     Ok(units)
+}
+
+/// The ports that live instances have, and that are remembered of the others: nobody else's.
+fn taken(ground: &Ground<'_>, live: &[&Instance]) -> Vec<u16> {
+    let numbers = |service: &Service| (1..=service.instances).collect::<Vec<u32>>();
+    let remembered = ground.services().iter().flat_map(|service| {
+        let keys = numbers(service).into_iter().map(|number| ground.key(&service.name, number));
+        keys.filter_map(|key| ground.remembered(&key)).map(|own| own.port)
+    });
+    live.iter().map(|instance| instance.port).chain(remembered).collect()
 }
 
 /// Where one that does not run will be: at the port that is remembered of it, else at the one that it wants and none
@@ -192,9 +212,10 @@ fn server(
     Ok(Server {
         key: Key { service: name::slug(&unit.key.service), instance: unit.key.instance },
         checkout: String::new(),
-        hosts: hosts(ground, unit, &access),
+        hosts: hosts(ground, unit),
+        wildcard: access.wildcard,
         site: ground.site(),
-        paths: access.paths.clone(),
+        paths: paths(&access),
         address,
         port,
         conventional: unit.conventional(),
@@ -236,7 +257,7 @@ fn language(lang: Lang) -> Option<String> {
 }
 
 /// Names of HTTP; a service that speaks something else has an address alone.
-fn hosts(ground: &Ground<'_>, unit: &Unit<'_>, access: &Access) -> Vec<String> {
+fn hosts(ground: &Ground<'_>, unit: &Unit<'_>) -> Vec<String> {
     if unit.service.is_some_and(Service::is_step) || !unit.own.url.starts_with("http") {
         return Vec::new();
     }
@@ -248,8 +269,22 @@ fn hosts(ground: &Ground<'_>, unit: &Unit<'_>, access: &Access) -> Vec<String> {
         Some(short) => format!("{short}.{}", name::TLD),
         None => ground.host(&unit.key),
     };
-    let below = access.wildcard.then(|| format!("*.{host}"));
-    std::iter::once(host).chain(below).collect()
+    vec![host]
+}
+
+/// Each once, without a slash at the end, which means nothing there.
+fn paths(access: &Access) -> Vec<String> {
+    let mut paths: Vec<String> = Vec::new();
+    for path in &access.paths {
+        let path = match path.trim_end_matches('/') {
+            "" => "/",
+            path => path,
+        };
+        if !paths.iter().any(|known| known == path) {
+            paths.push(path.to_owned());
+        }
+    }
+    paths
 }
 
 fn protocol(unit: &Unit<'_>, access: &Access) -> Protocol {

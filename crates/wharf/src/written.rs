@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::{ErrorKind, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use similar::TextDiff;
@@ -73,9 +74,9 @@ fn read(path: &Path) -> Result<Option<String>, Report> {
 ///
 /// # Errors
 /// It cannot be written, or what is there is no regular file.
-pub(crate) fn write(path: &Path, text: &str) -> Result<Written, Report> {
+pub(crate) fn write(path: &Path, document: &Document) -> Result<Written, Report> {
     let old = read(path)?;
-    if old.as_deref() == Some(text) {
+    if old.as_deref() == Some(&document.text) {
         return Ok(Written::Same);
     }
     let failed = |error: std::io::Error| {
@@ -88,8 +89,8 @@ pub(crate) fn write(path: &Path, text: &str) -> Result<Written, Report> {
     fs::create_dir_all(folder).map_err(failed)?;
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let beside = folder.join(format!(".{name}.wharf-{}", std::process::id()));
-    let done =
-        put(&beside, text, old.is_some().then_some(path)).and_then(|()| fs::rename(&beside, path));
+    let done = put(&beside, document, old.is_some().then_some(path))
+        .and_then(|()| fs::rename(&beside, path));
     if done.is_err() {
         let _ = fs::remove_file(&beside);
     }
@@ -97,10 +98,12 @@ pub(crate) fn write(path: &Path, text: &str) -> Result<Written, Report> {
     Ok(if old.is_some() { Written::Replaced } else { Written::New })
 }
 
-/// A new file, with the mode of the one whose place it takes.
-fn put(path: &Path, text: &str, like: Option<&Path>) -> std::io::Result<()> {
-    let mut file = fs::OpenOptions::new().write(true).create_new(true).open(path)?;
-    file.write_all(text.as_bytes())?;
+/// A new file, with the mode of the one whose place it takes. What may hold secrets is its user's alone from its first
+/// byte on.
+fn put(path: &Path, document: &Document, like: Option<&Path>) -> std::io::Result<()> {
+    let mode = if document.is_private || like.is_some() { 0o600 } else { 0o666 };
+    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(mode).open(path)?;
+    file.write_all(document.text.as_bytes())?;
     if let Some(like) = like {
         file.set_permissions(fs::metadata(like)?.permissions())?;
     }

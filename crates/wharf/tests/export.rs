@@ -16,13 +16,15 @@ run = \"python3 server.py web {port}\"
 port = \"8000+\"
 depends_on = [\"migrate\"]
 paths = [\"/api/web\"]
+wildcard = true
 env = { NOTE = \"it's 100% \\\"$HOME\\\" \\\\ ${x} {api.port}\" }
 
 [service.api]
 run = \"exec python3 server.py api $PORT\"
 port = \"8000+\"
-paths = [\"/api\"]
+paths = [\"/api/\"]
 wildcard = true
+instances = 2
 
 [service.migrate]
 run = [\"true\", \"a b\", \"$(x) 50%\"]
@@ -266,7 +268,7 @@ fn systemd_takes_its_units() {
         .unwrap()
         .map(|entry| entry.unwrap().path().display().to_string())
         .collect();
-    assert_eq!(units.len(), 4, "three units and a target: {units:?}");
+    assert_eq!(units.len(), 5, "four units and a target: {units:?}");
     let verify = [
         &["systemd-analyze", "--user", "verify"][..],
         &units.iter().map(String::as_str).collect::<Vec<_>>(),

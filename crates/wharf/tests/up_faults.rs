@@ -162,6 +162,21 @@ fn a_flood_of_output_stops_neither_the_server_nor_fills_the_disk() {
 }
 
 #[test]
+fn a_flood_that_is_shown_keeps_nobody_from_being_heard() {
+    let sandbox =
+        sandbox("[service.web]\nrun = [\"yes\", \"a line that is long enough to be shown\"]\n");
+    let mut shown = sandbox.wharf(&["up"]);
+    shown.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
+    let mut shown = shown.spawn().unwrap();
+    until(|| (!live(&sandbox).is_empty()).then_some(())).expect("it runs");
+    signal(shown.id(), "INT");
+    let ended = until(|| shown.try_wait().unwrap());
+    let _ = shown.kill();
+    let _ = shown.wait();
+    assert_eq!(ended.expect("Ctrl-C is heard").code(), Some(130));
+}
+
+#[test]
 fn a_suspended_and_continued_project_serves_on() {
     let sandbox = sandbox(&format!("[service.web]\n{SERVER}[service.api]\n{SERVER}"));
     up(&sandbox);
@@ -412,7 +427,7 @@ fn a_pilot_that_is_killed_before_its_first_report_is_noticed_at_once() {
     signal(web, "KILL");
     // The timeout is five minutes.
     assert_eq!(up.code(), 1, "{}", up.err());
-    assert!(up.err().contains("the pilot of web has ended"), "{}", up.err());
+    up.said("the pilot of web has ended");
 }
 
 #[test]

@@ -67,6 +67,26 @@ pub(super) struct Place {
 }
 
 impl Place {
+    /// A `wharf.toml` is read in the root of its project alone.
+    ///
+    /// # Errors
+    /// One is to be written elsewhere.
+    pub(super) fn goes_to(&self, root: &std::path::Path) -> Result<(), Report> {
+        let Some(place) = &self.output else { return Ok(()) };
+        let (folder, name) = match place.is_dir() {
+            true => (Some(place.as_path()), Some("wharf.toml".as_ref())),
+            false => (place.parent(), place.file_name()),
+        };
+        let folder = folder.filter(|folder| !folder.as_os_str().is_empty());
+        let folder = std::fs::canonicalize(folder.unwrap_or(std::path::Path::new("."))).ok();
+        if name != Some("wharf.toml".as_ref()) || folder.as_deref() == Some(root) {
+            return Ok(());
+        }
+        Err(Report::new(Code::Usage, "that wharf.toml would not be read")
+            .why(format!("the root of this project is {}", root.display()))
+            .help(format!("`-o {}`", root.join("wharf.toml").display())))
+    }
+
     /// Prints them, shows what would change, or writes them.
     ///
     /// # Errors
@@ -185,14 +205,17 @@ fn certificate(handover: &Handover, target: Target) -> Result<Tls, Report> {
     if !target.takes_tls() {
         return Err(refused(ExportError::NoTls { format: target.title() }));
     }
-    let mut hosts: Vec<&str> = handover
-        .servers
-        .iter()
-        .flat_map(|server| server.hosts.iter().chain(server.is_web().then_some(&server.site)))
-        .map(String::as_str)
-        .collect();
+    let mut hosts: Vec<String> = Vec::new();
+    for server in handover.servers.iter().filter(|server| server.is_web()) {
+        hosts.push(server.site.clone());
+        hosts.extend(server.hosts.iter().cloned());
+        hosts.extend(
+            server.hosts.iter().filter(|_| server.wildcard).map(|host| format!("*.{host}")),
+        );
+    }
     hosts.sort_unstable();
     hosts.dedup();
+    let hosts: Vec<&str> = hosts.iter().map(String::as_str).collect();
     let file = authority::hand_over(&handover.name, &hosts)?;
     Ok(Tls { certificate: file.clone(), key: file })
 }
@@ -225,22 +248,22 @@ fn differences(documents: &[Document], place: &std::path::Path) -> Outcome {
 fn write(documents: &[Document], place: &std::path::Path, replace: bool) -> Result<(), Report> {
     let places = written::places(documents, place);
     if !replace {
-        let mut shown = 0;
+        let mut differ = Vec::new();
         for (path, document) in places.iter().filter(|(path, _)| path.exists()) {
             if let Some(patch) = written::patch(path, &document.text)? {
                 render::text(&patch)?;
-                shown += 1;
+                differ.push(path.display().to_string());
             }
         }
-        if shown > 0 {
-            let what = format!("nothing was written: {shown} of the files are there and differ");
+        if !differ.is_empty() {
+            let what = format!("nothing was written: another {} is there", differ.join(", "));
             return Err(Report::new(Code::Conflict, what)
                 .why("the patch above is what would change")
                 .help("`--replace` puts the new ones in their place"));
         }
     }
     for (path, document) in places {
-        let said = match written::write(&path, &document.text)? {
+        let said = match written::write(&path, document)? {
             Written::New => "written",
             Written::Replaced => "replaced",
             Written::Same => "is the same",

@@ -7,6 +7,7 @@ use wharf_plan::project::Project;
 use super::Outcome;
 use super::export::{Place, refused};
 use super::run::current_dir;
+use crate::narrate;
 use crate::report::{Code, Report};
 
 /// Write a wharf.toml that runs what the project's own files say.
@@ -39,5 +40,11 @@ pub(crate) fn run(args: &Args) -> Outcome {
             .help("`wharf up` keeps their ports as they are, without a wharf.toml"));
     }
     let document = wharf_export::wharf_toml(&found, &project.root).map_err(refused)?;
+    args.output.goes_to(&project.root)?;
+    if found.services.iter().any(|service| !service.env.is_empty()) {
+        narrate::warning(
+            "values of variables are in it, some of which may be secret: look before it is committed",
+        );
+    }
     args.output.take(&[document])
 }

@@ -16,7 +16,7 @@ use tokio::net::unix::pipe::Receiver;
 use tokio::time::timeout;
 use wharf_os::pidfd::Pidfd;
 use wharf_os::process;
-use wharf_os::signals::{SIGKILL, SIGTERM};
+use wharf_os::signals::{self, SIGKILL, SIGTERM};
 
 use crate::link::own_program;
 use crate::narrate;
@@ -113,7 +113,8 @@ impl Call {
         command.args(&self.line.words).current_dir(&self.dir);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command.env("NO_COLOR", "1").envs(self.variables);
-        let mut child = command.spawn()?;
+        // Ours waits for signals with a mask, under which it could not be told to end.
+        let mut child = signals::unblocked(&mut command).spawn()?;
         let pipes = (child.stdout.take(), child.stderr.take());
         let identity = process::identity(child.id());
         // Not reaped before `Running` is dropped: its number stays its own.

@@ -7,10 +7,11 @@ use serde_json::{Value, json};
 
 use super::arguments::{Arguments, LIST_MAX};
 use super::call::Line;
-use crate::cli::stop;
 use crate::report::{Code, Report};
 use crate::settings::INSTANCES_MAX;
 
+/// How long services may take to end: each has a grace of its own, which `down` waits for.
+const END: Duration = Duration::from_secs(600);
 /// How long `up` waits, in seconds, unless told otherwise: less than the minute after which many clients give
 /// a call up. Asked again, it goes on waiting.
 const UP_S: u64 = 50;
@@ -255,7 +256,7 @@ fn end(arguments: &mut Arguments) -> Result<Line, Report> {
             .help("name the services in `names`, as `list` shows them"));
     }
     let command = if arguments.flag("anywhere")? { "stop" } else { "down" };
-    Ok(Line::new(command, stop::TIMEOUT + LOOK).names(names))
+    Ok(Line::new(command, END).names(names))
 }
 
 fn object(value: Value) -> JsonObject {

@@ -222,10 +222,15 @@ impl<'de> Deserialize<'de> for Words {
     }
 }
 
+/// What a shell does itself: no program of that name is to be found.
+const BUILT_IN: [&str; 9] =
+    ["exec", "command", ".", "source", "cd", "ulimit", "umask", "eval", "export"];
+
 /// Words where a shell would only split them, so that what runs is the program itself.
 fn of_text(text: String) -> Run {
     let is_plain = !text.contains(|c: char| "|&;<>()$`\\\"'*?[]#~=%!{}\n".contains(c));
-    match is_plain {
+    let first = text.split_whitespace().next().unwrap_or_default();
+    match is_plain && !BUILT_IN.contains(&first) {
         true => Run::Words(text.split_whitespace().map(OsString::from).collect()),
         false => Run::Shell(text),
     }

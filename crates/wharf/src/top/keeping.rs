@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use wharf_os::inherited::stderr_takes_a_line;
 use wharf_os::screen::{self, Notes, Screen};
-use wharf_os::signals::{SIGCHLD, SIGHUP, SIGINT, SIGKILL, SIGQUIT, SIGTERM, SIGTSTP, SignalFd};
+use wharf_os::signals::{
+    self, SIGCHLD, SIGHUP, SIGINT, SIGKILL, SIGQUIT, SIGTERM, SIGTSTP, SIGTTOU, SignalFd,
+};
 
 use crate::cli::{Outcome, block_on};
 use crate::link::Link;
@@ -36,6 +38,8 @@ pub(crate) fn run(mut terminal: Screen) -> Outcome {
     if !matches!(ended, Ok(Ended::Itself(0))) {
         let _ = child.kill();
         let _ = child.wait();
+        // In the background too: the modes are the shell's.
+        signals::ignore(SIGTTOU);
         terminal.give_back();
     }
     narrate::verbatim(&notes.text());

@@ -41,6 +41,10 @@ pub(crate) fn run(mut terminal: Screen, parent: u32) -> Outcome {
     if !screen::ends_with(parent) {
         return Ok(ExitCode::SUCCESS);
     }
+    // `wharf top &`: the terminal is the shell's until `fg`.
+    while !screen::is_in_foreground() {
+        screen::stop_group();
+    }
     terminal.enter().map_err(gone)?;
     let (tell, answers) = mpsc::channel(ANSWERS);
     let (wants_ports, wanted) = watch::channel(false);
@@ -201,7 +205,7 @@ impl Show {
             SIGWINCH => {}
             SIGTSTP => self.suspend(),
             // `bg` continues us too, and the terminal stays the shell's.
-            SIGCONT if !screen::is_in_foreground() && self.is_away => screen::stop_group(),
+            SIGCONT if !screen::is_in_foreground() => screen::stop_group(),
             SIGCONT => {
                 self.terminal.enter().map_err(gone)?;
                 self.painted.forget();

@@ -3,7 +3,7 @@
 
 use wharf_control::api::{KeyRequest, LeaseRequest, Snapshot};
 use wharf_model::{
-    Agent, External, Instance, Lease, LeaseKind, PathText, Port, PortRequest, ProcessId, ServiceKey,
+    Agent, External, Lease, LeaseKind, PathText, Port, PortRequest, ProcessId, ServiceKey,
 };
 
 use super::order::Published;
@@ -47,17 +47,14 @@ pub(crate) async fn keep(link: &Link, wanted: &Wanted, pilot: &ProcessId) {
     }
 }
 
-/// Takes over what a pilot that has ended has left, where this one is the first of those that live: each of them
-/// sees the same, and one has to.
+/// Takes over what a pilot that has ended has left. Each of those that live asks for it, and the daemon grants it to one:
+/// who is the first may have been started before the compose file named the port.
 pub(crate) async fn take_over(
     link: &Link,
     own: &ServiceKey,
     published: &[Published],
     snapshot: &Snapshot,
 ) {
-    if published.is_empty() || first(&snapshot.instances, own) != Some(own) {
-        return;
-    }
     for one in published {
         let key = one.key(&own.project, &own.worktree);
         if !is_kept(&snapshot.leases, &key) {
@@ -65,13 +62,6 @@ pub(crate) async fn take_over(
             let _ = link.lease(&request(key, one.port, &facts::own_process(), None)).await;
         }
     }
-}
-
-/// The first of what `wharf up` has started in a checkout.
-fn first<'a>(instances: &'a [Instance], own: &ServiceKey) -> Option<&'a ServiceKey> {
-    let is_here = |i: &&Instance| i.key.project == own.project && i.key.worktree == own.worktree;
-    let lives = |i: &&Instance| i.state.is_live() && i.definition.is_some();
-    instances.iter().filter(is_here).filter(lives).map(|instance| &instance.key).min()
 }
 
 impl Published {

@@ -166,15 +166,15 @@ impl Running {
                     }
                 }
                 Some(word) = self.words.recv() => self.hear(word).await?,
-                shown = self.view.next() => shown?,
-                () = tokio::time::sleep_until(self.patience.into()), if !self.told_ready => {
-                    self.patience = Instant::now() + AGAIN_AFTER;
-                    self.view.waiting(&self.session);
-                }
                 () = tokio::time::sleep_until(self.deadline.into()),
                     if !self.told_ready && self.wishes.is_limited =>
                 {
                     return self.too_late().await;
+                }
+                shown = self.view.next() => shown?,
+                () = tokio::time::sleep_until(self.patience.into()), if !self.told_ready => {
+                    self.patience = Instant::now() + AGAIN_AFTER;
+                    self.view.waiting(&self.session);
                 }
             }
         }
@@ -192,9 +192,11 @@ impl Running {
                 if !self.session.unheard().contains(&pilot) {
                     return Ok(());
                 }
-                // A daemon that does not answer now tells all that it knows once it is made again.
-                let Ok(snapshot) = self.link.snapshot_now().await else { return Ok(()) };
-                if snapshot.instances.iter().any(|instance| instance.pilot == pilot) {
+                // The daemon may be away in this moment, and made again by this question. One that is not to be had
+                // knows nothing of that pilot, whose word was the last of it.
+                let snapshot = self.link.snapshot().await.ok();
+                let known = snapshot.iter().flat_map(|snapshot| &snapshot.instances);
+                if known.into_iter().any(|instance| instance.pilot == pilot) {
                     return Ok(());
                 }
                 self.session.failed(&name);

@@ -71,6 +71,9 @@ impl View {
             out.line(&name, &line);
             next = if out.waiting() < SHOWN_BYTES { follow.ready() } else { None };
         }
+        // A service that writes faster than is shown leaves nothing to wait for, and signals, ends and limits have
+        // their turn all the same.
+        tokio::task::yield_now().await;
         // Who does not read any more has not said that the servers are to end.
         if !out.show()? {
             self.follow = None;
