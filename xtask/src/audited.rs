@@ -1,14 +1,12 @@
 //! `cargo xtask audit`: `wharf audit` of real servers: databases, debuggers, notebooks, files. Of each kind
 //! there is one that is open and one that is not, and the rule tells them apart.
 
-use std::env;
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
 use serde::Deserialize;
 
-use crate::real::place::Place;
 use crate::real::sandbox;
 
 /// How long all of it may take; the slowest of it are three Java programs that are compiled as they start.
@@ -72,26 +70,7 @@ struct Finding {
 
 /// Does what `cargo xtask audit` says.
 pub fn run() -> Result<(), String> {
-    sandbox::check()?;
-    let place = Place::find(true)?;
-    let work = place.root.with_extension("audit");
-    fs::create_dir_all(&work)
-        .map_err(|error| format!("cannot make {}: {error}", work.display()))?;
-    let outcome = audit(&place, &work).and_then(|()| judge(&work));
-    if outcome.is_ok() {
-        let _ = fs::remove_dir_all(&work);
-    }
-    outcome.map_err(|why| format!("{why}\n  the logs are in {}", work.display()))
-}
-
-fn audit(place: &Place, work: &Path) -> Result<(), String> {
-    let mut command = sandbox::command("bash");
-    command
-        .arg(place.repo.join("tests/real/audit/servers.sh"))
-        .args([&place.parts, work, &place.wharf])
-        .arg(place.repo.join("tests/real/projects"))
-        .current_dir(env::temp_dir());
-    sandbox::succeed(&mut command, LIMIT, "the servers were not judged")
+    sandbox::judged("audit", ("audit/servers.sh", "projects"), LIMIT, judge)
 }
 
 fn judge(work: &Path) -> Result<(), String> {

@@ -1,14 +1,12 @@
 //! `cargo xtask handover`: the files of `wharf export` as other tools' own code reads them: the reference
 //! implementation of Docker Compose's files, and the types of Kubernetes.
 
-use std::env;
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::real::place::Place;
 use crate::real::sandbox;
 
 /// How long all of it may take.
@@ -19,26 +17,7 @@ const NOTE: &str = "it's 100% \"$HOME\" ${x} $(y) \\ #: 9000\nnext ünï";
 
 /// Does what `cargo xtask handover` says.
 pub fn run() -> Result<(), String> {
-    sandbox::check()?;
-    let place = Place::find(true)?;
-    let work = place.root.with_extension("handover");
-    fs::create_dir_all(&work)
-        .map_err(|error| format!("cannot make {}: {error}", work.display()))?;
-    let outcome = export(&place, &work).and_then(|()| judge(&work));
-    if outcome.is_ok() {
-        let _ = fs::remove_dir_all(&work);
-    }
-    outcome.map_err(|why| format!("{why}\n  the files are in {}", work.display()))
-}
-
-fn export(place: &Place, work: &Path) -> Result<(), String> {
-    let mut command = sandbox::command("bash");
-    command
-        .arg(place.repo.join("tests/real/handover/judge.sh"))
-        .args([&place.parts, work, &place.wharf])
-        .arg(place.repo.join("tests/real/handover/project"))
-        .current_dir(env::temp_dir());
-    sandbox::succeed(&mut command, LIMIT, "a file was not taken")
+    sandbox::judged("handover", ("handover/judge.sh", "handover/project"), LIMIT, judge)
 }
 
 fn judge(work: &Path) -> Result<(), String> {

@@ -107,8 +107,6 @@ pub struct Server {
     pub stop_signal: String,
     /// How long it has after that.
     pub stop_grace: Duration,
-    /// The catalog's id of its framework.
-    pub framework: Option<String>,
     /// The language of its framework, where it is known.
     pub language: Option<String>,
     /// Whether its folder has a Dockerfile.
@@ -257,7 +255,6 @@ pub(crate) mod tests {
             restart: Restart::No,
             stop_signal: "TERM".to_owned(),
             stop_grace: Duration::from_secs(5),
-            framework: None,
             language: None,
             has_dockerfile: false,
             source: "wharf.toml".to_owned(),

@@ -238,7 +238,6 @@ fn server(
         stop_signal: service_or.stop_signal.clone(),
         stop_grace: service.map_or(STOP_GRACE, |service| service.stop_grace),
         language: framework.and_then(catalog::by_id).and_then(|known| language(known.lang)),
-        framework: framework.map(str::to_owned),
         source: source(service_or, &ground.root),
     })
 }

@@ -196,41 +196,8 @@ fn what_is_wrong_is_said_with_a_way_out() {
     assert_eq!(client.ask("ping", json!({}))["result"], json!({}), "and it goes on");
 }
 
-#[test]
-fn the_end_of_the_session_ends_what_is_not_up_yet() {
-    let sandbox = project();
-    sandbox.file(
-        "wharf.toml",
-        "[service.web]\nrun = \"python3 server.py\"\nport = 8000\nready = { log = \"never said\" }\n",
-    );
-    let mut client = Client::new(&sandbox);
-    client.send("tools/call", json!({"name": "up", "arguments": {}}));
-    let listed = || sandbox.output(&["ls", "--json"]).json()["instances"].clone();
-    until(|| (listed()[0]["state"] == "starting").then_some(())).expect("it is on its way");
-    assert_eq!(client.end(), Some(0));
-    assert_eq!(listed(), json!([]), "nothing is left of it");
-}
-
-#[test]
-fn a_signal_ends_the_server_and_what_is_not_up_yet() {
-    let sandbox = project();
-    sandbox.file(
-        "wharf.toml",
-        "[service.web]\nrun = \"python3 server.py\"\nport = 8000\nready = { log = \"never said\" }\n",
-    );
-    let mut client = Client::new(&sandbox);
-    client.send("tools/call", json!({"name": "up", "arguments": {}}));
-    let listed = || sandbox.output(&["ls", "--json"]).json()["instances"].clone();
-    until(|| (listed()[0]["state"] == "starting").then_some(())).expect("it is on its way");
-    // Its input stays open.
-    signal(client.child.id(), "TERM");
-    let status = until(|| client.child.try_wait().expect("it can be asked")).expect("it ends");
-    assert_eq!(status.code(), Some(128 + 15));
-    assert_eq!(listed(), json!([]), "nothing is left of it");
-}
-
-#[test]
-fn a_call_that_is_taken_back_ends_its_command() {
+/// A call of `up` for a service that starts and is never ready; its number.
+fn on_its_way() -> (Sandbox, Client, u64) {
     let sandbox = project();
     sandbox.file(
         "wharf.toml",
@@ -238,15 +205,41 @@ fn a_call_that_is_taken_back_ends_its_command() {
     );
     let mut client = Client::new(&sandbox);
     let id = client.send("tools/call", json!({"name": "up", "arguments": {}}));
-    let listed = || sandbox.output(&["ls", "--json"]).json()["instances"].clone();
-    until(|| (listed()[0]["state"] == "starting").then_some(())).expect("it is on its way");
+    until(|| (listed(&sandbox)[0]["state"] == "starting").then_some(())).expect("it is on its way");
+    (sandbox, client, id)
+}
+
+fn listed(sandbox: &Sandbox) -> Value {
+    sandbox.output(&["ls", "--json"]).json()["instances"].clone()
+}
+
+#[test]
+fn the_end_of_the_session_ends_what_is_not_up_yet() {
+    let (sandbox, client, _) = on_its_way();
+    assert_eq!(client.end(), Some(0));
+    assert_eq!(listed(&sandbox), json!([]), "nothing is left of it");
+}
+
+#[test]
+fn a_signal_ends_the_server_and_what_is_not_up_yet() {
+    let (sandbox, mut client, _) = on_its_way();
+    // Its input stays open.
+    signal(client.child.id(), "TERM");
+    let status = until(|| client.child.try_wait().expect("it can be asked")).expect("it ends");
+    assert_eq!(status.code(), Some(128 + 15));
+    assert_eq!(listed(&sandbox), json!([]), "nothing is left of it");
+}
+
+#[test]
+fn a_call_that_is_taken_back_ends_its_command() {
+    let (sandbox, mut client, id) = on_its_way();
     let cancelled = json!({
         "jsonrpc": "2.0",
         "method": "notifications/cancelled",
         "params": {"requestId": id, "reason": "enough"},
     });
     client.say(&cancelled.to_string());
-    until(|| (listed() == json!([])).then_some(())).expect("it ends");
+    until(|| (listed(&sandbox) == json!([])).then_some(())).expect("it ends");
     assert_eq!(client.done("list", json!({}))["instances"], json!([]), "the server still answers");
 }
 

@@ -101,6 +101,32 @@ pub fn succeed(command: &mut Command, limit: Duration, failed: &str) -> Result<(
     }
 }
 
+/// Runs a script of `tests/real` in such a network, with the parts, a folder that it writes to, the program and a
+/// project, and judges what it wrote. The folder stays where something is wrong.
+pub fn judged(
+    name: &str,
+    (script, project): (&str, &str),
+    limit: Duration,
+    judge: impl FnOnce(&Path) -> Result<(), String>,
+) -> Result<(), String> {
+    check()?;
+    let place = Place::find(true)?;
+    let work = place.root.with_extension(name);
+    fs::create_dir_all(&work)
+        .map_err(|error| format!("cannot make {}: {error}", work.display()))?;
+    let mut command = command("bash");
+    command
+        .arg(place.repo.join("tests/real").join(script))
+        .args([&place.parts, &work, &place.wharf])
+        .arg(place.repo.join("tests/real").join(project))
+        .current_dir(env::temp_dir());
+    let outcome = succeed(&mut command, limit, "the script failed").and_then(|()| judge(&work));
+    if outcome.is_ok() {
+        let _ = fs::remove_dir_all(&work);
+    }
+    outcome.map_err(|why| format!("{why}\n  what was written is in {}", work.display()))
+}
+
 /// Runs this program again in a sandbox, for one run, and gives what it reported.
 pub fn enter(run: &Run, place: &Place, mode: &str) -> Result<(ExitStatus, String), String> {
     fs::create_dir_all(&place.root)
