@@ -16,6 +16,7 @@ pub(crate) mod health;
 pub(crate) mod init;
 pub(crate) mod logs;
 pub(crate) mod ls;
+pub(crate) mod outside;
 pub(crate) mod port;
 pub(crate) mod proxy;
 pub(crate) mod prune;
