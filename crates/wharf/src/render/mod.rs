@@ -13,6 +13,7 @@ pub(crate) mod export;
 pub(crate) mod focus;
 pub(crate) mod free;
 pub(crate) mod health;
+pub(crate) mod import;
 pub(crate) mod init;
 pub(crate) mod logs;
 pub(crate) mod ls;

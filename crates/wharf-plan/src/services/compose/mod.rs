@@ -21,7 +21,7 @@ use layers::{Layers, Loader};
 use variables::Variables;
 
 /// The files that docker compose looks for, in its order.
-pub(crate) const FILES: &[&str] =
+pub const FILES: &[&str] =
     &["compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml"];
 
 /// The files that it lays over the first one, of which it takes the first.
@@ -63,10 +63,14 @@ pub struct Compose {
     pub named_by: String,
     /// Its files, the weakest first, without those that they include. None where there is no compose file.
     pub files: Vec<PathBuf>,
+    /// Whether those are the files that docker compose finds by itself.
+    pub is_default: bool,
     /// What it starts.
     pub services: Vec<External>,
     /// What starts by request only, since none of its profiles is on, and those profiles.
     pub dormant: Vec<(External, Vec<String>)>,
+    /// The folders of this machine that its services are built from.
+    pub contexts: Vec<(String, PathBuf)>,
     /// What was looked at, in order.
     pub trace: Vec<Step>,
 }
@@ -114,8 +118,15 @@ fn load(dir: &Path, wish: Wish<'_>, found: &mut Found<'_>) -> Result<Compose, Pl
         said => said.to_vec(),
     };
     let (name, named_by) = name(&layers, &dir, &variables, found);
-    let mut compose = Compose { name, named_by, files: layers.files, ..Compose::default() };
+    let is_default = wish.files.is_empty() && variables.said("COMPOSE_FILE").is_none();
+    let files = layers.files;
+    let mut compose = Compose { name, named_by, files, is_default, ..Compose::default() };
     for (name, body) in layers.services {
+        let context = body.build.as_ref().map(|build| dir.join(build));
+        if let Some(folder) = context.filter(|folder| folder.is_dir()) {
+            let folder = std::fs::canonicalize(&folder).unwrap_or(folder);
+            compose.contexts.push((name.clone(), folder));
+        }
         let of_profiles = body.profiles.clone();
         let Some(external) = external_of(name, body) else { continue };
         let is_on = |one: &String| one == "*" || profiles.contains(one);
