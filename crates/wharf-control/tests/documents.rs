@@ -198,6 +198,7 @@ fn replies_fit() {
             leases: leases(),
             instances,
             homes,
+            looks_after: true,
         },
     );
 }
@@ -272,6 +273,7 @@ fn notices_fit() {
         NoticeKind::LeaseReleased { lease: lease() },
         NoticeKind::Instance { instance: Box::new(instance(State::Ready)) },
         NoticeKind::InstanceForgotten { id: "7-ab".into() },
+        NoticeKind::LookAgain { ids: vec!["7-ab".into(), "8-cd".into()] },
         NoticeKind::Store { message: "text".into() },
         NoticeKind::Lagged { missed: 3 },
         NoticeKind::Stopping,
