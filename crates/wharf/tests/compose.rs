@@ -55,9 +55,10 @@ fn what_docker_would_refuse_is_refused_by_an_import_alone() {
     let sandbox = sandbox();
     sandbox.file("compose.yaml", "services:\n  db:\n    image: ${IMAGE:?choose one}\n");
     let refused = sandbox.output(&["import", "compose"]);
-    assert_eq!(refused.code, 1, "{refused:?}");
+    assert_eq!(refused.code, 2, "{refused:?}");
     assert!(refused.err.contains("compose.yaml line 3"), "{refused:?}");
     assert!(refused.err.contains("choose one"), "{refused:?}");
+    assert!(refused.err.contains("`.env`"), "{refused:?}");
     sandbox.file("wharf.toml", "[service.web]\nrun = \"python3 server.py\"\n");
     let told = sandbox.output(&["explain", "--project"]);
     assert!(told.code == 0 && told.out.contains("choose one"), "{told:?}");
@@ -77,7 +78,10 @@ fn services_are_told_where_dockers_are() {
     let up = sandbox.output(&["up", "-d"]);
     assert_eq!(up.code, 0, "{up:?}");
     let env = sandbox.output(&["env", "web", "--json"]).json()["env"].clone();
-    assert_eq!((&env["DATABASE"], &env["WHARF_DB_PORT"]), (&"127.0.0.1:5432".into(), &"5432".into()));
+    assert_eq!(
+        (&env["DATABASE"], &env["WHARF_DB_PORT"]),
+        (&"127.0.0.1:5432".into(), &"5432".into())
+    );
     sandbox.output(&["down"]);
     // One that publishes nothing is found nowhere.
     sandbox.file("compose.yaml", "services:\n  db: {image: x}\n");

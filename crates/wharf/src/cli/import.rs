@@ -33,6 +33,11 @@ pub(crate) struct Args {
 /// Another tool whose files are read.
 #[derive(Debug, clap::Subcommand)]
 enum Tool {
+    /// Write a wharf.toml for what Docker Compose starts
+    ///
+    /// The files are read as Docker Compose reads them: what they extend and include, `.env` and the environment,
+    /// profiles, `!reset` and `!override`. A variable that has to be set and is not is an error here, as it is there.
+    /// The services stay Docker's; wharf keeps their ports and tells the project's own services where they are.
     Compose(compose::Args),
 }
 
