@@ -107,7 +107,8 @@ fn canonical(dir: &Path) -> Result<PathBuf, Report> {
 /// `wharf.toml` says what runs: nothing else is looked at, but for what other programs start.
 fn declared(settings: &Settings, project: &Project) -> Result<ProjectServices, Report> {
     let root = &project.root;
-    let mut found = wharf_plan::services::external(project).map_err(Report::from)?;
+    let mut found =
+        wharf_plan::services::external(project, settings.compose.wish()).map_err(Report::from)?;
     for (name, table) in settings.service.iter().filter(|(_, table)| table.runs()) {
         let place = table.line().map_or_else(String::new, |line| format!(" line {line}"));
         let source = format!("wharf.toml{place} [service.{name}]");
@@ -123,7 +124,8 @@ fn declared(settings: &Settings, project: &Project) -> Result<ProjectServices, R
 }
 
 fn detected(settings: &Settings, project: &Project, dir: &Path) -> Result<ProjectServices, Report> {
-    let mut found = wharf_plan::services::detect(project, dir).map_err(Report::from)?;
+    let mut found = wharf_plan::services::detect_beside(project, dir, settings.compose.wish())
+        .map_err(Report::from)?;
     for service in &mut found.services {
         if let Some(table) = settings.service.get(&service.name) {
             *service = table.lay_over(service.clone(), &project.root)?;
