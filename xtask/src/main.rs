@@ -5,6 +5,7 @@
 mod agents;
 mod audited;
 mod catalog;
+mod composed;
 mod examples;
 mod handed_over;
 mod licences;
@@ -47,7 +48,7 @@ fn dispatch(args: &[String]) -> Result<(), String> {
         ("agents", []) => agents::run(),
         ("audit", []) => audited::run(),
         ("examples", rest) => examples::run(rest),
-        ("handover", []) => handed_over::run(),
+        ("handover", []) => handed_over::run().and_then(|()| composed::run()),
         ("load", rest) => load::run(rest),
         ("tidy", []) => tidy::run(&repo::root()?),
         ("licences", []) => licences::run(&repo::root()?),

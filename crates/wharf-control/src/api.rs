@@ -300,6 +300,10 @@ pub struct Snapshot {
     pub instances: Vec<Instance>,
     /// By port.
     pub homes: Vec<HomeReport>,
+    /// Whether the daemon looks after instances: it tells by [`NoticeKind::LookAgain`] of what happens to an
+    /// instance without its own pilot being told.
+    #[serde(default)]
+    pub looks_after: bool,
 }
 
 /// The daemon is about to end.
@@ -348,6 +352,12 @@ pub enum NoticeKind {
     InstanceForgotten {
         /// Its id.
         id: String,
+    },
+    /// Something has changed of which pilots are not told: a listener was closed by a process that lives on, another
+    /// one came to its port, or a checkout is missing. Their pilots look for themselves.
+    LookAgain {
+        /// The instances that it may matter to.
+        ids: Vec<String>,
     },
     /// Something happened to the store.
     Store {

@@ -10,7 +10,7 @@ use wharf_control::api::{
     ReleaseReply, ReleaseRequest, Released, SCHEMA, Snapshot, Status, Stopping, StoreReport,
 };
 use wharf_control::{Code, ErrorBody};
-use wharf_lease::{Busy, KeyRequest, Ledger, Request, Selection};
+use wharf_lease::{Busy, KeyRequest, Ledger, Reported, Request, Selection};
 use wharf_model::{Instance, Lease, LeaseKind, PathText, PortRange, ProcessId};
 use wharf_os::reserve;
 
@@ -19,6 +19,7 @@ use crate::event::Event;
 use crate::eyes::Eyes;
 use crate::gateway::Gateway;
 use crate::journal::Journal;
+use crate::lookout::{Lookout, Sighting};
 use crate::owners::Owners;
 use crate::refusal;
 use crate::subscriber::Told;
@@ -58,6 +59,7 @@ pub(crate) struct Coordinator {
     pub(crate) ledger: Ledger,
     owners: Owners,
     eyes: Eyes,
+    lookout: Lookout,
     journal: Journal,
     pub(crate) gateway: Gateway,
     /// Whether the routes may be others than the proxy has been told.
@@ -82,6 +84,7 @@ impl Coordinator {
     ) -> Coordinator {
         let Wires { events, notices, open } = wires;
         let mut coordinator = Coordinator {
+            lookout: Lookout::new(events.clone()),
             owners: Owners::new(events, identity.watches),
             identity,
             ledger,
@@ -188,6 +191,7 @@ impl Coordinator {
                 drop(reply.send(Ok(Stopping { schema: SCHEMA, pid: std::process::id() })));
             }
             Event::OwnerGone(owner) => self.owner_gone(&owner),
+            Event::LookedAfter(sightings) => self.looked_after(sightings),
             Event::Fault(text) => self.journal.line(&text),
             Event::Superseded => self.stop("another daemon has taken the runtime folder"),
         }
@@ -201,12 +205,20 @@ impl Coordinator {
         }
         self.expire();
         self.ledger.check_store(clock::now());
+        self.lookout.turn(self.ledger.table());
         self.rerouted |= self.gateway.services.wait() || self.gateway.focuses.wait();
         self.reroute();
         self.gateway.tick();
         self.tell_news();
         if self.is_idle() {
             self.stop("idle");
+        }
+    }
+
+    fn looked_after(&mut self, sightings: Vec<Sighting>) {
+        let ids = self.lookout.changed(sightings);
+        if !ids.is_empty() {
+            self.tell(NoticeKind::LookAgain { ids });
         }
     }
 
@@ -335,9 +347,11 @@ impl Coordinator {
             instance.state = instance.state.ended();
         }
         // Pilots repeat themselves: what is no news is told to nobody, of whom there may be hundreds.
-        if self.ledger.put_instance(instance.clone(), clock::now()) {
+        if let Reported::News { claimed } = self.ledger.put_instance(instance.clone(), clock::now())
+        {
             self.rerouted = true;
             self.tell(NoticeKind::Instance { instance: Box::new(instance) });
+            claimed.into_iter().for_each(|lease| self.tell(NoticeKind::LeaseGranted { lease }));
         }
         Ok(Done { schema: SCHEMA })
     }
@@ -363,7 +377,7 @@ impl Coordinator {
             .collect();
         homes.sort_by_key(|home| home.port);
         let version = Some(self.identity.version.clone());
-        Snapshot { schema: SCHEMA, version, leases, instances, homes }
+        Snapshot { schema: SCHEMA, version, leases, instances, homes, looks_after: true }
     }
 
     fn owner_gone(&mut self, owner: &ProcessId) {

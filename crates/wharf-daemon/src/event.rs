@@ -10,6 +10,7 @@ use wharf_model::{Instance, ProcessId};
 
 use crate::focusing::Focusing;
 use crate::given::Asked;
+use crate::lookout::Sighting;
 
 /// Where an answer goes.
 pub(crate) type Reply<T> = oneshot::Sender<Result<T, ErrorBody>>;
@@ -45,6 +46,8 @@ pub(crate) enum Event {
     HandOver(Reply<Stopping>),
     /// A process that leases or instances depend on has ended.
     OwnerGone(ProcessId),
+    /// What was seen of the instances that are looked after.
+    LookedAfter(Vec<Sighting>),
     /// A fault that cost one connection, for the log.
     Fault(String),
     /// The daemon has lost its place to another.
@@ -68,7 +71,7 @@ impl Event {
             Event::Given(asked) => asked.refuse(refusal),
             Event::Focus(asked) => asked.refuse(refusal),
             Event::Stop(reply) | Event::HandOver(reply) => drop(reply.send(Err(refusal))),
-            Event::OwnerGone(_) | Event::Fault(_) | Event::Superseded => {}
+            Event::OwnerGone(_) | Event::LookedAfter(_) | Event::Fault(_) | Event::Superseded => {}
         }
     }
 }

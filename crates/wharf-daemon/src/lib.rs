@@ -21,6 +21,7 @@ mod given;
 mod inherited;
 mod journal;
 mod lan;
+mod lookout;
 mod names;
 mod owners;
 mod ownership;

@@ -8,6 +8,7 @@
 mod caddy;
 mod compose;
 mod devcontainer;
+mod docker;
 mod document;
 mod error;
 mod haproxy;
@@ -24,6 +25,7 @@ mod vscode;
 mod wharf_toml;
 mod yaml;
 
+pub use docker::{Docker, docker_toml};
 pub use document::Document;
 pub use error::ExportError;
 pub use site::{Front, Handover, Key, Launch, Server, Tls};

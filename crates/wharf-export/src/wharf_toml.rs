@@ -33,7 +33,7 @@ pub fn wharf_toml(found: &ProjectServices, root: &Path) -> Result<Document, Expo
 }
 
 fn left(external: &External) -> String {
-    let ports: Vec<String> = external.ports.iter().map(u16::to_string).collect();
+    let ports: Vec<String> = external.ports().iter().map(u16::to_string).collect();
     let ports = if ports.is_empty() { "none".to_owned() } else { ports.join(" ") };
     format!(
         "# {} is left to {} ({}), which is read each time: ports {ports}.\n",

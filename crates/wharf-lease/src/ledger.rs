@@ -71,6 +71,18 @@ pub struct Ended {
     pub instances: Vec<Instance>,
 }
 
+/// What a pilot's report of its instance was.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reported {
+    /// Nothing that was not known.
+    Known,
+    /// Something new.
+    News {
+        /// The lease that it was given with that, where the database had lost it.
+        claimed: Option<Box<Lease>>,
+    },
+}
+
 /// Who holds which port, in memory and on disk.
 pub struct Ledger {
     table: Table,
@@ -275,13 +287,17 @@ impl Ledger {
     }
 
     /// Keeps what a pilot reports of its instance, in place of what it reported before and of what
-    /// is remembered of earlier, ended instances with its key. Gives whether that was news.
-    pub fn put_instance(&mut self, instance: Instance, now: Moment) -> bool {
+    /// is remembered of earlier, ended instances with its key.
+    pub fn put_instance(&mut self, instance: Instance, now: Moment) -> Reported {
         // Pilots repeat themselves, in case the daemon has lost its memory; mostly it has not.
         let claim = self.claimed_again(&instance, now);
         if claim.is_none() && self.table.instance(&instance.id) == Some(&instance) {
-            return false;
+            return Reported::Known;
         }
+        let claimed = match &claim {
+            Some(Change::Hold(held)) => Some(Box::new(held.lease.clone())),
+            _ => None,
+        };
         let succeeds = |old: &&Instance| {
             old.id != instance.id && old.key == instance.key && !old.state.is_live()
         };
@@ -292,7 +308,7 @@ impl Ledger {
         changes.push(Change::Instance(Box::new(instance)));
         self.commit(changes, now);
         self.forget_old_instances(now);
-        true
+        Reported::News { claimed }
     }
 
     /// The lease of an instance that lives and has none: its database was lost, and its pilot, which

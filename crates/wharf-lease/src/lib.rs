@@ -29,7 +29,7 @@ pub use focus::{MAX_FOCUSES, TooManyFocuses};
 pub use home::{HOME_KEPT_S, Home};
 pub use kernel::{Kernel, Occupancy};
 pub use label::Label;
-pub use ledger::{Ended, Ledger, ReleaseError, Selection};
+pub use ledger::{Ended, Ledger, ReleaseError, Reported, Selection};
 pub use moment::{Deadline, Moment};
 pub use names::{MAX_NAMES, TooManyNames, tcp_key};
 pub use request::{Busy, KeyRequest, LeaseOwner, MAX_SLOTS, MAX_TEXT, MAX_TTL_S, Refusal, Request};

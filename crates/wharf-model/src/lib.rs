@@ -40,4 +40,4 @@ pub use port::{Port, PortError, PortRange};
 pub use process::ProcessId;
 pub use request::PortRequest;
 pub use route::{Access, Condition, OriginForm, Owner, Protocol, Route, RouteTable, Upstream};
-pub use service::{Expose, External, ProjectServices, Ready, Restart, Run, Service};
+pub use service::{Expose, External, ProjectServices, Publication, Ready, Restart, Run, Service};

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::net::IpAddr;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -127,10 +129,53 @@ pub struct External {
     pub by: String,
     /// What it is made of, such as `image postgres:16`.
     pub what: String,
-    /// Its published ports, host side, TCP only.
-    pub ports: Vec<u16>,
+    /// Its ports that are published on this machine.
+    pub published: Vec<Publication>,
+    /// The name of its container, where that is a fixed one: two containers cannot have one name.
+    pub container: Option<String>,
     /// Where it was found, such as `docker-compose.yml line 3`.
     pub source: String,
+}
+
+/// A port of a container that is published on this machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Publication {
+    /// The address of this machine; `None` is every one.
+    pub address: Option<IpAddr>,
+    /// The port of this machine, or the ports of which the program takes one. `None` is any that is free, which is
+    /// nobody's to know beforehand.
+    pub host: Option<RangeInclusive<u16>>,
+    /// The port within.
+    pub target: u16,
+    /// `tcp`, `udp` or `sctp`.
+    pub protocol: String,
+}
+
+impl Publication {
+    /// Whether it is a port of TCP's, which are the ones that are leased.
+    pub fn is_tcp(&self) -> bool {
+        self.protocol == "tcp"
+    }
+
+    /// The ports of this machine, as people write them: `8080`, or `8000-8010`; empty where any will do.
+    pub fn host_text(&self) -> String {
+        match &self.host {
+            None => String::new(),
+            Some(host) if host.start() == host.end() => host.start().to_string(),
+            Some(host) => format!("{}-{}", host.start(), host.end()),
+        }
+    }
+}
+
+impl External {
+    /// Its ports of this machine by TCP, each once, in order.
+    pub fn ports(&self) -> Vec<u16> {
+        let tcp = self.published.iter().filter(|one| one.is_tcp());
+        let mut ports: Vec<u16> = tcp.filter_map(|one| one.host.clone()).flatten().collect();
+        ports.sort_unstable();
+        ports.dedup();
+        ports
+    }
 }
 
 impl Service {

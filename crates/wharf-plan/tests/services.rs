@@ -49,7 +49,7 @@ fn service(service: &Service, root: &Path) -> String {
 fn shown(found: &ProjectServices, root: &Path) -> String {
     let mut text: String = found.services.iter().map(|s| service(s, root)).collect();
     for external in &found.external {
-        let ports = external.ports.iter().map(u16::to_string).collect::<Vec<_>>().join(" ");
+        let ports = external.ports().iter().map(u16::to_string).collect::<Vec<_>>().join(" ");
         let (name, by, what) = (&external.name, &external.by, &external.what);
         writeln!(text, "{name} by {by}: {what}; {}; [{ports}]", external.source).unwrap();
     }

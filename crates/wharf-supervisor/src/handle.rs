@@ -22,6 +22,7 @@ pub struct Handle {
     updates: mpsc::Receiver<Update>,
     asks: Asks,
     regroup: watch::Sender<Group>,
+    looked_after: watch::Sender<bool>,
     task: tokio::task::JoinHandle<()>,
 }
 
@@ -50,9 +51,17 @@ pub fn start(mut launch: Launch) -> Result<Handle, SpawnError> {
     let (asks_out, asks) = Answering::questions();
     let group = launch.remapping.as_ref().map(|remapping| remapping.group.clone());
     let (regroup, groups) = watch::channel(group.unwrap_or_default());
-    let lines = Lines { orders: orders_in, updates: updates_out, asks: asks_out, groups };
+    let (looked_after, care) = watch::channel(false);
+    let lines = Lines { orders: orders_in, updates: updates_out, asks: asks_out, groups, care };
     let lives = Lives::new(launch, lines).map_err(SpawnError::Fork)?;
-    Ok(Handle { orders, updates, asks, regroup, task: tokio::spawn(lives.run(guard)) })
+    Ok(Handle {
+        orders,
+        updates,
+        asks,
+        regroup,
+        looked_after,
+        task: tokio::spawn(lives.run(guard)),
+    })
 }
 
 impl Handle {
@@ -77,6 +86,12 @@ impl Handle {
             *known = group;
             changed
         });
+    }
+
+    /// Tells whether somebody looks at its sockets from outside, and gives [`Order::Look`] when something has
+    /// changed: then it looks by itself no more than now and then. Until this is called, nobody does.
+    pub fn looked_after(&self, is_so: bool) {
+        self.looked_after.send_if_modified(|known| std::mem::replace(known, is_so) != is_so);
     }
 
     /// Gives an order. An instance that has ended takes none, which is no error: it wanted to end.

@@ -74,4 +74,6 @@ pub enum Order {
     Restart,
     /// The program does not use its leased port: it is given up, and means nothing any more.
     GiveUpLeased,
+    /// Look at its sockets now: something has changed of which nobody else tells.
+    Look,
 }

@@ -220,7 +220,7 @@ enum Between {
 /// there is nothing that could take it for itself.
 fn between(order: Option<Order>) -> Between {
     match order {
-        Some(Order::Pass { .. } | Order::GiveUpLeased) => Between::Wait,
+        Some(Order::Pass { .. } | Order::GiveUpLeased | Order::Look) => Between::Wait,
         Some(Order::Restart) => Between::Launch,
         Some(Order::Stop { .. } | Order::Interrupted) | None => Between::End,
     }

@@ -10,12 +10,22 @@ use crate::task::Task;
 /// for sockets that nothing has told of.
 pub(crate) const STILL: Duration = Duration::from_secs(15);
 
+/// The same where the sockets are looked at from outside: only a kernel that tells others less is a reason to look.
+const LOOKED_AFTER: Duration = Duration::from_secs(600);
+
 /// How often what serves is looked at where something matters that nobody tells of.
 const UNTOLD: Duration = Duration::from_secs(5);
 
 /// How often the tree of what is quiet is searched: a listener that is held beyond its server still listens when the
 /// server has closed it.
 const SEARCHED: Duration = Duration::from_secs(30);
+
+/// The same where the sockets are looked at from outside, which does not see this.
+const SEARCHED_SELDOM: Duration = Duration::from_secs(300);
+
+/// How long after a call of the tree its sockets are looked at often; and where they are looked at from outside.
+const BUSY: Duration = Duration::from_secs(30);
+const SETTLED: Duration = Duration::from_secs(10);
 
 /// How often SIGKILL is sent again to what is left: a process may fork between the look and the signal.
 const KILL_AGAIN: Duration = Duration::from_millis(20);
@@ -27,6 +37,9 @@ impl Task {
         if self.ending.is_some() {
             return KILL_AGAIN;
         }
+        if self.is_called {
+            return Duration::ZERO;
+        }
         let age = self.launched.elapsed().as_secs();
         match self.serving {
             serving if self.answers.are_exact() => Told {
@@ -34,6 +47,8 @@ impl Task {
                 quiet: self.stirred.elapsed(),
                 listens: !self.seen.is_empty(),
                 is_watched: self.holder.is_watched() && self.keeping.idle.is_none(),
+                still: self.still(),
+                busy: if *self.lines.care.borrow() { SETTLED } else { BUSY },
             }
             .pace(),
             Serving::Yes if age < 30 => Duration::from_millis(500),
@@ -45,12 +60,26 @@ impl Task {
         }
     }
 
+    /// How long what is quiet is left alone.
+    fn still(&self) -> Duration {
+        match (*self.lines.care.borrow(), self.holds()) {
+            (false, _) => STILL,
+            (true, false) => LOOKED_AFTER,
+            (true, true) => SEARCHED_SELDOM,
+        }
+    }
+
+    /// Whether it listens beyond its server, which then may close its own unseen.
+    fn holds(&self) -> bool {
+        self.keeping.adopt || self.keeping.holds()
+    }
+
     /// How long to wait before the whole tree is searched again: that reads `/proc` of each process.
     pub(crate) fn scan_pace(&self) -> Duration {
         let age = self.launched.elapsed();
         match self.serving {
             Serving::Yes if age < Duration::from_secs(30) => Duration::from_secs(1),
-            Serving::Yes if self.answers.are_exact() => SEARCHED,
+            Serving::Yes if self.answers.are_exact() => SEARCHED.max(self.still()),
             Serving::Yes => Duration::from_secs(5),
             Serving::NotYet if self.answers.are_exact() && self.seen.is_empty() => self.pace(),
             _ if age < Duration::from_secs(30) => Duration::from_millis(100),
@@ -68,22 +97,26 @@ struct Told {
     listens: bool,
     /// Whether the end of who holds the server's listener is told as well, and nothing else is waited for.
     is_watched: bool,
+    /// How long it is left alone where all that matters is told.
+    still: Duration,
+    /// How long after its last call it is looked at often, whoever else looks.
+    busy: Duration,
 }
 
 impl Told {
     fn pace(&self) -> Duration {
         let quiet = self.quiet.as_secs();
         match self.serving {
-            Serving::Yes if quiet < 30 => Duration::from_millis(500),
+            Serving::Yes if self.quiet < self.busy => Duration::from_millis(500),
             // There may be a hundred of them.
-            Serving::Yes if self.is_watched => STILL,
+            Serving::Yes if self.is_watched => self.still,
             Serving::Yes => UNTOLD,
             Serving::Lost(since) if since.elapsed().as_secs() >= 30 => Duration::from_millis(500),
             Serving::Missing(_) | Serving::Lost(_) => Duration::from_millis(50),
             Serving::NotYet if quiet < 1 => Duration::from_millis(20),
             Serving::NotYet if !self.listens && quiet < 30 => Duration::from_millis(500),
             // It may never listen (a worker).
-            Serving::NotYet if !self.listens => STILL,
+            Serving::NotYet if !self.listens => self.still,
             // What does not answer yet is asked again, and another port is believed after a while.
             Serving::NotYet if quiet < 30 => Duration::from_millis(20),
             Serving::NotYet if quiet < 300 => Duration::from_millis(100),
@@ -99,7 +132,15 @@ mod tests {
     use super::*;
 
     fn pace(serving: Serving, quiet: u64, listens: bool, is_watched: bool) -> Duration {
-        Told { serving, quiet: Duration::from_secs(quiet), listens, is_watched }.pace()
+        Told {
+            serving,
+            quiet: Duration::from_secs(quiet),
+            listens,
+            is_watched,
+            still: STILL,
+            busy: BUSY,
+        }
+        .pace()
     }
 
     #[test]
@@ -122,6 +163,18 @@ mod tests {
         assert_eq!(pace(Serving::Yes, 30, true, true), STILL);
         assert_eq!(pace(Serving::Yes, 30, true, false), UNTOLD);
         assert_eq!(pace(Serving::NotYet, 30, false, true), STILL);
+    }
+
+    #[test]
+    fn what_is_looked_after_looks_by_itself_hardly_ever() {
+        let told = |serving, listens, is_watched| {
+            let quiet = Duration::from_secs(30);
+            Told { serving, quiet, listens, is_watched, still: LOOKED_AFTER, busy: SETTLED }.pace()
+        };
+        assert_eq!(told(Serving::Yes, true, true), LOOKED_AFTER);
+        assert_eq!(told(Serving::NotYet, false, false), LOOKED_AFTER, "a worker");
+        assert_eq!(told(Serving::Yes, true, false), UNTOLD, "its listener may go with any process");
+        assert!(told(Serving::NotYet, true, true) < Duration::from_secs(1), "it is asked");
     }
 
     #[test]

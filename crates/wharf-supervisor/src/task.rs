@@ -9,16 +9,16 @@ use std::time::{Duration, Instant};
 use tokio::io::unix::AsyncFd;
 use tokio::sync::{mpsc, watch};
 use wharf_model::{Listener, Probe, Restart};
+use wharf_os::descendants;
 use wharf_os::guard::{Exit, Guard, Message, Packet};
 use wharf_os::remap::Held;
 use wharf_os::signals::{SIGCONT, SIGINT, SIGKILL, SIGTERM};
-use wharf_os::{descendants, process};
 
 use crate::after::{After, Next};
 use crate::answers::Answers;
 use crate::asking::{Question, Reply, addresses, answer, choose, question, same_socket, serves};
 use crate::channel::{Channel, read_packets, registered};
-use crate::ending::{Ending, LINGER_AFTER, out_of_reach};
+use crate::ending::{Ending, out_of_reach};
 use crate::holder::Holder;
 use crate::launch::{Keeping, Launch, Order};
 use crate::pace::STILL;
@@ -29,6 +29,8 @@ use crate::remap::{Group, Kept, PortAsk, SEEN_MAX, Seen};
 use crate::serving::Serving;
 use crate::sight::{OnPort, Sight};
 use crate::update::{Answer, Cause, Member, Update};
+
+mod over;
 
 /// After a refused or empty answer the server is asked again this much later.
 const PROBE_AGAIN: Duration = Duration::from_millis(20);
@@ -54,7 +56,7 @@ pub(crate) struct Task {
     probe: Probe,
     grace: Duration,
     mark: (&'static str, String),
-    lines: Lines,
+    pub(crate) lines: Lines,
     pub(crate) keeping: Keeping,
     /// Wakes at each connection to our own listener, where there is one and it matters.
     pulse: Pulse,
@@ -73,6 +75,8 @@ pub(crate) struct Task {
     next_scan: Instant,
     /// When its sockets were last looked at: what else happens does not put the next look off.
     looked: Instant,
+    /// Whether it is to look at once, at everything.
+    pub(crate) is_called: bool,
     /// When the tree last bound a socket or listened on one, or was launched.
     pub(crate) stirred: Instant,
     question: Option<Question>,
@@ -92,6 +96,8 @@ pub(crate) struct Lines {
     pub(crate) updates: mpsc::Sender<Update>,
     pub(crate) asks: mpsc::Sender<PortAsk>,
     pub(crate) groups: watch::Receiver<Group>,
+    /// Whether its sockets are looked at from outside as well.
+    pub(crate) care: watch::Receiver<bool>,
 }
 
 impl Task {
@@ -134,6 +140,7 @@ impl Task {
             seen: BTreeSet::new(),
             next_scan: now,
             looked: now,
+            is_called: false,
             stirred: now,
             question: None,
             ask_after: now,
@@ -170,6 +177,7 @@ impl Task {
                 Ok(()) = self.lines.groups.changed() => {
                     self.answers.regroup(self.lines.groups.borrow_and_update().clone());
                 }
+                Ok(()) = self.lines.care.changed() => self.is_called = true,
                 reply = answer(&mut self.question), if self.question.is_some() => {
                     self.question = None;
                     self.judge(reply).await;
@@ -295,6 +303,7 @@ impl Task {
             }
             Order::Interrupted => self.interrupted = Some(Instant::now()),
             Order::GiveUpLeased => self.answers.give_up_leased(),
+            Order::Look => self.is_called = true,
             Order::Restart if self.ending.is_some() => {}
             Order::Restart => {
                 self.adopt();
@@ -326,6 +335,7 @@ impl Task {
 
     async fn look(&mut self) {
         self.looked = Instant::now();
+        let is_called = std::mem::take(&mut self.is_called);
         if self.ending.is_some() {
             return self.press_the_end().await;
         }
@@ -334,7 +344,7 @@ impl Task {
         }
         self.pulse.renew();
         let now = Instant::now();
-        if now >= self.next_scan || self.has_closed() {
+        if is_called || now >= self.next_scan || self.has_closed() {
             self.scan(now).await;
         }
         // A kernel that does not answer now is asked again at the next look.
@@ -533,65 +543,8 @@ impl Task {
         }
     }
 
-    /// The guard has gone. If it was killed, what it left is now ours, and ends.
-    async fn clear_up(mut self) -> After {
-        self.guard.get_ref().reap();
-        if self.command.take().is_some() {
-            let exit = Exit::Signal(SIGKILL);
-            self.next = Next::End;
-            self.tell(Update::Exited { exit, left_behind: Vec::new() }).await;
-        }
-        for child in self.orphans() {
-            descendants::signal(child, SIGKILL);
-            descendants::signal_one(std::process::id(), child, SIGKILL);
-        }
-        self.linger().await;
-        let interrupted = self.was_interrupted();
-        let Task { lines, answers, next, exit, .. } = self;
-        let kept = answers.into_kept();
-        if kept.is_none() {
-            let _ = lines.updates.send(Update::Gone).await;
-        }
-        After { lines, kept, next, exit, interrupted }
-    }
-
-    /// Processes under the filter that could not be ended (another user's) still need their calls
-    /// answered: without us each further one would fail.
-    async fn linger(&mut self) {
-        let mut told = self.ending.is_some_and(|ending| ending.lingers);
-        while let Ok(seen) = tokio::time::timeout(LINGER_AFTER, self.answers.next()).await {
-            if seen.is_none() {
-                return;
-            }
-        }
-        while !self.answers.are_over() {
-            if !told {
-                told = true;
-                let (name, value) = self.mark.clone();
-                let pids = process::all().unwrap_or_default();
-                let marked = |pid: &u32| is_marked(*pid, name, &value);
-                let members = pids.into_iter().filter(marked).map(Member::of).collect();
-                self.tell(Update::Lingering { members }).await;
-            }
-            self.answers.next().await;
-        }
-    }
-
-    /// Children of ours that a killed guard left to us. Other instances' guards are our children too.
-    fn orphans(&self) -> Vec<u32> {
-        let (name, value) = &self.mark;
-        let children = process::children(std::process::id()).into_iter();
-        children.filter(|pid| is_marked(*pid, name, value)).collect()
-    }
-
     /// Nobody listening to updates any more is the same as an order to end: the guard follows.
     async fn tell(&self, update: Update) {
         let _ = self.lines.updates.send(update).await;
     }
-}
-
-/// Whether the process was started with this variable.
-fn is_marked(pid: u32, name: &str, value: &str) -> bool {
-    process::environment_value(pid, name)
-        .is_ok_and(|found| found.as_deref() == Some(value.as_ref()))
 }

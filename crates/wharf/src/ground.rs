@@ -16,6 +16,7 @@ use crate::pilot::{HOST, url_of_host};
 use crate::report::Report;
 use crate::up::order::{Order, Sibling, Siblings};
 use crate::up::project::Wanted;
+use crate::up::published;
 
 /// The placeholder of files that are a server's alone.
 pub(crate) const FILES: &str = "{files";
@@ -143,7 +144,14 @@ impl Ground<'_> {
                 all.0.extend(rest);
             }
         }
+        all.0.extend(self.outside());
         all
+    }
+
+    /// Where the services of other programs are found.
+    pub(crate) fn outside(&self) -> Vec<Sibling> {
+        let of = |wanted: &Wanted| published::siblings(&wanted.external, &wanted.services);
+        self.wanted.as_ref().map(of).unwrap_or_default()
     }
 
     /// What its framework reads, and `PORT` and `HOST` in any case.

@@ -92,7 +92,7 @@ fn servers(checkout: &Checkout, ground: &Ground<'_>, running: bool) -> Result<Ve
     let units = units(checkout, ground, running)?;
     // A step serves nobody.
     let serving = || units.iter().filter(|unit| !unit.is_step());
-    let here = Siblings(serving().map(|unit| unit.own.clone()).collect());
+    let here = Siblings(serving().map(|unit| unit.own.clone()).chain(ground.outside()).collect());
     let within = Siblings(serving().map(Unit::within).collect());
     units.iter().map(|unit| server(ground, unit, &here, &within)).collect()
 }

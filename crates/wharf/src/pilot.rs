@@ -30,7 +30,7 @@ use wharf_model::{Access, EventKind, Instance, LaunchPlan, PathText, Remap, Stat
 use wharf_os::guard::Command;
 use wharf_os::remap::Mode;
 use wharf_os::terminal::Modes;
-use wharf_supervisor::remap::{Group, Remapping};
+use wharf_supervisor::remap::Remapping;
 use wharf_supervisor::{Keeping, Launch};
 
 pub(crate) use caller::{Caller, Orders};
@@ -38,7 +38,7 @@ use changes::Changes;
 pub(crate) use declared::Declared;
 use derived::DerivedFiles;
 use gate::Gate;
-use group::Follower;
+use group::{Follower, Word};
 use memory::MemoryLimit;
 use reporter::report_changes;
 use watch::Pilot;
@@ -59,8 +59,8 @@ pub(crate) const HOST: &str = "127.0.0.1";
 /// How long the last word to the daemon may take: nobody waits for it.
 const LAST_WORD: Duration = Duration::from_millis(500);
 
-/// How many states of the group may lie unread.
-const GROUPS_MAX: usize = 4;
+/// How many words of the daemon may lie unread.
+const WORDS_MAX: usize = 4;
 
 /// How many answers of where other machines reach it may lie unread.
 const OPENINGS_MAX: usize = 1;
@@ -125,7 +125,8 @@ impl Run {
         };
         let env = self.environment(&values, &instance, snapshot.as_ref());
         let remapping = self.remapping(link.is_some(), snapshot.as_ref(), &instance);
-        let (groups_out, groups) = mpsc::channel(GROUPS_MAX);
+        let (words_out, words) = mpsc::channel(WORDS_MAX);
+        let (care, looked_after) = changing::channel(false);
         let (openings_out, openings) = mpsc::channel(OPENINGS_MAX);
         let story = self.story();
         // Before the launch: a pattern that is none starts nothing.
@@ -137,7 +138,7 @@ impl Run {
         let handle = wharf_supervisor::start(launch)?;
         instance.state = instance.state.leased();
         let (reports, reports_in) = changing::channel(instance);
-        let reporter = told_both_ways(link.clone(), reports_in, groups_out, self.published());
+        let reporter = told_both_ways(link.clone(), reports_in, words_out, care, self.published());
         let pilot = Pilot {
             plan: self.plan,
             place: self.place,
@@ -148,7 +149,8 @@ impl Run {
             handle,
             changes,
             link,
-            groups,
+            words,
+            looked_after,
             openings,
             openings_out: self.access.lan.then_some(openings_out),
             reports,
@@ -348,16 +350,19 @@ impl Run {
 fn told_both_ways(
     link: Option<Rc<Link>>,
     reports: changing::Receiver<Instance>,
-    groups: mpsc::Sender<Group>,
+    words: mpsc::Sender<Word>,
+    looked_after: changing::Sender<bool>,
     published: Vec<Published>,
 ) -> JoinHandle<()> {
     let forgotten = Rc::new(Notify::new());
+    let is_looked_after = looked_after.subscribe();
     if let Some(link) = link.clone() {
         let Instance { key, id, .. } = reports.borrow().clone();
-        let follower = Follower { key, id, groups, published, forgotten: forgotten.clone() };
+        let forgotten = forgotten.clone();
+        let follower = Follower { key, id, words, looked_after, published, forgotten };
         tokio::task::spawn_local(async move { follower.follow(&link).await });
     }
-    tokio::task::spawn_local(report_changes(link, reports, forgotten))
+    tokio::task::spawn_local(report_changes(link, reports, forgotten, is_looked_after))
 }
 
 /// Where the program goes when it ignores its port.

@@ -1,6 +1,7 @@
 //! What a user has set for all projects (`settings.toml`), and what a project has set for itself
 //! (`wharf.toml` at its root). Neither is needed.
 
+pub(crate) mod compose;
 #[cfg(test)]
 mod schema;
 mod service;
@@ -13,6 +14,7 @@ use serde::Deserialize;
 use wharf_control::api::ProxyWish;
 use wharf_model::Access;
 
+pub(crate) use compose::Compose;
 pub(crate) use service::Tables;
 use service::{Table, line_at};
 pub(crate) use value::INSTANCES_MAX;
@@ -72,6 +74,8 @@ pub(crate) struct Settings {
     origins: Option<Vec<Origin>>,
     guard: Option<Guard>,
     #[serde(default)]
+    pub(crate) compose: Compose,
+    #[serde(default)]
     pub(crate) service: Tables,
 }
 
@@ -96,6 +100,7 @@ impl Settings {
             proxy: of_user.proxy,
             origins: of_project.origins.or(of_user.origins),
             guard: of_project.guard.or(of_user.guard),
+            compose: of_project.compose,
             service: of_project.service,
         })
     }

@@ -301,7 +301,8 @@ fn what_runs_alone_is_told_of_the_others_too() {
 fn a_project_is_explained() {
     let sandbox = sandbox();
     let text = sandbox.output(&["explain", "--project"]).out;
-    for part in ["python3 server.py", "port 8000+", "after api", "wharf.toml [service.web]", "why"]
+    for part in
+        ["python3 server.py", "port 8000+", "after api", "wharf.toml line 1 [service.web]", "why"]
     {
         assert!(text.contains(part), "{part}: {text}");
     }

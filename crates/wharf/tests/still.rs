@@ -104,3 +104,27 @@ fn a_listener_that_ends_with_one_of_several_processes_is_missed() {
     running.signal("TERM");
     running.code();
 }
+
+/// Closes its listener while its pilot no longer looks often, and lives on.
+const CLOSER: &str = "import os, signal, socket, time
+listener = socket.create_server(('127.0.0.1', int(os.environ['PORT'])))
+signal.signal(signal.SIGALRM, lambda *_: listener.close())
+signal.alarm(14)
+while listener.fileno() >= 0:
+    try:
+        listener.accept()[0].sendall(b'HTTP/1.1 204 No Content\\r\\nConnection: close\\r\\n\\r\\n')
+    except OSError:
+        pass
+signal.pause()
+";
+
+#[test]
+fn a_listener_that_is_closed_by_who_lives_on_is_missed() {
+    let sandbox = Sandbox::new();
+    sandbox.file("closer.py", CLOSER);
+    let mut running = sandbox.run(&["--", "python3", "closer.py"]);
+    running.event("ready");
+    running.said("nothing listens on port");
+    running.signal("TERM");
+    running.code();
+}

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use wharf_model::Publication;
+
 use super::files::{Files, SourceFile};
 use crate::services::yaml::{Item, Yaml};
 use crate::services::{dotenv, interpolation, published};
@@ -56,8 +58,8 @@ fn variables(path: &Path, files: &Files) -> BTreeMap<String, String> {
 
 fn short(item: Item<'_>, variables: &BTreeMap<String, String>) -> Option<Published> {
     let text = item.text()?;
-    let filled = interpolation::fill(text, variables).ok()?;
-    let ports = published::short(&filled).ok()?;
+    let filled = interpolation::fill(text, &|name| variables.get(name).cloned()).ok()?;
+    let ports = tcp_ports(&published::short(&filled).ok()?);
     let host = filled.rsplit_once(':').map_or("", |(host, _)| host);
     let address = host.rsplit_once(':').map_or("", |(address, _)| address);
     // A variable that is set elsewhere may hold an address.
@@ -78,21 +80,31 @@ fn short(item: Item<'_>, variables: &BTreeMap<String, String>) -> Option<Publish
 fn long(item: Item<'_>, variables: &BTreeMap<String, String>) -> Option<Published> {
     let of = |key: &str| {
         let text = item.get(key).and_then(Item::text).unwrap_or_default();
-        interpolation::fill(text, variables).unwrap_or_default()
+        interpolation::fill(text, &|name| variables.get(name).cloned()).unwrap_or_default()
     };
     let published = item.get("published");
     let address = of("host_ip");
     if address.is_empty() && item.get("host_ip").is_some() {
         return None;
     }
+    let form = published::Long {
+        target: of("target"),
+        published: of("published"),
+        host_ip: address.clone(),
+        protocol: of("protocol"),
+    };
     Some(Published {
         service: String::new(),
         text: format!("published: {}", of("published")),
         line: published.unwrap_or(item).line(),
-        ports: published::long(&of("published"), &of("protocol")).ok()?,
+        ports: tcp_ports(&[form.publication().ok()?]),
         address,
         is_long: true,
     })
+}
+
+fn tcp_ports(all: &[Publication]) -> Vec<u16> {
+    all.iter().filter(|one| one.is_tcp()).filter_map(|one| one.host.clone()).flatten().collect()
 }
 
 #[cfg(test)]

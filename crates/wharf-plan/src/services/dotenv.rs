@@ -6,31 +6,66 @@
 
 use std::collections::BTreeMap;
 
+use super::interpolation::{self, Unfilled};
+
 /// The variables of a `.env` file; of two with one name the later.
 pub(crate) fn parse(text: &str) -> BTreeMap<String, String> {
-    let mut variables = BTreeMap::new();
+    entries(text, "$").into_iter().map(|one| (one.name, one.value)).collect()
+}
+
+/// The variables of a `.env` file as docker compose takes them: `$NAME` in a value that is not in single quotes is
+/// filled in, by what is known already, else by what stands above it.
+pub(crate) fn expanded(
+    text: &str,
+    known: &dyn Fn(&str) -> Option<String>,
+) -> Result<BTreeMap<String, String>, Unfilled> {
+    let mut variables: BTreeMap<String, String> = BTreeMap::new();
+    for one in entries(text, "$$") {
+        let value = match one.quote {
+            Some('\'') => one.value,
+            _ => {
+                let value_of = |name: &str| known(name).or_else(|| variables.get(name).cloned());
+                interpolation::fill(&one.value, &value_of)?
+            }
+        };
+        variables.insert(one.name, value);
+    }
+    Ok(variables)
+}
+
+/// An assignment.
+struct Entry {
+    name: String,
+    value: String,
+    quote: Option<char>,
+}
+
+/// `dollar` stands for an escaped `$`.
+fn entries(text: &str, dollar: &str) -> Vec<Entry> {
+    let mut entries = Vec::new();
     let mut rest = text.trim_start_matches('\u{feff}');
     while !rest.is_empty() {
         let (line, below) = rest.split_once('\n').unwrap_or((rest, ""));
         let whole = rest;
         rest = below;
         let Some((name, value)) = assignment(line) else { continue };
-        let mut text = unquoted(value);
+        let name = name.to_owned();
         // A quote may end in a later line; where it never does, it is a letter like any other.
         if let Some(quote @ ('"' | '\'')) = value.chars().next()
             && let Some(at) = whole.find('=').and_then(|eq| Some(eq + whole[eq..].find(quote)? + 1))
-            && let Some((inner, len)) = quoted(&whole[at..], quote)
+            && let Some((inner, len)) = quoted(&whole[at..], quote, dollar)
         {
-            text = inner;
             rest = whole[at + len..].split_once('\n').map_or("", |(_, below)| below);
+            entries.push(Entry { name, value: inner, quote: Some(quote) });
+        } else {
+            entries.push(Entry { name, value: unquoted(value), quote: None });
         }
-        variables.insert(name.to_owned(), text);
     }
-    variables
+    entries
 }
 
 /// The text up to the closing quote, and where what is behind that begins.
-fn quoted(text: &str, quote: char) -> Option<(String, usize)> {
+fn quoted(text: &str, quote: char, dollar: &str) -> Option<(String, usize)> {
     let mut inner = String::new();
     let mut letters = text.char_indices();
     while let Some((at, letter)) = letters.next() {
@@ -40,7 +75,8 @@ fn quoted(text: &str, quote: char) -> Option<(String, usize)> {
                 'n' => inner.push('\n'),
                 'r' => inner.push('\r'),
                 't' => inner.push('\t'),
-                other @ ('"' | '\\' | '$') => inner.push(other),
+                '$' => inner.push_str(dollar),
+                other @ ('"' | '\\') => inner.push(other),
                 other => inner.extend(['\\', other]),
             },
             _ => inner.push(letter),
@@ -107,6 +143,17 @@ mod tests {
         let text = "# A=1\n\nA\n1A=1\nA B=1\n=1\nexport\n: x\nexporter=2\n";
         assert_eq!(parse(text), BTreeMap::from([("exporter".into(), "2".into())]));
         assert_eq!(parse("A='x\ny' z\nB=2").len(), 2);
+    }
+
+    #[test]
+    fn docker_compose_fills_variables_in() {
+        let text = "A=1\nB=${A}-$C-$NONE\nD='$A'\nE=\"$A\\$A\"\nF=${X:-2}\nA=3\n";
+        let known = |name: &str| (name == "C").then(|| "shell".to_owned());
+        let all = expanded(text, &known).unwrap();
+        let of = |name: &str| all[name].as_str();
+        assert_eq!((of("B"), of("D"), of("E")), ("1-shell-", "$A", "1$A"));
+        assert_eq!((of("F"), of("A")), ("2", "3"));
+        assert!(expanded("A=${B:?no}", &known).is_err());
     }
 
     proptest! {

@@ -1,23 +1,53 @@
-//! Variables in a compose file's values: `$NAME`, `${NAME}`, `${NAME:-default}` and their kin.
-
-use std::collections::BTreeMap;
+//! Variables in a compose file's values: `$NAME`, `${NAME}`, `${NAME:-default}` and their kin, read as Docker
+//! Compose's own library does it (compose-go, `template`).
 
 /// How deep defaults may have variables in them.
 const DEPTH_MAX: usize = 8;
 
+/// Why a text cannot be filled in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Unfilled {
+    /// It is not written as variables are.
+    Wrong(String),
+    /// A variable that has to be set is not, and what the file says of that.
+    Missing {
+        /// Its name.
+        name: String,
+        /// The file's words; may be empty.
+        why: String,
+    },
+}
+
+impl std::fmt::Display for Unfilled {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Unfilled::Wrong(why) => f.write_str(why),
+            Unfilled::Missing { name, why } if why.is_empty() => {
+                write!(f, "the variable {name} has to be set")
+            }
+            Unfilled::Missing { name, why } => {
+                write!(f, "the variable {name} has to be set: {why}")
+            }
+        }
+    }
+}
+
 /// A text with its variables filled in; one that is not there is empty, as with docker compose.
-pub(crate) fn fill(text: &str, variables: &BTreeMap<String, String>) -> Result<String, String> {
-    Filler { variables }.fill(text, 0)
+pub(crate) fn fill(
+    text: &str,
+    value_of: &dyn Fn(&str) -> Option<String>,
+) -> Result<String, Unfilled> {
+    Filler { value_of }.fill(text, 0)
 }
 
 struct Filler<'a> {
-    variables: &'a BTreeMap<String, String>,
+    value_of: &'a dyn Fn(&str) -> Option<String>,
 }
 
 impl Filler<'_> {
-    fn fill(&self, text: &str, depth: usize) -> Result<String, String> {
+    fn fill(&self, text: &str, depth: usize) -> Result<String, Unfilled> {
         if depth > DEPTH_MAX {
-            return Err("its defaults have defaults too deeply".into());
+            return Err(Unfilled::Wrong("its defaults have defaults too deeply".into()));
         }
         let mut out = String::new();
         let mut rest = text;
@@ -28,15 +58,17 @@ impl Filler<'_> {
                 out.push('$');
                 rest = after;
             } else if let Some(inner) = rest.strip_prefix('{') {
-                let len = closing(inner).ok_or_else(|| format!("`{text}` lacks a `}}`"))?;
+                let len = closing(inner)
+                    .ok_or_else(|| Unfilled::Wrong(format!("`{text}` lacks a `}}`")))?;
                 out.push_str(&self.braced(&inner[..len], depth)?);
                 rest = &inner[len + 1..];
             } else {
                 let len = name_len(rest);
-                if len == 0 {
-                    return Err(format!("`{text}` has a `$` without a name; `$$` is a dollar"));
+                match len {
+                    // A `$` before no name is a letter like any other.
+                    0 => out.push('$'),
+                    _ => out.push_str(&(self.value_of)(&rest[..len]).unwrap_or_default()),
                 }
-                out.push_str(self.variables.get(&rest[..len]).map_or("", String::as_str));
                 rest = &rest[len..];
             }
         }
@@ -45,26 +77,28 @@ impl Filler<'_> {
     }
 
     /// What stands between braces.
-    fn braced(&self, inner: &str, depth: usize) -> Result<String, String> {
+    fn braced(&self, inner: &str, depth: usize) -> Result<String, Unfilled> {
         let (name, rest) = inner.split_at(name_len(inner));
         if name.is_empty() {
-            return Err(format!("`${{{inner}}}` has no name"));
+            return Err(Unfilled::Wrong(format!("`${{{inner}}}` has no name")));
         }
-        let value = self.variables.get(name);
+        let value = (self.value_of)(name);
         let (empty_counts, rest) = match rest.strip_prefix(':') {
             Some(rest) => (true, rest),
             None => (false, rest),
         };
-        let there = value.filter(|value| !(empty_counts && value.is_empty()));
+        let there = value.clone().filter(|value| !(empty_counts && value.is_empty()));
         let mut letters = rest.chars();
         match (letters.next(), there) {
-            (None, _) if !empty_counts => Ok(value.cloned().unwrap_or_default()),
-            (Some('-' | '?'), Some(value)) => Ok(value.clone()),
+            (None, _) if !empty_counts => Ok(value.unwrap_or_default()),
+            (Some('-' | '?'), Some(value)) => Ok(value),
             (Some('-'), None) | (Some('+'), Some(_)) => self.fill(letters.as_str(), depth + 1),
-            (Some('+'), None) => Ok(String::new()),
-            // What must be set and is not: docker compose would refuse to start, which is its to say.
-            (Some('?'), None) => Ok(String::new()),
-            _ => Err(format!("`${{{inner}}}` is no variable")),
+            (Some('+'), None) => Ok(value.unwrap_or_default()),
+            (Some('?'), None) => Err(Unfilled::Missing {
+                name: name.to_owned(),
+                why: self.fill(letters.as_str(), depth + 1)?,
+            }),
+            _ => Err(Unfilled::Wrong(format!("`${{{inner}}}` is no variable"))),
         }
     }
 }
@@ -77,22 +111,21 @@ fn name_len(text: &str) -> usize {
     text.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).unwrap_or(text.len())
 }
 
-/// Where the brace that closes a variable stands.
+/// Where the brace that closes a variable stands. Braces of any kind are counted; where they do not pair, the last
+/// one closes it.
 fn closing(text: &str) -> Option<usize> {
     let mut depth = 1_usize;
-    let mut before = ' ';
     for (at, letter) in text.char_indices() {
         match letter {
-            '{' if before == '$' => depth += 1,
+            '{' => depth += 1,
             '}' => depth -= 1,
             _ => {}
         }
         if depth == 0 {
             return Some(at);
         }
-        before = letter;
     }
-    None
+    text.rfind('}')
 }
 
 #[cfg(test)]
@@ -100,8 +133,13 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn variables() -> BTreeMap<String, String> {
-        [("A", "1"), ("E", "")].map(|(name, value)| (name.to_owned(), value.to_owned())).into()
+    fn filled(text: &str) -> Result<String, Unfilled> {
+        let known = |name: &str| match name {
+            "A" => Some("1".to_owned()),
+            "E" => Some(String::new()),
+            _ => None,
+        };
+        fill(text, &known)
     }
 
     #[test]
@@ -114,29 +152,43 @@ mod tests {
             ("${A-2}${B-2}${E-2}", "12"),
             ("${A:+2}${B:+2}${E:+2}${E+2}", "22"),
             ("${B:-${C:-${A}}}", "1"),
-            ("${A:?no}${B:?no}", "1"),
+            ("${A:?no}", "1"),
+            ("${E?no}", ""),
+            ("${B:-{\"a\": {}}}", "{\"a\": {}}"),
+            ("${A:-{\"a\": {}}}", "1"),
+            ("${B:-{}", "{"),
+            ("$1 and $", "$1 and $"),
             ("${B:-a:b}", "a:b"),
         ] {
-            assert_eq!(fill(text, &variables()).as_deref(), Ok(expected), "{text}");
+            assert_eq!(filled(text).as_deref(), Ok(expected), "{text}");
         }
         for text in [
             "${A",
             "${}",
             "${A!}",
             "${A:}",
-            "$1",
-            "$",
             &"${B:-".repeat(20),
             &format!("{}{}", "${B:-".repeat(20), "}".repeat(20)),
         ] {
-            assert!(fill(text, &variables()).is_err(), "{text}");
+            assert!(filled(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_has_to_be_set_says_why() {
+        for (text, expected) in [
+            ("${B:?no $A}", "the variable B has to be set: no 1"),
+            ("${E:?}", "the variable E has to be set"),
+            ("x${B?}y", "the variable B has to be set"),
+        ] {
+            assert_eq!(filled(text).unwrap_err().to_string(), expected, "{text}");
         }
     }
 
     proptest! {
         #[test]
         fn any_text_is_filled_or_refused(text in "[A-C1${}:?+é-]{0,40}") {
-            let _ = fill(&text, &variables());
+            let _ = filled(&text);
         }
     }
 }

@@ -6,7 +6,7 @@
 //! name is Docker's to start.
 
 mod across;
-mod compose;
+pub mod compose;
 pub(crate) mod dotenv;
 mod filter;
 mod folders;
@@ -33,29 +33,42 @@ use crate::error::PlanError;
 use crate::plan::{self, Request};
 use crate::project::{self, Project};
 
+use compose::Wish;
 use found::Found;
 
 /// Finds the services of a project. `dir` is the folder that `wharf up` was typed in: it is read instead of the
 /// root where it has a Procfile, a compose file or a manifest of its own and says something to run.
 pub fn detect(project: &Project, dir: &Path) -> Result<ProjectServices, PlanError> {
+    detect_beside(project, dir, Wish::plain())
+}
+
+/// As [`detect`], with what is known of the compose files.
+///
+/// # Errors
+/// As [`detect`].
+pub fn detect_beside(
+    project: &Project,
+    dir: &Path,
+    compose: Wish<'_>,
+) -> Result<ProjectServices, PlanError> {
     let below = dir != project.root && dir.starts_with(&project.root);
     if below && stands_alone(dir) {
-        match at(project, dir) {
+        match at(project, dir, compose) {
             // A library of the project, say.
             Err(PlanError::NothingToRun { .. }) => {}
             found => return found,
         }
     }
-    at(project, &project.root)
+    at(project, &project.root, compose)
 }
 
 /// What other programs run of a project, and nothing else of it.
 ///
 /// # Errors
 /// A compose file is not understood.
-pub fn external(project: &Project) -> Result<ProjectServices, PlanError> {
+pub fn external(project: &Project, compose: Wish<'_>) -> Result<ProjectServices, PlanError> {
     let mut found = Found::new(&project.root);
-    let external = compose::external(&project.root, &mut found)?;
+    let external = compose::external(&project.root, compose, &mut found)?;
     Ok(ProjectServices { services: Vec::new(), external, trace: found.trace })
 }
 
@@ -66,7 +79,7 @@ fn stands_alone(dir: &Path) -> bool {
 }
 
 /// The services of one folder.
-fn at(project: &Project, dir: &Path) -> Result<ProjectServices, PlanError> {
+fn at(project: &Project, dir: &Path, compose: Wish<'_>) -> Result<ProjectServices, PlanError> {
     let mut found = Found::new(&project.root);
     processes::read(dir, &mut found)?;
     if found.services.is_empty() {
@@ -75,7 +88,7 @@ fn at(project: &Project, dir: &Path) -> Result<ProjectServices, PlanError> {
     if found.services.is_empty() {
         tasks::read(dir, &mut found)?;
     }
-    let external = compose::external(dir, &mut found)?;
+    let external = compose::external(dir, compose, &mut found)?;
     if found.services.is_empty() {
         match root_or_folders(project, dir, &mut found) {
             // Docker runs all of it.

@@ -1,7 +1,7 @@
 //! YAML as a flat table of nodes: every value knows its line, and an alias is a second way to the same
 //! node, so that a file of aliases of aliases costs what it weighs and no more.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use saphyr_parser::{Event, Parser, ScalarStyle};
 
@@ -51,16 +51,32 @@ pub(crate) struct Item<'a> {
 impl Yaml {
     /// The first document of a text.
     pub(crate) fn parse(text: &str) -> Result<Yaml, Wrong> {
+        Ok(Yaml::documents(text, 1)?.pop().unwrap_or_default())
+    }
+
+    /// The documents of a text, of which no more are read than `limit`.
+    pub(crate) fn documents(text: &str, limit: usize) -> Result<Vec<Yaml>, Wrong> {
+        let mut documents = Vec::new();
         let mut builder = Builder::default();
         for event in Parser::new_from_str(text.trim_start_matches('\u{feff}')) {
             let (event, span) = event
                 .map_err(|why| Wrong { line: why.marker().line(), why: why.info().to_owned() })?;
             if matches!(event, Event::DocumentEnd) {
-                break;
+                documents.push(std::mem::take(&mut builder).yaml);
+                if documents.len() == limit {
+                    break;
+                }
+                continue;
             }
             builder.take(event, span.start.line())?;
         }
-        Ok(builder.yaml)
+        Ok(documents)
+    }
+
+    /// Every scalar that is written in it.
+    pub(crate) fn scalars(&self) -> impl Iterator<Item = Item<'_>> {
+        let items = (0..self.nodes.len()).map(|id| Item { yaml: self, id });
+        items.filter(|item| item.text().is_some())
     }
 
     /// Its outermost value; `None` of an empty document.
@@ -178,6 +194,38 @@ impl<'a> Item<'a> {
         ids.as_chunks::<2>().0.iter().map(move |[key, value]| (item(key), item(value)))
     }
 
+    /// The keys and values of a mapping with those that are merged in, each key once.
+    pub(crate) fn merged_entries(self) -> Vec<(Item<'a>, Item<'a>)> {
+        let mut all: Vec<(Item<'a>, Item<'a>)> = Vec::new();
+        let mut known: HashSet<&'a str> = HashSet::new();
+        let mut look = vec![self];
+        let mut looked = 0;
+        while let Some(map) = look.pop() {
+            looked += 1;
+            if looked > MERGES_MAX {
+                break;
+            }
+            for (key, value) in map.entries() {
+                match key.text() {
+                    Some("<<") => look.extend(value.merge_sources()),
+                    Some(name) if !known.insert(name) => {}
+                    _ => all.push((key, value)),
+                }
+            }
+        }
+        all
+    }
+
+    /// The mappings that a value of `<<` names, the weakest first.
+    fn merge_sources(self) -> Vec<Item<'a>> {
+        if self.is_map() {
+            return vec![self];
+        }
+        let mut earlier_first: Vec<Item<'a>> = self.items().take(MERGES_MAX).collect();
+        earlier_first.reverse();
+        earlier_first
+    }
+
     /// The value of a key: a mapping's own, else that of the mappings that are merged in.
     pub(crate) fn get(self, key: &str) -> Option<Item<'a>> {
         let mut look = vec![self];
@@ -193,14 +241,7 @@ impl<'a> Item<'a> {
             if looked > MERGES_MAX {
                 return None;
             }
-            if let Some(merged) = own("<<") {
-                let mut earlier_first: Vec<Item<'a>> = merged.items().take(MERGES_MAX).collect();
-                earlier_first.reverse();
-                look.extend(earlier_first);
-                if merged.is_map() {
-                    look.push(merged);
-                }
-            }
+            look.extend(own("<<").into_iter().flat_map(Item::merge_sources));
         }
         None
     }

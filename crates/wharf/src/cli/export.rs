@@ -87,6 +87,11 @@ impl Place {
             .help(format!("`-o {}`", root.join("wharf.toml").display())))
     }
 
+    /// Whether a JSON document is asked for.
+    pub(super) fn is_json(&self) -> bool {
+        self.json
+    }
+
     /// Prints them, shows what would change, or writes them.
     ///
     /// # Errors

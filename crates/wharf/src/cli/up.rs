@@ -70,7 +70,7 @@ pub(crate) fn run(args: Args) -> Outcome {
             service.instances = *number;
         }
     }
-    template::check(&wanted.services)?;
+    template::check(&wanted.services, &wanted.external)?;
     // Once here, so that the pilots find the answer; and before there is a runtime, since it forks.
     remap::choose(wanted.settings.remap.unwrap_or_default())?;
     let wishes = Wishes {

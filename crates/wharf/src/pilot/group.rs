@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, mpsc, watch};
 use wharf_control::EventStream;
 use wharf_control::api::{HomeReport, Notice, NoticeKind, Snapshot};
 use wharf_model::{Instance, Lease, Listener, Remap, ServiceKey};
@@ -95,11 +95,22 @@ fn named_by(service: &str) -> Option<u16> {
     service.rsplit_once("/bind")?.1.parse().ok()
 }
 
+/// What the daemon has to say to a pilot.
+#[derive(Debug)]
+pub(super) enum Word {
+    /// What the others of its checkout stand for.
+    Group(Group),
+    /// Something has changed of which pilots are not told.
+    Look,
+}
+
 /// Who follows the daemon, and whom it tells.
 pub(super) struct Follower {
     pub(super) key: ServiceKey,
     pub(super) id: String,
-    pub(super) groups: mpsc::Sender<Group>,
+    pub(super) words: mpsc::Sender<Word>,
+    /// Whether a daemon is there that looks after it.
+    pub(super) looked_after: watch::Sender<bool>,
     /// What other programs publish for its project.
     pub(super) published: Vec<Published>,
     /// Told whenever the daemon may not know this instance: it is another one, or was told to forget.
@@ -111,7 +122,7 @@ impl Follower {
     /// again: names lead through it. One that was told to end stays away.
     pub(super) async fn follow(&self, link: &Link) {
         let mut is_first = true;
-        while !self.groups.is_closed() {
+        while !self.words.is_closed() {
             let ended = match link.events().await {
                 Ok(events) => {
                     if !std::mem::take(&mut is_first) {
@@ -122,7 +133,8 @@ impl Follower {
                 }
                 Err(_) => Ended::Quietly,
             };
-            if ended == Ended::Died && !self.groups.is_closed() {
+            self.looked_after.send_replace(false);
+            if ended == Ended::Died && !self.words.is_closed() {
                 // Whoever comes first makes it; that it cannot be made is nobody's news while a server runs.
                 let _ = link.revive().await;
             }
@@ -134,9 +146,10 @@ impl Follower {
         loop {
             // First of all what happened before the stream began.
             let Ok(snapshot) = link.snapshot_now().await else { return Ended::Died };
-            if self.groups.send(of(&snapshot, &self.key)).await.is_err() {
+            if self.words.send(Word::Group(of(&snapshot, &self.key))).await.is_err() {
                 return Ended::Quietly;
             }
+            self.looked_after.send_replace(snapshot.looks_after);
             published::take_over(link, &self.key, &self.published, &snapshot).await;
             loop {
                 match self.taken(events.next().await) {
@@ -189,6 +202,11 @@ impl Follower {
             NoticeKind::LeaseGranted { lease } | NoticeKind::LeaseReleased { lease } => lease.key,
             NoticeKind::Instance { instance } if instance.remap == Remap::Address => {
                 Some(instance.key)
+            }
+            NoticeKind::LookAgain { ids } if ids.contains(&self.id) => {
+                // One that waits to be taken does for both.
+                let _ = self.words.try_send(Word::Look);
+                None
             }
             NoticeKind::InstanceForgotten { id } if id == self.id => {
                 self.forgotten.notify_one();

@@ -12,6 +12,9 @@ use crate::link::Link;
 /// heard of that.
 const REMIND_AFTER: Duration = Duration::from_secs(60);
 
+/// The same where the daemon is followed, so that it is heard of.
+const REMIND_SELDOM: Duration = Duration::from_secs(1800);
+
 /// How long a daemon that is away is left alone before it is tried again.
 const AGAIN_AFTER: Duration = Duration::from_secs(1);
 
@@ -22,12 +25,17 @@ pub(super) async fn report_changes(
     link: Option<Rc<Link>>,
     mut changes: watch::Receiver<Instance>,
     forgotten: Rc<Notify>,
+    looked_after: watch::Receiver<bool>,
 ) {
     let Some(link) = link else { return };
     loop {
         let instance = changes.borrow_and_update().clone();
         let sent = link.report(&instance).await.is_ok();
-        let pause = if sent { REMIND_AFTER } else { AGAIN_AFTER };
+        let pause = match sent {
+            true if *looked_after.borrow() => REMIND_SELDOM,
+            true => REMIND_AFTER,
+            false => AGAIN_AFTER,
+        };
         tokio::select! {
             changed = changes.changed() => if changed.is_err() { break },
             () = forgotten.notified() => {}

@@ -18,6 +18,8 @@ use crate::{facts, narrate};
 
 /// How often the checkout is looked for, and how soon again once it is missing.
 const LOOK_EVERY: Duration = Duration::from_secs(20);
+/// The same where the daemon looks for it as well.
+const LOOK_SELDOM: Duration = Duration::from_secs(600);
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
 /// How often in a row it has to be missing: tools exchange folders by moving them.
@@ -35,6 +37,7 @@ pub(super) struct Ties {
     root: PathBuf,
     missing: u32,
     look_at: Instant,
+    is_looked_after: bool,
     up: Option<AsyncFd<OwnedFd>>,
     /// Where it cannot be watched: it is looked for now and then.
     unwatched: Option<Identity>,
@@ -47,6 +50,7 @@ impl Ties {
             root: root.to_owned(),
             missing: 0,
             look_at: Instant::now() + LOOK_EVERY,
+            is_looked_after: false,
             up: None,
             unwatched: None,
             broken: None,
@@ -80,6 +84,22 @@ impl Ties {
         }
     }
 
+    /// Whether all that could break is told.
+    fn is_seldom_looked_for(&self) -> bool {
+        self.is_looked_after && self.unwatched.is_none()
+    }
+
+    /// Looks for the checkout at once.
+    pub(super) fn look_now(&mut self) {
+        self.look_at = Instant::now();
+    }
+
+    /// Tells whether the daemon looks for the checkout as well, and has [`Ties::look_now`] called where it is missing.
+    pub(super) fn looked_after(&mut self, is_so: bool) {
+        self.is_looked_after = is_so;
+        self.look_at = self.look_at.min(Instant::now() + LOOK_EVERY);
+    }
+
     fn look_for_the_checkout(&mut self) {
         if self.unwatched.take_if(|up| !process::is_alive(up)).is_some() {
             self.broken = Some(Broken::Up);
@@ -87,7 +107,7 @@ impl Ties {
         let is_missing =
             std::fs::metadata(&self.root).is_err_and(|error| error.kind() == ErrorKind::NotFound);
         self.missing = if is_missing { self.missing + 1 } else { 0 };
-        self.look_at = Instant::now() + pause(self.missing);
+        self.look_at = Instant::now() + pause(self.missing, self.is_seldom_looked_for());
         if self.missing == MISSING_MAX {
             self.broken = Some(Broken::Checkout);
         }
@@ -95,8 +115,12 @@ impl Ties {
 }
 
 /// How long after it was missing so often in a row it is looked for again.
-fn pause(missing: u32) -> Duration {
-    if (1..MISSING_MAX).contains(&missing) { LOOK_AGAIN } else { LOOK_EVERY }
+fn pause(missing: u32, is_seldom: bool) -> Duration {
+    match missing {
+        1..MISSING_MAX => LOOK_AGAIN,
+        _ if is_seldom => LOOK_SELDOM,
+        _ => LOOK_EVERY,
+    }
 }
 
 async fn ended(up: Option<&AsyncFd<OwnedFd>>) {
@@ -143,6 +167,7 @@ mod tests {
 
     #[test]
     fn a_deleted_checkout_is_noticed_within_a_minute_and_an_exchanged_one_is_not() {
+        let pause = |missing| pause(missing, false);
         let noticed: Duration = (0..MISSING_MAX).map(pause).sum();
         assert!(noticed <= Duration::from_secs(40), "and what runs has time to end");
         assert!(

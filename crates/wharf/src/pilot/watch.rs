@@ -14,13 +14,13 @@ use wharf_os::guard::Exit;
 use wharf_os::signals::{self, Received};
 use wharf_os::signals::{SIGCONT, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
 use wharf_os::terminal;
-use wharf_supervisor::remap::Group;
 use wharf_supervisor::{Answer, Handle, Member, News, Order, Update};
 
 use super::caller::Orders;
 use super::changes::Changes;
 use super::declared::Declared;
 use super::gate::{Gate, HeldBack};
+use super::group::Word;
 use super::lan::Opening;
 use super::memory::{self, MemoryLimit};
 use super::ties::Ties;
@@ -51,7 +51,9 @@ pub(super) struct Pilot {
     pub(super) changes: Changes,
     pub(super) link: Option<Rc<Link>>,
     /// What the group stands for, whenever that changes.
-    pub(super) groups: mpsc::Receiver<Group>,
+    pub(super) words: mpsc::Receiver<Word>,
+    /// Whether the daemon looks after it.
+    pub(super) looked_after: watch::Receiver<bool>,
     /// Where other machines reach it, once that was asked for.
     pub(super) openings: mpsc::Receiver<Opening>,
     /// Until it was asked for.
@@ -126,7 +128,18 @@ impl Pilot {
                     narrate::line(&format!("{} has changed", path.display()));
                     self.handle.order(Order::Restart);
                 }
-                Some(group) = self.groups.recv() => self.handle.regroup(group),
+                Some(word) = self.words.recv() => match word {
+                    Word::Group(group) => self.handle.regroup(group),
+                    Word::Look => {
+                        self.handle.order(Order::Look);
+                        ties.look_now();
+                    }
+                },
+                Ok(()) = self.looked_after.changed() => {
+                    let is_so = *self.looked_after.borrow();
+                    self.handle.looked_after(is_so);
+                    ties.looked_after(is_so);
+                }
                 () = past_doubt(&self.doubtful) => self.tell_exposed(LASTING),
                 () = at(self.rests_at) => {
                     self.rests_at = None;

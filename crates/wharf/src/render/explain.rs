@@ -9,6 +9,7 @@ use wharf_model::plan::Arg;
 use wharf_model::service::{Run, Service};
 use wharf_plan::explain::{FrameworkExplanation, LaunchExplanation, PortExplanation, Sourced};
 
+use super::outside::Outside;
 use super::printable;
 use super::table::wrapped;
 use crate::up::project::Wanted;
@@ -27,6 +28,9 @@ pub(crate) struct Document {
     /// What a project runs.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     services: Vec<ServiceLine>,
+    /// What other programs start of it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    external: Vec<Outside>,
 }
 
 #[derive(Debug, Serialize)]
@@ -136,8 +140,9 @@ impl Document {
     pub(crate) fn of_project(wanted: &Wanted) -> Document {
         let root = &wanted.project.root;
         let external = wanted.external.iter().map(|one| {
-            let ports: Vec<String> = one.ports.iter().map(u16::to_string).collect();
-            let text = format!("left to {}: {}, ports {}", one.by, one.what, ports.join(" "));
+            let ports: Vec<String> = one.ports().iter().map(u16::to_string).collect();
+            let ports = if ports.is_empty() { "none".to_owned() } else { ports.join(" ") };
+            let text = format!("left to {}: {}, ports {ports}", one.by, one.what);
             FactLine { topic: one.name.clone(), text, source: one.source.clone() }
         });
         Document {
@@ -146,6 +151,7 @@ impl Document {
             facts: wanted.services.iter().map(|one| service(one, root)).chain(external).collect(),
             trace: wanted.trace.iter().map(step).collect(),
             services: wanted.services.iter().map(|one| ServiceLine::of(one, root)).collect(),
+            external: wanted.external.iter().map(Outside::of).collect(),
             ..Document::default()
         }
     }

@@ -13,9 +13,15 @@ struct Export<'a> {
 }
 
 #[derive(Serialize)]
-struct File<'a> {
+pub(super) struct File<'a> {
     name: String,
     text: &'a str,
+}
+
+impl File<'_> {
+    pub(super) fn of(document: &Document) -> File<'_> {
+        File { name: document.name.display().to_string(), text: &document.text }
+    }
 }
 
 /// The file as it is; of several each with its name above it.
@@ -32,7 +38,6 @@ pub(crate) fn text(documents: &[Document]) -> Result<(), Report> {
 
 /// All of them.
 pub(crate) fn json(documents: &[Document]) -> Result<(), Report> {
-    let file = |document: &'_ Document| document.name.display().to_string();
-    let files = documents.iter().map(|one| File { name: file(one), text: &one.text }).collect();
+    let files = documents.iter().map(File::of).collect();
     super::json(&Export { schema: SCHEMA, files })
 }

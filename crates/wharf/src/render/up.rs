@@ -2,8 +2,9 @@
 
 use serde::Serialize;
 use wharf_model::event::SCHEMA;
-use wharf_model::{External, Instance, PathText};
+use wharf_model::{Instance, PathText};
 
+use super::outside::Outside;
 use super::table::{Give, table as lay_out};
 use crate::report::Report;
 use crate::up::crew::called;
@@ -17,17 +18,8 @@ struct Document<'a> {
     root: PathText,
     worktree: &'a str,
     instances: &'a [&'a Instance],
-    external: Vec<Outside<'a>>,
+    external: Vec<Outside>,
     failed: &'a [String],
-}
-
-/// What another program starts.
-#[derive(Debug, Serialize)]
-struct Outside<'a> {
-    name: &'a str,
-    by: &'a str,
-    what: &'a str,
-    ports: &'a [u16],
 }
 
 /// One JSON document: what runs, and what has not come up.
@@ -42,14 +34,9 @@ pub(crate) fn json(
         root: wanted.root(),
         worktree: &wanted.project.worktree,
         instances,
-        external: wanted.external.iter().map(outside).collect(),
+        external: wanted.external.iter().map(Outside::of).collect(),
         failed,
     })
-}
-
-fn outside(external: &External) -> Outside<'_> {
-    let External { name, by, what, ports, .. } = external;
-    Outside { name, by, what, ports }
 }
 
 /// A row for each instance.

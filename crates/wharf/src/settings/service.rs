@@ -126,6 +126,11 @@ impl Table {
         self.run.is_some() || self.dir.is_some()
     }
 
+    /// The line of its first key, from 1.
+    pub(crate) fn line(&self) -> Option<usize> {
+        self.at.as_ref().map(|at| at.line)
+    }
+
     /// Lays what is said here over what is known of the service already.
     ///
     /// # Errors

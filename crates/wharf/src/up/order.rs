@@ -54,6 +54,9 @@ pub(crate) struct Published {
     /// What the project calls that program's service.
     pub(crate) name: String,
     pub(crate) port: Port,
+    /// Which of its ports it is, whatever number it has on this machine: the port within.
+    #[serde(default)]
+    pub(crate) slot: String,
 }
 
 /// To a pilot.

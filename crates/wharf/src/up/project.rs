@@ -107,9 +107,12 @@ fn canonical(dir: &Path) -> Result<PathBuf, Report> {
 /// `wharf.toml` says what runs: nothing else is looked at, but for what other programs start.
 fn declared(settings: &Settings, project: &Project) -> Result<ProjectServices, Report> {
     let root = &project.root;
-    let mut found = wharf_plan::services::external(project).map_err(Report::from)?;
+    let mut found =
+        wharf_plan::services::external(project, settings.compose.wish()).map_err(Report::from)?;
     for (name, table) in settings.service.iter().filter(|(_, table)| table.runs()) {
-        let known = Service::new(name, root.to_path_buf(), format!("wharf.toml [service.{name}]"));
+        let place = table.line().map_or_else(String::new, |line| format!(" line {line}"));
+        let source = format!("wharf.toml{place} [service.{name}]");
+        let known = Service::new(name, root.to_path_buf(), source);
         found.services.push(table.lay_over(known, root)?);
     }
     let declares = match found.services.len() {
@@ -121,7 +124,8 @@ fn declared(settings: &Settings, project: &Project) -> Result<ProjectServices, R
 }
 
 fn detected(settings: &Settings, project: &Project, dir: &Path) -> Result<ProjectServices, Report> {
-    let mut found = wharf_plan::services::detect(project, dir).map_err(Report::from)?;
+    let mut found = wharf_plan::services::detect_beside(project, dir, settings.compose.wish())
+        .map_err(Report::from)?;
     for service in &mut found.services {
         if let Some(table) = settings.service.get(&service.name) {
             *service = table.lay_over(service.clone(), &project.root)?;
@@ -132,10 +136,11 @@ fn detected(settings: &Settings, project: &Project, dir: &Path) -> Result<Projec
 }
 
 fn check_names(services: &[Service]) -> Result<(), Report> {
-    for name in services.iter().map(|service| service.name.as_str()) {
+    for service in services {
+        let name = service.name.as_str();
         if slug(name) != *name {
             return Err(Report::new(Code::Usage, format!("`{name}` cannot be a service's name"))
-                .why("it is a part of the service's URL")
+                .why(format!("it is declared by {}, and a part of its URL", service.source))
                 .help(format!("use lower-case letters, digits and hyphens: `{}`", slug(name))));
         }
     }
@@ -177,6 +182,7 @@ fn check_ports(services: &[Service]) -> Result<(), Report> {
             let what = format!("`{other}` and `{}` both name port {port}", service.name);
             return Err(Report::new(Code::Usage, what)
                 .why("a plain number is exactly that port, and only one of them can have it")
+                .why(format!("the second is declared by {}", service.source))
                 .help(format!("`port = \"{port}+\"` takes the next free one")));
         }
     }

@@ -1,24 +1,76 @@
 //! Ports that another program publishes for a project, such as Docker's: nobody else is to be given them for as long as
 //! anything of the project lives.
 
+use std::net::IpAddr;
+
 use wharf_control::api::{KeyRequest, LeaseRequest, Snapshot};
 use wharf_model::{
-    Agent, External, Lease, LeaseKind, PathText, Port, PortRequest, ProcessId, ServiceKey,
+    Agent, External, Lease, LeaseKind, PathText, Port, PortRequest, ProcessId, Publication,
+    Service, ServiceKey,
 };
 
-use super::order::Published;
+use super::order::{Published, Sibling};
 use super::project::Wanted;
 use crate::link::{self, Link};
+use crate::pilot::HOST;
 use crate::{facts, narrate};
 
-/// Those of a project.
+/// Those of a project: every port of TCP's once.
 pub(crate) fn of(external: &[External]) -> Vec<Published> {
-    let ports = |one: &External| {
-        let (name, ports) = (one.name.clone(), one.ports.clone());
-        let port = move |port: u16| Some(Published { name: name.clone(), port: Port::new(port)? });
-        ports.into_iter().filter_map(port)
+    external.iter().flat_map(of_one).collect()
+}
+
+fn of_one(external: &External) -> Vec<Published> {
+    let mut all: Vec<Published> = Vec::new();
+    for one in external.published.iter().filter(|one| one.is_tcp()) {
+        for port in one.host.clone().into_iter().flatten().filter_map(Port::new) {
+            if all.iter().any(|known| known.port == port) {
+                continue;
+            }
+            let slot = slot(one.target, |slot| all.iter().any(|known| known.slot == slot));
+            all.push(Published { name: external.name.clone(), port, slot });
+        }
+    }
+    all
+}
+
+/// What a port is remembered by: `5432`, and a further one of the same port within `5432-2`.
+pub(crate) fn slot(target: u16, is_taken: impl Fn(&str) -> bool) -> String {
+    let name_of = |number: u32| match number {
+        1 => target.to_string(),
+        number => format!("{target}-{number}"),
     };
-    external.iter().flat_map(ports).collect()
+    (1..).map(name_of).find(|slot| !is_taken(slot)).unwrap_or_default()
+}
+
+/// What the lease of such a port is called.
+pub(crate) fn lease_name(service: &str, slot: &str) -> String {
+    format!("{service}/published{slot}")
+}
+
+/// Where the services of other programs are found, by their first port that is known; those of which the project has
+/// one of its own name are left out.
+pub(crate) fn siblings(external: &[External], services: &[Service]) -> Vec<Sibling> {
+    let is_own = |one: &&External| services.iter().any(|service| service.name == one.name);
+    external.iter().filter(|one| !is_own(one)).filter_map(sibling).collect()
+}
+
+fn sibling(external: &External) -> Option<Sibling> {
+    let is_known = |one: &&Publication| {
+        let is_single = one.host.as_ref().is_some_and(|host| host.start() == host.end());
+        one.is_tcp() && is_single
+    };
+    let first = external.published.iter().find(is_known)?;
+    let address = first.address.filter(|address| !address.is_unspecified());
+    let host = match address {
+        None => HOST.to_owned(),
+        Some(IpAddr::V4(address)) => address.to_string(),
+        Some(IpAddr::V6(address)) => format!("[{address}]"),
+    };
+    let port = *first.host.as_ref()?.start();
+    let url = format!("http://{host}:{port}");
+    let service = external.name.clone();
+    Some(Sibling { service, instance: 1, host, port, direct_url: url.clone(), url })
 }
 
 /// Leases them for the first pilot. One that is in use is Docker's already, or somebody's who is in its way.
@@ -69,7 +121,10 @@ impl Published {
         KeyRequest {
             project: project.clone(),
             worktree: worktree.to_owned(),
-            service: format!("{}/published{}", self.name, self.port),
+            service: match self.slot.as_str() {
+                "" => lease_name(&self.name, &self.port.to_string()),
+                slot => lease_name(&self.name, slot),
+            },
             instance: Some(1),
         }
     }

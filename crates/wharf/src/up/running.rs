@@ -106,7 +106,8 @@ impl Running {
             mustered = muster(&link, &wanted, planning.start, &ground) => mustered?,
         };
         let kept: BTreeMap<_, _> = planning.keep.iter().map(|i| (key(i), Sibling::of(i))).collect();
-        let siblings: Siblings = crew::siblings(&mustered, &kept);
+        let mut siblings: Siblings = crew::siblings(&mustered, &kept);
+        siblings.0.extend(published::siblings(&wanted.external, &wanted.services));
         let (words_out, words) = crew::words();
         let names = mustered.iter().map(|member| crew::name(&member.unit)).collect::<Vec<_>>();
         let view = View::new(&wanted, &wishes, &names)?;

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
-use wharf_model::service::{Run, Service};
+use wharf_model::service::{External, Run, Service};
 
 use super::order::{Sibling, Siblings};
+use super::published;
 use crate::report::{Code, Report};
 
 /// What can be asked of an instance.
@@ -73,8 +74,10 @@ fn value(sibling: &Sibling, key: &str, url: &str) -> Option<String> {
 ///
 /// # Errors
 /// One is not.
-pub(crate) fn check(services: &[Service]) -> Result<(), Report> {
-    let names: Vec<&str> = services.iter().map(|service| service.name.as_str()).collect();
+pub(crate) fn check(services: &[Service], external: &[External]) -> Result<(), Report> {
+    let mut names: Vec<&str> = services.iter().map(|service| service.name.as_str()).collect();
+    let outside = published::siblings(external, services);
+    names.extend(outside.iter().map(|one| one.service.as_str()));
     for service in services {
         for text in texts(service) {
             if let Some(name) =
@@ -84,6 +87,7 @@ pub(crate) fn check(services: &[Service]) -> Result<(), Report> {
                     format!("`{}` names a service `{name}`, which there is not", service.name);
                 return Err(Report::new(Code::Usage, what)
                     .why(format!("it says {}", text.to_string_lossy()))
+                    .why(format!("it is declared by {}", service.source))
                     .help(format!("there are: {}", names.join(", "))));
             }
         }
@@ -162,9 +166,9 @@ mod tests {
     fn a_service_that_is_not_there_is_told() {
         let mut web = Service::new("web", "/".into(), "test");
         web.run = Some(Run::Shell("x {api.port}".into()));
-        let error = check(&[web.clone()]).unwrap_err();
+        let error = check(&[web.clone()], &[]).unwrap_err();
         assert!(error.what.contains("`api`"), "{}", error.what);
-        assert!(check(&[web, Service::new("api", "/".into(), "test")]).is_ok());
+        assert!(check(&[web, Service::new("api", "/".into(), "test")], &[]).is_ok());
     }
 
     #[test]

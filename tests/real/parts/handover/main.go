@@ -3,6 +3,7 @@
 //
 //	handover compose FILE
 //	handover k8s FILE
+//	handover ports [--profile NAME] [FILE...]
 //
 // Prints what was read as JSON; exit 1 with the reason where a file is not taken.
 package main
@@ -25,14 +26,16 @@ import (
 )
 
 func main() {
-	if len(os.Args) < 3 {
-		fail(fmt.Errorf("usage: handover compose|k8s FILE..."))
+	if len(os.Args) < 2 || (len(os.Args) < 3 && os.Args[1] != "ports") {
+		fail(fmt.Errorf("usage: handover compose|k8s|ports FILE..."))
 	}
 	var read any
 	var err error
 	switch os.Args[1] {
 	case "compose":
 		read, err = compose(os.Args[2:])
+	case "ports":
+		read, err = ports(os.Args[2:])
 	case "k8s":
 		read, err = kubernetes(os.Args[2])
 	default:

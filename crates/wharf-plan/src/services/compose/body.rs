@@ -1,0 +1,92 @@
+//! A service as the layers of its files make it: what a file says, over what the files below it say.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::PathBuf;
+
+use wharf_model::Publication;
+
+/// What is known of a service.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Body {
+    /// Where it was first named.
+    pub(super) source: String,
+    pub(super) image: Option<String>,
+    pub(super) build: Option<String>,
+    pub(super) container: Option<String>,
+    pub(super) profiles: Vec<String>,
+    pub(super) ports: Vec<Publication>,
+    pub(super) extends: Option<Extends>,
+    pub(super) tags: Tags,
+}
+
+/// Another service that a service begins with.
+#[derive(Clone, Debug)]
+pub(super) struct Extends {
+    pub(super) service: String,
+    /// The file that it stands in; its own where none is named.
+    pub(super) file: Option<PathBuf>,
+    /// The line that says so, from 1.
+    pub(super) line: usize,
+}
+
+/// What `!reset` and `!override` stand at: what lies below does not count.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Tags {
+    /// `!reset` at the service itself: there is none of this name.
+    pub(super) is_removed: bool,
+    /// `!override` at the service itself.
+    pub(super) whole: bool,
+    pub(super) image: bool,
+    pub(super) build: bool,
+    pub(super) container: bool,
+    pub(super) profiles: bool,
+    pub(super) ports: bool,
+}
+
+impl Body {
+    /// This one laid over another: texts in their place, lists behind the others.
+    pub(super) fn over(self, below: Body) -> Body {
+        let tags = self.tags;
+        let mut below =
+            if tags.whole { Body { source: below.source, ..Body::default() } } else { below };
+        if tags.profiles {
+            below.profiles.clear();
+        }
+        if tags.ports {
+            below.ports.clear();
+        }
+        let kept = |is_tagged: bool, below: Option<String>| below.filter(|_| !is_tagged);
+        let source = if below.source.is_empty() { self.source } else { below.source };
+        let mut profiles = below.profiles;
+        profiles.extend(self.profiles);
+        Body {
+            source,
+            image: self.image.or(kept(tags.image, below.image)),
+            build: self.build.or(kept(tags.build, below.build)),
+            container: self.container.or(kept(tags.container, below.container)),
+            profiles,
+            ports: each_once(below.ports.into_iter().chain(self.ports)),
+            extends: self.extends.or(below.extends),
+            tags: Tags::default(),
+        }
+    }
+}
+
+/// Of two ports that are the same on both sides the later: whoever publishes on no address does it on all.
+fn each_once(ports: impl Iterator<Item = Publication>) -> Vec<Publication> {
+    let everywhere = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+    let address = |one: &Publication| one.address.unwrap_or(everywhere);
+    let mut unique: Vec<Publication> = Vec::new();
+    for port in ports {
+        let is_same = |known: &&mut Publication| {
+            address(known) == address(&port)
+                && (&known.host, known.target, &known.protocol)
+                    == (&port.host, port.target, &port.protocol)
+        };
+        match unique.iter_mut().find(is_same) {
+            Some(known) => *known = port,
+            None => unique.push(port),
+        }
+    }
+    unique
+}

@@ -1,0 +1,97 @@
+//! What is read of compose files. `cargo xtask handover` has compose-go read more of them.
+
+use std::fs;
+
+use wharf_model::External;
+
+use super::*;
+
+fn read(files: &[(&str, &str)]) -> Result<Vec<External>, PlanError> {
+    let dir = tempfile::tempdir().unwrap();
+    for (name, text) in files {
+        fs::write(dir.path().join(name), text).unwrap();
+    }
+    external(dir.path(), Wish::plain(), &mut Found::new(dir.path()))
+}
+
+fn ports(text: &str) -> Vec<u16> {
+    read(&[("compose.yaml", text)]).unwrap()[0].ports()
+}
+
+#[test]
+fn what_docker_starts_and_publishes() {
+    let text = "services:\n  db:\n    image: postgres:${V:-16}\n    ports: ['127.0.0.1:5432:5432']\n  \
+                app:\n    build: {dockerfile: x}\n    image: own\n    ports:\n      - target: 80\n        \
+                published: \"${P}\"\n      - \"9229:9229/udp\"\n      - 8081\n  other: {build: ./o}\n  none: {}\n";
+    let all = read(&[("docker-compose.yml", text), (".env", "P=8080")]).unwrap();
+    let short = |e: &External| (e.name.clone(), e.what.clone(), e.ports(), e.source.clone());
+    let row = |name: &str, what: &str, ports: &[u16], line| {
+        (
+            name.to_owned(),
+            what.to_owned(),
+            ports.to_vec(),
+            format!("docker-compose.yml line {line}"),
+        )
+    };
+    assert_eq!(
+        all.iter().map(short).collect::<Vec<_>>(),
+        [
+            row("db", "image postgres:16", &[5432], 2),
+            row("app", "build .", &[8080], 5),
+            row("other", "build ./o", &[], 13)
+        ]
+    );
+    assert!(all.iter().all(|external| external.by == "docker compose"));
+}
+
+#[test]
+fn an_override_adds_and_replaces() {
+    let base = "services:\n  a: {image: x, ports: ['80:80']}\n  b: {image: y, ports: ['81:80']}\n";
+    let over = "services:\n  a: {image: z, ports: ['80:80', '82:80']}\n  b:\n    ports: !override ['83:80']\n  c: {image: w}\n";
+    let all = read(&[
+        ("compose.yaml", base),
+        ("compose.override.yml", over),
+        ("docker-compose.yml", "x"),
+    ])
+    .unwrap();
+    assert_eq!((all[0].what.as_str(), &all[0].ports()[..]), ("image z", &[80, 82][..]));
+    assert_eq!((&all[1].ports()[..], all[2].name.as_str()), (&[83][..], "c"));
+}
+
+#[test]
+fn a_profile_starts_by_request_only() {
+    let text = "services:\n  a: {image: x, profiles: [debug]}\n  b: {image: y}\n";
+    assert_eq!(read(&[("compose.yaml", text)]).unwrap().len(), 1);
+    assert_eq!(
+        read(&[("compose.yaml", text), (".env", "COMPOSE_PROFILES=x,debug")]).unwrap().len(),
+        2
+    );
+}
+
+#[test]
+fn merged_services_and_aliases() {
+    let text = "x-base: &base\n  image: x\n  ports: &p ['80:80']\nservices:\n  a:\n    <<: *base\n";
+    assert_eq!(ports(text), [80]);
+    assert_eq!(ports(&format!("{text}    ports: *p\n")), [80]);
+}
+
+#[test]
+fn what_is_wrong_names_its_line() {
+    for (text, expected) in [
+        ("services:\n  a: {image: x}\n   b: [\n", 3),
+        ("- a\n", 1),
+        ("services: [a]\n", 1),
+        ("services:\n  a: 1\n", 2),
+        ("services:\n  a:\n    image: x\n    ports:\n      - 'http:80'\n", 5),
+        ("services:\n  a:\n    image: ${x\n", 3),
+        ("services:\n  a:\n    ports: ['1-65535:1-65535']\n", 3),
+    ] {
+        match read(&[("compose.yaml", text)]) {
+            Err(PlanError::MalformedFile { line, .. }) => assert_eq!(line, expected, "{text}"),
+            other => panic!("{text}: {other:?}"),
+        }
+    }
+    assert_eq!(read(&[("compose.yaml", "# nothing\n")]).unwrap(), []);
+    assert_eq!(read(&[("compose.yaml", "web:\n  image: x\n")]).unwrap(), []);
+    assert_eq!(read(&[]).unwrap(), []);
+}
