@@ -10,7 +10,7 @@ use wharf_model::Port;
 use super::Outcome;
 use crate::report::{Code, Report};
 use crate::written::{self, Written};
-use crate::{authority, handover, narrate, render};
+use crate::{authority, compose_override, handover, narrate, render};
 
 /// Where web servers listen when nobody says otherwise.
 const HTTP: u16 = 80;
@@ -87,6 +87,11 @@ impl Place {
             .help(format!("`-o {}`", root.join("wharf.toml").display())))
     }
 
+    /// The file that is named, where that is not a folder.
+    fn file(&self) -> Option<&std::path::Path> {
+        self.output.as_deref().filter(|output| !output.is_dir())
+    }
+
     /// Whether a JSON document is asked for.
     pub(super) fn is_json(&self) -> bool {
         self.json
@@ -122,6 +127,8 @@ enum Format {
     Haproxy,
     /// Docker Compose: a project, with labels for Traefik
     Compose,
+    /// Docker Compose: an override of the project's own files, with ports of this checkout's
+    ComposeOverride,
     /// Kubernetes: Deployments, Services, routes
     K8s,
     /// systemd: units of the user's manager
@@ -141,7 +148,8 @@ enum Format {
 }
 
 impl Args {
-    fn target(&self) -> Result<Target, Report> {
+    /// `None` for what is made of the compose files alone.
+    fn target(&self) -> Result<Option<Target>, Report> {
         let only = |is_asked: bool, flag: &str, target: &str| match is_asked {
             false => Ok(()),
             true => Err(Report::new(Code::Usage, format!("`{flag}` is for `{target}` alone"))),
@@ -152,7 +160,8 @@ impl Args {
         if self.target != Format::K8s {
             only(self.ingress, "--ingress", "k8s")?;
         }
-        Ok(match self.target {
+        Ok(Some(match self.target {
+            Format::ComposeOverride => return self.override_alone(),
             Format::Nginx if self.by_port => Target::NginxPorts,
             Format::Nginx => Target::Nginx,
             Format::Caddy => Target::Caddy,
@@ -169,7 +178,20 @@ impl Args {
             Format::Env => Target::Env,
             Format::Direnv => Target::Direnv,
             Format::Mise => Target::Mise,
-        })
+        }))
+    }
+
+    /// It is about one checkout, and no web server is in front of it.
+    fn override_alone(&self) -> Result<Option<Target>, Report> {
+        let asked = [("--all", self.all), ("--listen", self.listen.is_some()), ("--tls", self.tls)];
+        match asked.iter().find(|(_, is_asked)| *is_asked) {
+            None => Ok(None),
+            Some((flag, _)) => {
+                let what = format!("`{flag}` is not for `compose-override`");
+                Err(Report::new(Code::Usage, what)
+                    .why("it is about the compose files of one checkout"))
+            }
+        }
     }
 
     fn port(&self) -> u16 {
@@ -184,7 +206,7 @@ impl Args {
 
 /// Prints or writes it.
 pub(crate) fn run(args: &Args) -> Outcome {
-    let target = args.target()?;
+    let Some(target) = args.target()? else { return over(args) };
     if args.all && target.is_of_one_project() {
         let what = format!("{} is about one project", target.title());
         return Err(Report::new(Code::Usage, what).help(
@@ -203,6 +225,13 @@ pub(crate) fn run(args: &Args) -> Outcome {
     }
     let documents = target.write(&handover).map_err(refused)?;
     args.output.take(&documents)
+}
+
+/// What is laid over the project's own compose files.
+fn over(args: &Args) -> Outcome {
+    let over = super::block_on(compose_override::of_checkout(args.output.file()))??;
+    let document = wharf_export::compose_override(&over).map_err(refused)?;
+    args.output.take(&[document])
 }
 
 /// A certificate for every name, if the format has a place for it.

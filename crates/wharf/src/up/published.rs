@@ -150,8 +150,13 @@ fn is_kept(leases: &[Lease], asked: &KeyRequest) -> bool {
     })
 }
 
+/// Whether nobody listens there.
+pub(crate) fn is_free(port: Port) -> bool {
+    wharf_os::diag::holding(port.get()).is_ok_and(|sockets| sockets.is_empty())
+}
+
 /// Whether it is Docker itself that listens there.
-fn is_docker(port: Port) -> bool {
+pub(crate) fn is_docker(port: Port) -> bool {
     let sockets = wharf_os::diag::holding(port.get()).unwrap_or_default();
     let command = facts::holder(&sockets).command;
     !sockets.is_empty() && command.is_none_or(|command| command.contains("docker"))
