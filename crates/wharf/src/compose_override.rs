@@ -24,9 +24,6 @@ const FOUND: &str = "compose.override.yaml";
 /// Where the project has an override of its own.
 const BESIDE: &str = "compose.wharf.yaml";
 
-/// Below this port a bind may be refused to us, and not to Docker.
-const FIRST_UNPRIVILEGED: u16 = 1024;
-
 /// What is to be laid over the compose files of the current folder's project. `file` is where it will be, if that is
 /// said.
 ///
@@ -216,7 +213,7 @@ impl Leasing<'_> {
     /// Whether nobody has a port that only Docker may bind.
     fn is_beyond_us(&self, port: Port) -> bool {
         let is_leased = self.snapshot.leases.iter().any(|lease| lease.port == port);
-        port.get() < FIRST_UNPRIVILEGED && !is_leased && published::is_free(port)
+        !is_leased && published::is_dockers_alone(port)
     }
 }
 

@@ -4,13 +4,15 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::ValueEnum;
-use wharf_export::{Document, ExportError, Front, Handover, Target, Tls};
+use wharf_export::{Document, ExportError, Front, Handover, Server, Target, Tls};
 use wharf_model::Port;
 
 use super::Outcome;
+use crate::link::Link;
 use crate::report::{Code, Report};
+use crate::up::collision::{Collision, Sight};
 use crate::written::{self, Written};
-use crate::{authority, compose_override, handover, narrate, render};
+use crate::{authority, checkout, compose_override, handover, narrate, render};
 
 /// Where web servers listen when nobody says otherwise.
 const HTTP: u16 = 80;
@@ -224,7 +226,29 @@ pub(crate) fn run(args: &Args) -> Outcome {
         handover.front.tls = Some(certificate(&handover, target)?);
     }
     let documents = target.write(&handover).map_err(refused)?;
+    if target == Target::Compose {
+        super::block_on(tell_who_is_in_the_way(&handover))??;
+    }
     args.output.take(&documents)
+}
+
+/// Docker would refuse to publish what somebody else has by now.
+async fn tell_who_is_in_the_way(handover: &Handover) -> Result<(), Report> {
+    let project = checkout::project()?;
+    let planned = handover.servers.iter().filter(|server| !server.runs && !server.is_step);
+    let planned = planned.filter_map(|server| Some((server, Port::new(server.port)?)));
+    let planned: Vec<(&Server, Port)> = planned.collect();
+    let ports: Vec<Port> = planned.iter().map(|(_, port)| *port).collect();
+    let sight = Sight::of(&project, Link::known().await?.leases, &ports).await;
+    for (server, port) in planned {
+        if let Some(Collision { who, help }) = sight.in_the_way(&server.key.service, port) {
+            let name = server.label();
+            narrate::warning(&format!(
+                "`{name}` is to be published at port {port}, which is that of {who}: {help}"
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// What is laid over the project's own compose files.
