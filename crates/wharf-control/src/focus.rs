@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
-use wharf_model::{Port, ServiceKey};
+use wharf_model::{Agent, Port, ServiceKey};
 
 /// `GET`: [`FocusList`].
 pub const FOCUSES: &str = "/v1/focus";
@@ -20,6 +20,9 @@ pub struct FocusRequest {
     /// Whether bytes are passed on that need not be HTTP.
     #[serde(default)]
     pub tcp: bool,
+    /// The agent that asks; absent where a person does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent: Option<Agent>,
 }
 
 /// A port, and where it leads now.

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
-use wharf_model::Port;
+use wharf_model::{Agent, Port};
 
 /// `GET`: [`AliasList`].
 pub const ALIASES: &str = "/v1/aliases";
@@ -53,6 +53,9 @@ pub struct TcpRequest {
     /// The port; absent for that of the instance with the name.
     #[serde(default)]
     pub to: Option<Port>,
+    /// The agent that asks; absent where a person does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent: Option<Agent>,
 }
 
 /// A name for TCP, and what it means now.

@@ -312,7 +312,9 @@ fn names_fit() {
         ..listens.clone()
     };
     both_ways("tcp_list", &TcpList { schema: SCHEMA, services: vec![listens, waits] });
-    both_ways("tcp_request", &TcpRequest { to: Some(port(5432)) });
+    both_ways("tcp_request", &TcpRequest { to: Some(port(5432)), agent: None });
+    let agent = Agent::of_text("Codex", Some("7"));
+    both_ways("tcp_request", &TcpRequest { to: None, agent: agent.clone() });
     schema::Schema::committed().assert_fits("tcp_request", &json!({}));
 }
 
@@ -339,7 +341,10 @@ fn focuses_fit() {
         ..listens.clone()
     };
     both_ways("focus_list", &FocusList { schema: SCHEMA, focuses: vec![listens, waits] });
-    both_ways("focus_request", &FocusRequest { key: key(), tcp: true });
+    both_ways(
+        "focus_request",
+        &FocusRequest { key: key(), tcp: true, agent: Agent::of_text("Codex", None) },
+    );
 }
 
 #[test]

@@ -181,7 +181,7 @@ impl Focuses {
         let port = focus.port.get();
         let mut listeners = self.given.of(port);
         let mut kernel = PastOurs { eyes, inherited: &self.given };
-        let lease = self.lease(focus.port, ledger, &mut kernel)?;
+        let lease = self.lease(focus, ledger, &mut kernel)?;
         self.given.forget(port);
         let begun = match listeners.is_empty() {
             false => Ok(()),
@@ -208,10 +208,11 @@ impl Focuses {
 
     fn lease(
         &self,
-        port: Port,
+        focus: &Focus,
         ledger: &mut Ledger,
         kernel: &mut dyn Kernel,
     ) -> Result<Lease, ErrorBody> {
+        let port = focus.port;
         let key = focus::lease_key(port);
         let (first, last) = reserve::ephemeral_range();
         let request = Request {
@@ -226,7 +227,7 @@ impl Focuses {
             slots: 1,
             owner: LeaseKind::Process(self.own.clone()),
             busy: Vec::new(),
-            agent: None,
+            agent: focus.agent.clone(),
             ephemeral: PortRange { first, last },
         };
         let leases = ledger.request(&request, clock::now(), kernel);

@@ -75,7 +75,7 @@ impl Coordinator {
     }
 
     fn put_focus(&mut self, port: Port, body: FocusRequest) -> Result<FocusList, ErrorBody> {
-        let FocusRequest { key, tcp } = body;
+        let FocusRequest { key, tcp, agent } = body;
         let instance = focus::instance(&key, self.ledger.table().instances());
         if !instance.is_some_and(|instance| instance.state.is_live()) {
             return Err(ErrorBody::new(Code::NotFound, format!("{key} does not run")));
@@ -85,7 +85,7 @@ impl Coordinator {
             self.refuse_own(port.get())?;
         }
         let now = clock::now();
-        let focus = Focus { port, key, tcp, since: now.wall_s };
+        let focus = Focus { port, key, tcp, since: now.wall_s, agent };
         self.ledger.put_focus(focus.clone(), now).map_err(|error| {
             let help = "give one back: `wharf focus --off --port N`".to_owned();
             ErrorBody { help: Some(help), ..ErrorBody::new(Code::NameTaken, error.to_string()) }

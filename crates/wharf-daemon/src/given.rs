@@ -146,7 +146,8 @@ impl Coordinator {
             }
             None => {}
         }
-        let named = TcpName { name, to: body.to, since: clock::now().wall_s };
+        let named =
+            TcpName { name, to: body.to, since: clock::now().wall_s, agent: body.agent.clone() };
         self.ledger.put_tcp_name(named.clone(), clock::now()).map_err(too_many)?;
         // Its port is part of the answer.
         self.rerouted = true;

@@ -13,7 +13,7 @@ use tokio::net::UnixStream;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use wharf_control::api::LeaseRequest;
-use wharf_model::{LeaseKind, Port, PortRequest, ProcessId};
+use wharf_model::{Agent, LeaseKind, Port, PortRequest, ProcessId};
 use wharf_os::{peer, process, user};
 
 use crate::connection;
@@ -93,7 +93,9 @@ async fn serve(
         return None;
     }
     let pid = read_pid(&mut stream).await?;
-    let port = lease(owner(pid)?, request_id, &events).await?;
+    let owner = owner(pid)?;
+    let agent = wharf_facts::agent::of_process(pid);
+    let port = lease(owner, agent, request_id, &events).await?;
     stream.write_all(format!("{port}\n").as_bytes()).await.ok()
 }
 
@@ -134,7 +136,12 @@ fn owner(pid: u32) -> Option<ProcessId> {
     fits.then_some(named)
 }
 
-async fn lease(owner: ProcessId, request_id: String, events: &mpsc::Sender<Event>) -> Option<Port> {
+async fn lease(
+    owner: ProcessId,
+    agent: Option<Agent>,
+    request_id: String,
+    events: &mpsc::Sender<Event>,
+) -> Option<Port> {
     let request = LeaseRequest {
         request_id,
         key: None,
@@ -142,7 +149,7 @@ async fn lease(owner: ProcessId, request_id: String, events: &mpsc::Sender<Event
         slots: 1,
         owner: LeaseKind::Process(owner),
         busy: Vec::new(),
-        agent: None,
+        agent,
     };
     let (reply, answer) = oneshot::channel();
     events.send(Event::Lease(Box::new(request), reply)).await.ok()?;

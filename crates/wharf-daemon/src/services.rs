@@ -251,7 +251,7 @@ impl Services {
             owner: LeaseKind::Process(self.own.clone()),
             // Whatever it leads to may not listen yet, and must not find its port taken then.
             busy: named.to.into_iter().map(|port| Busy { port, holder: None }).collect(),
-            agent: None,
+            agent: named.agent.clone(),
             ephemeral: PortRange { first, last },
         };
         let mut kernel = PastOurs { eyes, inherited: &self.inherited };
@@ -322,7 +322,7 @@ mod tests {
     use super::*;
 
     fn to(port: u16) -> TcpName {
-        TcpName { name: "db".into(), to: Port::new(port), since: 1 }
+        TcpName { name: "db".into(), to: Port::new(port), since: 1, agent: None }
     }
 
     #[test]

@@ -52,12 +52,15 @@ fn a_service_without_a_proxy_says_why_it_does_not_listen() {
     let home = Home::new();
     let _daemon = home.start();
     let client = home.client();
-    let given = block_on(client.put_tcp_name("db", &TcpRequest { to: Some(port(5432)) })).unwrap();
+    let given =
+        block_on(client.put_tcp_name("db", &TcpRequest { to: Some(port(5432)), agent: None }))
+            .unwrap();
     let service = &given.services[0];
     assert_eq!((service.port, service.listeners.len()), (None, 0));
     assert!(service.note.as_deref().unwrap().contains("proxy is off"), "{service:?}");
     assert_eq!(home.snapshot().leases, [], "a port that is not listened on is not leased");
-    let follows = block_on(client.put_tcp_name("shop", &TcpRequest { to: None })).unwrap_err();
+    let follows =
+        block_on(client.put_tcp_name("shop", &TcpRequest { to: None, agent: None })).unwrap_err();
     assert_eq!(code(follows), Code::NotFound);
     assert_eq!(block_on(client.delete_tcp_name("db")).unwrap().services, given.services);
     assert_eq!(block_on(client.tcp_names()).unwrap().services, []);
@@ -93,7 +96,7 @@ fn answers_fit_the_committed_schema() {
     let _daemon = home.start();
     let client = home.client();
     block_on(client.put_alias("a", &to("5000"))).unwrap();
-    block_on(client.put_tcp_name("b", &TcpRequest { to: Some(port(5432)) })).unwrap();
+    block_on(client.put_tcp_name("b", &TcpRequest { to: Some(port(5432)), agent: None })).unwrap();
     for (path, name) in [
         ("/v1/aliases", "alias_list"),
         ("/v1/tcp", "tcp_list"),

@@ -159,7 +159,7 @@ fn a_newer_database_is_refused_untouched() {
     let mut bytes = fs::read(&home.paths.database).unwrap();
     bytes[60..64].copy_from_slice(&77u32.to_be_bytes());
     fs::write(&home.paths.database, &bytes).unwrap();
-    assert!(home.refusal().ends_with("has schema version 77, this wharf knows 4"));
+    assert!(home.refusal().ends_with("has schema version 77, this wharf knows 5"));
     assert_eq!(fs::read(&home.paths.database).unwrap(), bytes);
 }
 

@@ -3,6 +3,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod agent;
 mod holder;
 mod identity;
 pub mod map;

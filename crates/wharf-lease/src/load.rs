@@ -3,7 +3,7 @@
 use rusqlite::{Connection, Row};
 use wharf_model::alias::parse_name;
 use wharf_model::{
-    Alias, Focus, Instance, Lease, LeaseKind, PathText, Port, ServiceKey, Target, TcpName,
+    Agent, Alias, Focus, Instance, Lease, LeaseKind, PathText, Port, ServiceKey, Target, TcpName,
 };
 
 use crate::change::Change;
@@ -88,11 +88,12 @@ impl Loaded {
         for alias in self.rows(connection, sql, alias) {
             self.table.apply(Change::Alias(alias));
         }
-        let sql = "SELECT name, port, since FROM tcp_names";
+        let sql = "SELECT name, port, since, agent FROM tcp_names";
         for named in self.rows(connection, sql, tcp_name) {
             self.table.apply(Change::TcpName(named));
         }
-        let sql = "SELECT project, worktree, service, instance, port, tcp, since FROM focuses";
+        let sql =
+            "SELECT project, worktree, service, instance, port, tcp, since, agent FROM focuses";
         for focus in self.rows(connection, sql, focus) {
             self.table.apply(Change::Focus(focus));
         }
@@ -155,7 +156,8 @@ fn key(row: &Row<'_>) -> rusqlite::Result<ServiceKey> {
 fn focus(row: &Row<'_>) -> rusqlite::Result<Option<Focus>> {
     let key = key(row)?;
     let Some(port) = Port::new(row.get(4)?) else { return Ok(None) };
-    Ok(Some(Focus { port, key, tcp: row.get(5)?, since: unsigned(row.get(6)?) }))
+    let (tcp, since, agent) = (row.get(5)?, unsigned(row.get(6)?), agent(row.get(7)?));
+    Ok(Some(Focus { port, key, tcp, since, agent }))
 }
 
 fn home(row: &Row<'_>) -> rusqlite::Result<Option<Home>> {
@@ -203,7 +205,12 @@ fn tcp_name(row: &Row<'_>) -> rusqlite::Result<Option<TcpName>> {
         Some(port) => port,
         None => None,
     };
-    Ok(Some(TcpName { name, to, since: unsigned(row.get(2)?) }))
+    Ok(Some(TcpName { name, to, since: unsigned(row.get(2)?), agent: agent(row.get(3)?) }))
+}
+
+/// Who asked, as far as that can still be read.
+fn agent(text: Option<String>) -> Option<Agent> {
+    serde_json::from_str(&text?).ok()
 }
 
 /// A name as it was written, if it is one.

@@ -50,6 +50,10 @@ const STEPS: &[&str] = &[
         since INTEGER NOT NULL
     ) STRICT;
 ",
+    "
+    ALTER TABLE tcp_names ADD COLUMN agent TEXT;
+    ALTER TABLE focuses ADD COLUMN agent TEXT;
+",
 ];
 
 /// The version that this program writes.
@@ -135,6 +139,24 @@ mod tests {
         let count = |sql| connection.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
         assert_eq!(count("SELECT count(*) FROM tcp_names WHERE port = 5432"), 1);
         assert_eq!(count("SELECT count(*) FROM focuses"), 0);
+        assert_eq!(version(&connection).unwrap(), VERSION);
+    }
+
+    #[test]
+    fn a_database_of_the_fourth_version_keeps_its_names_and_focuses_and_has_room_for_who_asked() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch(&STEPS[..4].concat()).unwrap();
+        connection
+            .execute_batch(
+                "INSERT INTO tcp_names VALUES ('db', 5432, 7);
+                 INSERT INTO focuses VALUES (3000, '/shop', '', 'web', 1, 0, 7);",
+            )
+            .unwrap();
+        connection.pragma_update(None, "user_version", 4).unwrap();
+        migrate(&mut connection).unwrap();
+        let count = |sql| connection.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
+        assert_eq!(count("SELECT count(*) FROM tcp_names WHERE port = 5432 AND agent IS NULL"), 1);
+        assert_eq!(count("SELECT count(*) FROM focuses WHERE port = 3000 AND agent IS NULL"), 1);
         assert_eq!(version(&connection).unwrap(), VERSION);
     }
 

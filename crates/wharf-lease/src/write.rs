@@ -1,7 +1,7 @@
 //! The statements that put changes into the database.
 
 use rusqlite::{Connection, Transaction, params};
-use wharf_model::Port;
+use wharf_model::{Agent, Port};
 
 use crate::change::Change;
 use crate::table::Table;
@@ -145,13 +145,18 @@ fn write_name(transaction: &Transaction<'_>, change: &Change) -> rusqlite::Resul
             transaction.prepare_cached("DELETE FROM aliases WHERE name = ?1")?.execute([name])?
         }
         Change::TcpName(named) => transaction
-            .prepare_cached("INSERT OR REPLACE INTO tcp_names VALUES (?1, ?2, ?3)")?
-            .execute(params![named.name, named.to.map(Port::get), signed(named.since)])?,
+            .prepare_cached("INSERT OR REPLACE INTO tcp_names VALUES (?1, ?2, ?3, ?4)")?
+            .execute(params![
+                named.name,
+                named.to.map(Port::get),
+                signed(named.since),
+                agent(named.agent.as_ref())?,
+            ])?,
         Change::ForgetTcpName(name) => {
             transaction.prepare_cached("DELETE FROM tcp_names WHERE name = ?1")?.execute([name])?
         }
         Change::Focus(focus) => transaction
-            .prepare_cached("INSERT OR REPLACE INTO focuses VALUES (?1,?2,?3,?4,?5,?6,?7)")?
+            .prepare_cached("INSERT OR REPLACE INTO focuses VALUES (?1,?2,?3,?4,?5,?6,?7,?8)")?
             .execute(params![
                 focus.port.get(),
                 focus.key.project.as_str(),
@@ -160,6 +165,7 @@ fn write_name(transaction: &Transaction<'_>, change: &Change) -> rusqlite::Resul
                 focus.key.instance,
                 focus.tcp,
                 signed(focus.since),
+                agent(focus.agent.as_ref())?,
             ])?,
         Change::Unfocus(port) => transaction
             .prepare_cached("DELETE FROM focuses WHERE port = ?1")?
@@ -167,6 +173,10 @@ fn write_name(transaction: &Transaction<'_>, change: &Change) -> rusqlite::Resul
         _ => 0,
     };
     Ok(())
+}
+
+fn agent(agent: Option<&Agent>) -> rusqlite::Result<Option<String>> {
+    agent.map(serde_json::to_string).transpose().map_err(unencodable)
 }
 
 fn signed(number: u64) -> i64 {

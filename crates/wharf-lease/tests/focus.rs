@@ -3,7 +3,7 @@
 mod world;
 
 use wharf_lease::{KeyRequest, MAX_FOCUSES, Selection, TooManyFocuses};
-use wharf_model::{Focus, PortRequest, Why, focus};
+use wharf_model::{Agent, Focus, PortRequest, Why, focus};
 use world::{World, port, process, web};
 
 /// Leads a port to a worktree, and has this process lease it, as the daemon does.
@@ -12,7 +12,13 @@ fn focused(world: &mut World, number: u16, worktree: &str, pid: u32) {
     key.project = wharf_model::PathText::from_text("/src/shop".into());
     key.worktree = worktree.into();
     key.service = "web".into();
-    let focus = Focus { port: port(number), key, tcp: false, since: 7 };
+    let focus = Focus {
+        port: port(number),
+        key,
+        tcp: false,
+        since: 7,
+        agent: Agent::of_text("Codex", Some("7")),
+    };
     world.ledger.put_focus(focus, world.now).unwrap();
     let key = focus::lease_key(port(number));
     let key = KeyRequest {

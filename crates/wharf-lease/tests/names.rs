@@ -4,7 +4,7 @@ mod world;
 
 use rusqlite::Connection;
 use wharf_lease::{MAX_NAMES, TooManyNames, tcp_key};
-use wharf_model::{Alias, PortRequest, Target, TcpName};
+use wharf_model::{Agent, Alias, PortRequest, Target, TcpName};
 use world::{World, port, web};
 
 fn alias(name: &str, target: &str) -> Alias {
@@ -24,9 +24,17 @@ fn furnished() -> World {
     let now = world.now;
     world.ledger.put_alias(alias("db-admin", "5000"), now).unwrap();
     world.ledger.put_alias(alias("api.shop", "https://[::1]:8443"), now).unwrap();
-    let db = TcpName { name: "db".into(), to: Some(port(5432)), since: 7 };
+    let db = TcpName {
+        name: "db".into(),
+        to: Some(port(5432)),
+        since: 7,
+        agent: Agent::of_text("Codex", None),
+    };
     world.ledger.put_tcp_name(db, now).unwrap();
-    world.ledger.put_tcp_name(TcpName { name: "shop".into(), to: None, since: 7 }, now).unwrap();
+    world
+        .ledger
+        .put_tcp_name(TcpName { name: "shop".into(), to: None, since: 7, agent: None }, now)
+        .unwrap();
     world
 }
 

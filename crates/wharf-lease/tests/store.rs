@@ -205,7 +205,7 @@ fn a_newer_database_is_refused_and_not_touched() {
     Connection::open(&path).unwrap().pragma_update(None, "user_version", 99).unwrap();
     let before = fs::read(&path).unwrap();
     let error = Ledger::open(&path, world.now, BOOT).err().expect("it is newer");
-    assert!(error.to_string().ends_with("has schema version 99, this wharf knows 4"), "{error}");
+    assert!(error.to_string().ends_with("has schema version 99, this wharf knows 5"), "{error}");
     assert_eq!(fs::read(&path).unwrap(), before);
     assert!(quarantined(folder.path()).is_empty());
 }

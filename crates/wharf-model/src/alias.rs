@@ -3,6 +3,7 @@
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
+use crate::agent::Agent;
 use crate::name::TLD;
 use crate::port::Port;
 use crate::route::Protocol;
@@ -32,6 +33,8 @@ pub struct TcpName {
     pub to: Option<Port>,
     /// When it was given: seconds since the Unix epoch, for display only.
     pub since: u64,
+    /// The agent that asked for it; `None` where a person did.
+    pub agent: Option<Agent>,
 }
 
 /// A server of this machine.

@@ -1,5 +1,6 @@
 //! A port that stays the same while the checkout behind it changes.
 
+use crate::agent::Agent;
 use crate::key::ServiceKey;
 use crate::path_text::PathText;
 use crate::port::Port;
@@ -18,6 +19,8 @@ pub struct Focus {
     pub tcp: bool,
     /// When it was led there: seconds since the Unix epoch, for display only.
     pub since: u64,
+    /// The agent that led it there; `None` where a person did.
+    pub agent: Option<Agent>,
 }
 
 /// Whose the lease on the port of a focus is.

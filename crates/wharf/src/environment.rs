@@ -6,9 +6,9 @@ use std::path::Path;
 
 use wharf_model::ServiceKey;
 
-use crate::agent;
 use crate::up::order::{Sibling, Siblings};
 use crate::up::template;
+use wharf_facts::agent;
 
 /// Names the execution in its own environment, by which its processes are told from others'.
 pub(crate) const ID_VARIABLE: &str = "WHARF_ID";

@@ -71,6 +71,22 @@ fn instances_of_up_are_the_agents_who_brought_them_up() {
 }
 
 #[test]
+fn ports_that_the_daemon_holds_are_the_agents_who_asked_for_them() {
+    let sandbox = project();
+    assert_eq!(sandbox.output(&["up", "-d"]).code, 0);
+    by(&sandbox, &CLAUDE, &["tcp", "db", "5432"]);
+    by(&sandbox, &CLAUDE, &["focus", "web", "--port", "3000"]);
+    let asked_for = || -> Vec<String> {
+        let list = sandbox.output(&["ls", "--json"]).json();
+        let leases = list["leases"].as_array().expect("leases").iter();
+        leases.filter(|lease| lease["agent"] == claude()).map(|l| l["port"].to_string()).collect()
+    };
+    assert_eq!(asked_for(), ["3000", "15432"]);
+    assert_eq!(sandbox.output(&["daemon", "stop"]).code, 0);
+    assert_eq!(asked_for(), ["3000", "15432"], "the next one holds them for the same");
+}
+
+#[test]
 fn an_agent_that_publishes_nothing_is_known_by_its_process() {
     let sandbox = project();
     // A program of that name, which runs wharf.

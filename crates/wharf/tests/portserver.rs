@@ -50,6 +50,23 @@ fn two_hundred_processes_pick_two_hundred_ports_and_give_them_back() {
     assert_eq!(ended, Some(()), "the leases end with their processes");
 }
 
+#[test]
+fn a_port_tells_which_agent_the_process_works_for() {
+    let sandbox = Sandbox::new();
+    let mut suite = sandbox.program("python3");
+    suite.arg(file("suite.py")).arg("1");
+    suite.env("PORTSERVER_ADDRESS", address(&sandbox)).env("PYTHONDONTWRITEBYTECODE", "1");
+    suite.env("WHARF_AGENT", "my-bot").env("WHARF_SESSION", "7");
+    let mut suite = suite.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("python3");
+    let mut port = String::new();
+    BufReader::new(suite.stdout.take().expect("a pipe")).read_line(&mut port).expect("a line");
+    let lease = &sandbox.output(&["ls", "--json"]).json()["leases"][0];
+    assert_eq!(lease["port"].to_string(), port.trim());
+    assert_eq!(lease["agent"], serde_json::json!({"name": "my-bot", "session": "7"}));
+    drop(suite.stdin.take());
+    assert!(suite.wait().expect("its end").success());
+}
+
 fn client(sandbox: &Sandbox) -> PathBuf {
     let program = sandbox.dir().join("client");
     let built = Command::new("cc").arg("-o").arg(&program).arg(file("client.c")).status();

@@ -103,7 +103,8 @@ async fn done(args: &Args) -> Result<Did, Report> {
     }
     let mut before = link.focuses().await?.focuses;
     before.retain(|focus| focus.port == wanted);
-    let request = FocusRequest { key: chosen.key.clone(), tcp: args.tcp };
+    let request =
+        FocusRequest { key: chosen.key.clone(), tcp: args.tcp, agent: crate::agent::of_caller() };
     match link.put_focus(wanted, request).await {
         Ok(list) => Ok(Did::Led(list, before.pop())),
         Err(report) if report.code == Code::Conflict => Err(taken(report, wanted, &live)),

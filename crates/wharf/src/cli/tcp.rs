@@ -7,6 +7,7 @@ use wharf_model::{Instance, Port};
 
 use super::Outcome;
 use super::alias::name_of;
+use crate::agent::of_caller;
 use crate::link::Link;
 use crate::report::{Code, Report};
 use crate::{choice, narrate, render};
@@ -62,7 +63,7 @@ async fn done(args: &Args) -> Result<TcpList, Report> {
     let Some(name) = &args.name else { return link.tcp_names().await };
     let name = name_of(name, "wharf tcp db 5432")?;
     if args.port.is_some() {
-        return link.put_tcp_name(&name, TcpRequest { to: args.port }).await;
+        return link.put_tcp_name(&name, TcpRequest { to: args.port, agent: of_caller() }).await;
     }
     let mut known = link.tcp_names().await?;
     known.services.retain(|service| service.name == name);
@@ -78,5 +79,6 @@ async fn done(args: &Args) -> Result<TcpList, Report> {
         Code::NotFound => report.help(format!("name its port: `wharf tcp {name} PORT`")),
         _ => report,
     })?;
-    link.put_tcp_name(&choice::short_name(instance), TcpRequest { to: None }).await
+    link.put_tcp_name(&choice::short_name(instance), TcpRequest { to: None, agent: of_caller() })
+        .await
 }

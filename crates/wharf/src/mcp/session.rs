@@ -4,7 +4,8 @@ use rmcp::RoleServer;
 use rmcp::service::RequestContext;
 use wharf_model::Agent;
 
-use crate::{agent, facts};
+use crate::facts;
+use wharf_facts::agent;
 
 /// What is told of the client to the commands that work for it.
 pub(super) struct Session {
