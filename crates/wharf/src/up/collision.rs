@@ -29,9 +29,9 @@ pub(crate) struct Sight {
 }
 
 impl Sight {
-    /// Engines are asked only if somebody listens on one of these ports.
+    /// Engines are asked where there are ports to ask about: one may lead to a container without a socket.
     pub(crate) async fn of(project: &Project, leases: Vec<Lease>, ports: &[Port]) -> Sight {
-        let engines = match ports.iter().all(|port| published::is_free(*port)) {
+        let engines = match ports.is_empty() {
             true => Engines::default(),
             false => Engines::ask().await,
         };
@@ -51,8 +51,7 @@ impl Sight {
             return self.by_lease(service, lease);
         }
         let sockets = wharf_os::diag::holding(port.get()).unwrap_or_default();
-        let of_port = |one: &&Container| one.published.iter().any(|p| p.port == port.get());
-        if let Some(container) = self.engines.containers.iter().find(of_port) {
+        if let Some(container) = self.container(port) {
             return self.by_container(service, container);
         }
         if sockets.is_empty() || published::is_docker(port) {
@@ -63,6 +62,12 @@ impl Sight {
             who,
             help: format!("`wharf who {port}` tells more, `wharf free {port}` ends it"),
         })
+    }
+
+    /// The container that has it.
+    pub(crate) fn container(&self, port: Port) -> Option<&Container> {
+        let of_port = |one: &&Container| one.published.iter().any(|p| p.port == port.get());
+        self.engines.containers.iter().find(of_port)
     }
 
     fn by_lease(&self, service: &str, lease: &Lease) -> Option<Collision> {

@@ -98,6 +98,8 @@ pub(crate) async fn keep(link: &Link, wanted: &Wanted, pilot: &ProcessId) {
         let Err(report) = lease else { continue };
         match sight.in_the_way(&published.name, port) {
             Some(collision) => tell(published, &collision),
+            // Docker has it already, or may have it.
+            None if sight.container(port).is_some() => {}
             None if is_docker(port) || is_dockers_alone(port) => {}
             None => {
                 let what = format!("Docker's `{}` publishes port {port}", published.name);
