@@ -12,6 +12,7 @@ mod authority;
 mod checkout;
 mod choice;
 mod cli;
+mod compose_override;
 mod consent;
 mod ending;
 mod engine;

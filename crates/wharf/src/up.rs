@@ -9,6 +9,7 @@ use wharf_model::PathText;
 use wharf_supervisor::log::{Start, Tail, ansi, place};
 
 pub(crate) mod channel;
+pub(crate) mod collision;
 pub(crate) mod crew;
 pub(crate) mod definition;
 pub(crate) mod order;
