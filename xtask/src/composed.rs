@@ -44,8 +44,60 @@ fn judge(work: &Path) -> Result<(), String> {
             (Err(why), Ok(_)) => wrong.push(format!("{name} is refused by wharf alone: {why}")),
         }
     }
+    overridden(work, &mut wrong)?;
     println!("compose projects: {read} read alike, {refused} refused alike, {} not", wrong.len());
     if wrong.is_empty() { Ok(()) } else { Err(wrong.join("\n")) }
+}
+
+/// Two checkouts with an override each: docker compose can have both up at once.
+fn overridden(work: &Path, wrong: &mut Vec<String>) -> Result<(), String> {
+    let read = |name: &str| -> Result<Value, String> {
+        let text = fs::read_to_string(work.join(name)).map_err(|e| format!("no {name}: {e}"))?;
+        serde_json::from_str(&text).map_err(|error| format!("{name}: {error}"))
+    };
+    let mut check = |what: &str, found: Value, expected: Value| {
+        if found != expected {
+            wrong.push(format!("{what} is {found}, not {expected}"));
+        }
+    };
+    let mut ports: Vec<Vec<String>> = Vec::new();
+    for (checkout, name, container) in
+        [("shop", "shop", "shop-db"), ("feature", "shop-feature", "shop-db-feature")]
+    {
+        let theirs = read(&format!("{checkout}.json"))?;
+        check("the project's name", theirs["name"].clone(), json!(name));
+        check("a fixed name", theirs["containers"]["db"].clone(), json!(container));
+        let own = as_docker(&read(&format!("{checkout}.own.json"))?["compose"]);
+        check("wharf's own reading", own, sorted(&theirs));
+        let services = theirs["services"].as_object().into_iter().flatten();
+        let all: Vec<Value> =
+            services.flat_map(|(_, ports)| ports.as_array().cloned().unwrap_or_default()).collect();
+        check("how many ports", json!(all.len()), json!(8));
+        let is_open =
+            |port: &Value| !["127.0.0.1", "::1"].iter().any(|own| port["host_ip"] == *own);
+        check(
+            "what is beyond this machine",
+            json!(all.iter().filter(|p| is_open(p)).count()),
+            json!(0),
+        );
+        let mut published: Vec<String> =
+            all.iter().filter_map(|port| port["published"].as_str().map(str::to_owned)).collect();
+        published.sort_unstable();
+        published.dedup();
+        ports.push(published);
+        let targets = theirs["services"]["web"].as_array().into_iter().flatten();
+        let targets: Vec<Value> = targets.map(|port| port["target"].clone()).collect();
+        check("the ports within", json!(targets), json!([80, 443, 9000]));
+    }
+    check(
+        "the main checkout's ports",
+        json!(ports[0]),
+        json!(["5353", "5432", "8080", "8443", "9229"]),
+    );
+    let shared: Vec<&String> = ports[1].iter().filter(|port| ports[0].contains(port)).collect();
+    check("ports that both have", json!(shared), json!([]));
+    check("how many the other has", json!(ports[1].len()), json!(5));
+    Ok(())
 }
 
 /// What a reader said, or why it refused.

@@ -1,5 +1,9 @@
 //! `cargo xtask handover`: the files of `wharf export` as other tools' own code reads them: the reference
-//! implementation of Docker Compose's files, and the types of Kubernetes.
+//! implementation of Docker Compose's files, the types of Kubernetes, what reads
+//! the files for editors and shells, and Traefik.
+
+mod tools;
+mod traefik;
 
 use std::fs;
 use std::path::Path;
@@ -17,7 +21,9 @@ const NOTE: &str = "it's 100% \"$HOME\" ${x} $(y) \\ #: 9000\nnext ünï";
 
 /// Does what `cargo xtask handover` says.
 pub fn run() -> Result<(), String> {
-    sandbox::judged("handover", ("handover/judge.sh", "handover/project"), LIMIT, judge)
+    sandbox::judged("handover", ("handover/judge.sh", "handover/project"), LIMIT, judge)?;
+    tools::run()?;
+    traefik::run()
 }
 
 fn judge(work: &Path) -> Result<(), String> {

@@ -144,38 +144,34 @@ fn with_ports(
     let ports = Yaml::List(vec![port.into()]);
     service = service.with("ports", Yaml::Said(said, Box::new(ports)));
     if server.is_web() {
-        let name = format!("{}-{}", handover.name, server.label());
-        let mut labels: Vec<(String, Yaml)> = vec![
-            ("traefik.enable".to_owned(), "true".into()),
-            (
-                format!("traefik.http.services.{name}.loadbalancer.server.port"),
-                server.conventional.to_string().into(),
-            ),
-        ];
-        let mut router = |name: &str, rule: &str| {
-            labels.push((format!("traefik.http.routers.{name}.rule"), literal(rule).into()));
-        };
-        router(&name, &traefik::rule(&server.hosts));
-        for (number, host) in server.hosts.iter().enumerate().filter(|_| server.wildcard) {
-            router(&format!("{name}-below-{number}"), &traefik::below_rule(host));
-        }
-        for (number, path) in server.paths.iter().enumerate() {
-            let rule = traefik::path_rule(&server.site, path)?;
-            router(&format!("{name}-path-{number}"), &rule);
-        }
-        let mut more = |router: &str, key: &str, value: String| {
-            labels.push((format!("traefik.http.routers.{name}-{router}.{key}"), value.into()));
-        };
-        for (number, _) in server.paths.iter().enumerate() {
-            more(&format!("path-{number}"), "service", name.clone());
-        }
-        for (number, host) in server.hosts.iter().enumerate().filter(|_| server.wildcard) {
-            more(&format!("below-{number}"), "service", name.clone());
-            more(&format!("below-{number}"), "priority", traefik::below_priority(host).to_string());
-        }
-        // Of several routers each has to name the service; of one it is the only one there is.
-        labels.push((format!("traefik.http.routers.{name}.service"), name.clone().into()));
-        service = service.with("labels", Yaml::Map(labels));
+        service = service.with("labels", Yaml::Map(labels(handover, server)?));
     }
     Ok(service)
+}
+
+/// What a Traefik reads that watches Docker. Of several routers each has to name the service.
+fn labels(handover: &Handover, server: &Server) -> Result<Vec<(String, Yaml)>, ExportError> {
+    let forwarding = traefik::middleware(handover);
+    let service = traefik::name(handover, server);
+    let mut labels = vec![
+        ("enable".to_owned(), "true".to_owned()),
+        (
+            format!("http.services.{service}.loadbalancer.server.port"),
+            server.conventional.to_string(),
+        ),
+    ];
+    for field in traefik::SAID_BY_OTHERS {
+        let key = format!("http.middlewares.{forwarding}.headers.customrequestheaders.{field}");
+        labels.push((key, String::new()));
+    }
+    for route in traefik::routes(handover, server)? {
+        let mut of = |key: &str, value: String| {
+            labels.push((format!("http.routers.{}.{key}", route.name), value));
+        };
+        of("rule", literal(&route.rule));
+        of("priority", route.priority.to_string());
+        of("service", route.service.clone());
+        of("middlewares", forwarding.clone());
+    }
+    Ok(labels.into_iter().map(|(key, value)| (format!("traefik.{key}"), value.into())).collect())
 }

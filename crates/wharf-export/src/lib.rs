@@ -7,6 +7,7 @@
 
 mod caddy;
 mod compose;
+mod compose_override;
 mod devcontainer;
 mod docker;
 mod document;
@@ -26,6 +27,7 @@ mod vscode;
 mod wharf_toml;
 mod yaml;
 
+pub use compose_override::{Overridden, Override, compose_override};
 pub use docker::{Docker, docker_toml};
 pub use document::Document;
 pub use error::ExportError;

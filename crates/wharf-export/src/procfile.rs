@@ -7,7 +7,7 @@ use crate::error::ExportError;
 use crate::quote;
 use crate::site::{Handover, Server};
 
-/// A line for each service. A Procfile knows no ports but `$PORT`, which who runs it sets: the commands stand there
+/// A line for each server, and a comment for each step. A Procfile knows no ports but `$PORT`, which who runs it sets: the commands stand there
 /// as the project declares them, and with their port where it declares none.
 pub(crate) fn procfile(handover: &Handover) -> Result<Document, ExportError> {
     let first = handover.servers.iter().filter(|server| server.key.instance == 1);
@@ -15,11 +15,18 @@ pub(crate) fn procfile(handover: &Handover) -> Result<Document, ExportError> {
         handover.preamble("a Procfile").iter().map(|line| format!("# {line}\n")).collect();
     let mut lines = 0;
     for server in first {
-        text.push_str(&format!("{}: {}\n", server.label(), command(handover, server)?));
-        lines += 1;
+        let mut line = format!("{}: {}\n", server.label(), command(handover, server)?);
+        if server.is_step {
+            text.push_str(
+                "# To be run before: who runs a Procfile ends all of it when one ends.\n",
+            );
+            line.insert_str(0, "# ");
+        }
+        text.push_str(&line);
+        lines += usize::from(!server.is_step);
     }
     if lines == 0 {
-        return Err(ExportError::Nothing { format: "a Procfile", why: "it is about commands" });
+        return Err(ExportError::Nothing { format: "a Procfile", why: "it is about servers" });
     }
     Ok(Document::private("Procfile", text))
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::error::ExportError;
 
-fn no_form(format: &'static str, value: &str, why: &'static str) -> ExportError {
+pub(crate) fn no_form(format: &'static str, value: &str, why: &'static str) -> ExportError {
     ExportError::NoForm { format, what: format!("{value:?}"), why }
 }
 

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use wharf_model::placeholder;
 use wharf_model::request::PortArgument;
 use wharf_model::service::{
     Expose, External, ProjectServices, Ready, Restart, Run, STOP_GRACE, Service,
@@ -48,9 +49,10 @@ fn table(service: &Service, root: &Path) -> Result<String, ExportError> {
     let mut put = |key: &str, value: String| text.push_str(&format!("{key} = {value}\n"));
     match &service.run {
         None => {}
-        Some(Run::Shell(command)) => put("run", quote::toml(command)),
+        Some(Run::Shell(command)) => put("run", said(command, service.verbatim.run)?),
         Some(Run::Words(words)) => {
-            let word = |word: &std::ffi::OsString| quote::text(FORMAT, word).map(quote::toml);
+            let word =
+                |word: &std::ffi::OsString| said(quote::text(FORMAT, word)?, service.verbatim.run);
             let words = words.iter().map(word).collect::<Result<Vec<_>, _>>()?;
             put("run", format!("[{}]", words.join(", ")));
         }
@@ -76,9 +78,10 @@ fn table(service: &Service, root: &Path) -> Result<String, ExportError> {
     }
     if !service.env.is_empty() {
         let pair = |(name, value): (&String, &String)| {
-            format!("{} = {}", quote::toml(name), quote::toml(value))
+            Ok(format!("{} = {}", quote::toml(name), said(value, !service.fills(name))?))
         };
-        let pairs: Vec<String> = service.env.iter().map(pair).collect();
+        let pairs: Vec<String> =
+            service.env.iter().map(pair).collect::<Result<_, ExportError>>()?;
         put("env", format!("{{ {} }}", pairs.join(", ")));
     }
     if !service.watch.is_empty() {
@@ -86,6 +89,15 @@ fn table(service: &Service, root: &Path) -> Result<String, ExportError> {
     }
     rest(service, &mut put);
     Ok(text)
+}
+
+/// A text in which wharf.toml would fill placeholders in.
+fn said(text: &str, is_verbatim: bool) -> Result<String, ExportError> {
+    if is_verbatim && placeholder::has_any(text.as_bytes()) {
+        let why = "`{port}` and such are filled in there, and cannot be escaped";
+        return Err(quote::no_form(FORMAT, text, why));
+    }
+    Ok(quote::toml(text))
 }
 
 fn rest(service: &Service, put: &mut impl FnMut(&str, String)) {

@@ -16,6 +16,8 @@ pub(crate) enum Yaml {
     Map(Vec<(String, Yaml)>),
     /// A value with a comment above it, where it is an entry of a map or a list.
     Said(String, Box<Yaml>),
+    /// A value with a tag of this program's that reads it (`!override`).
+    Tagged(&'static str, Box<Yaml>),
 }
 
 impl From<&str> for Yaml {
@@ -97,6 +99,10 @@ impl Yaml {
                 out.push('\n');
                 self.write(depth + 1, out);
             }
+            Yaml::Tagged(tag, value) => {
+                out.push_str(&format!(" !{tag}"));
+                value.follow(depth, out);
+            }
             other => out.push_str(&format!(" {}\n", other.flow())),
         }
     }
@@ -119,6 +125,7 @@ impl Yaml {
             Yaml::Number(number) => number.to_string(),
             Yaml::Bool(value) => value.to_string(),
             Yaml::Said(_, value) => value.flow(),
+            Yaml::Tagged(tag, value) => format!("!{tag} {}", value.flow()),
             Yaml::List(_) => "[]".to_owned(),
             Yaml::Map(_) => "{}".to_owned(),
         }

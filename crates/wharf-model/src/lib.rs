@@ -16,6 +16,7 @@ pub mod lease;
 pub mod listener;
 pub mod name;
 pub mod path_text;
+pub mod placeholder;
 pub mod plan;
 pub mod policy;
 pub mod port;
@@ -40,4 +41,6 @@ pub use port::{Port, PortError, PortRange};
 pub use process::ProcessId;
 pub use request::PortRequest;
 pub use route::{Access, Condition, OriginForm, Owner, Protocol, Route, RouteTable, Upstream};
-pub use service::{Expose, External, ProjectServices, Publication, Ready, Restart, Run, Service};
+pub use service::{
+    Expose, External, ProjectServices, Publication, Ready, Restart, Run, Service, Verbatim,
+};

@@ -1,6 +1,6 @@
 //! What a project runs: its services, as they are declared or detected.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
@@ -61,6 +61,18 @@ pub struct Service {
     pub memory_max: Option<u64>,
     /// Where it was found, such as `Procfile line 2`.
     pub source: String,
+    /// What of it means itself, whatever braces are in it.
+    #[serde(default)]
+    pub verbatim: Verbatim,
+}
+
+/// What another tool's file says of a service: `{port}` is no placeholder there.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Verbatim {
+    /// Whether its command is.
+    pub run: bool,
+    /// The names of the variables whose values are.
+    pub env: BTreeSet<String>,
 }
 
 /// The command of a service.
@@ -198,7 +210,13 @@ impl Service {
             expose: Expose::Default,
             memory_max: None,
             source: source.into(),
+            verbatim: Verbatim::default(),
         }
+    }
+
+    /// Whether the value of this variable has placeholders.
+    pub fn fills(&self, variable: &str) -> bool {
+        !self.verbatim.env.contains(variable)
     }
 
     /// Whether it is a step that ends, and not a server.

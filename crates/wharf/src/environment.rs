@@ -1,10 +1,9 @@
 //! The environment of an instance: what its server finds, and what `wharf env` and `wharf exec` give to others.
 
-use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::Path;
 
-use wharf_model::ServiceKey;
+use wharf_model::{Service, ServiceKey};
 
 use crate::up::order::{Sibling, Siblings};
 use crate::up::template;
@@ -26,8 +25,8 @@ pub(crate) struct Told<'a> {
     pub(crate) siblings: &'a Siblings,
     /// What its framework reads, such as `PORT`.
     pub(crate) hints: Variables,
-    /// The project's own variables, with placeholders.
-    pub(crate) declared: &'a BTreeMap<String, String>,
+    /// What the project says of it.
+    pub(crate) declared: Option<&'a Service>,
 }
 
 impl Told<'_> {
@@ -51,8 +50,11 @@ impl Told<'_> {
             set(&mut env, name.into(), value.into());
         }
         set(&mut env, "WHARF_ROOT".into(), self.root.as_os_str().to_owned());
-        for (name, value) in self.declared {
-            set(&mut env, name.into(), template::fill(value.as_ref(), self.own, self.siblings));
+        if let Some(service) = self.declared {
+            for (name, value) in &service.env {
+                let value = template::variable(service, (name, value), self.own, self.siblings);
+                set(&mut env, name.into(), value);
+            }
         }
         env
     }
@@ -113,6 +115,11 @@ mod tests {
             direct_url: format!("http://127.0.0.1:{port}"),
         };
         let own = sibling("web", 8000);
+        let mut service = Service::new("web", "/src/shop".into(), "test");
+        service.env = [("A", "{direct.port}"), ("WHARF_PROJECT", "mine"), ("B", "{direct.port}")]
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .into();
+        service.verbatim.env.insert("B".into());
         let told = Told {
             key: &ServiceKey {
                 project: wharf_model::PathText::from_text("/src/shop".into()),
@@ -124,9 +131,7 @@ mod tests {
             own: &own,
             siblings: &Siblings(vec![own.clone(), sibling("direct", 9000)]),
             hints: vec![("PORT".into(), "8000".into()), ("A".into(), "hint".into())],
-            declared: &[("A", "{direct.port}"), ("WHARF_PROJECT", "mine")]
-                .map(|(name, value)| (name.to_owned(), value.to_owned()))
-                .into(),
+            declared: Some(&service),
         };
         let env = told.variables();
         let of = |name: &str| {
@@ -136,6 +141,7 @@ mod tests {
         };
         assert_eq!(of("WHARF_DIRECT_URL"), "http://127.0.0.1:8000");
         assert_eq!((of("WHARF_DIRECT_PORT"), of("A")), ("9000".into(), "9000".into()));
+        assert_eq!(of("B"), "{direct.port}", "another tool's file says that");
         assert_eq!((of("PORT"), of("WHARF_PROJECT")), ("8000".into(), "mine".into()));
     }
 

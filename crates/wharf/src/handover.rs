@@ -222,11 +222,17 @@ fn server(
         protocol: protocol(unit, &access),
         origin_form: access.origin_form,
         runs: instance.is_some(),
-        declared: service.and_then(|service| service.run.as_ref()).map(|run| filled(run, &fill)),
+        declared: service.and_then(|service| {
+            let run = service.run.as_ref()?;
+            Some(if service.verbatim.run { run.clone() } else { filled(run, &fill) })
+        }),
         declared_env: service_or
             .env
             .iter()
-            .map(|(k, v)| (k.clone(), lossy(&fill(v.as_ref()))))
+            .map(|(name, value)| {
+                let pair = (name.as_str(), value.as_str());
+                (name.clone(), lossy(&template::variable(service_or, pair, &unit.own, here)))
+            })
             .collect(),
         here: launch(ground, unit, &unit.own, here),
         within: launch_within(ground, unit, within),
@@ -320,18 +326,30 @@ fn launch(ground: &Ground<'_>, unit: &Unit<'_>, own: &Sibling, siblings: &Siblin
     let planned = unit.plan.as_ref().zip(values).map(|(plan, values)| plan.argv(&values));
     let running = unit.instance.map(|i| i.command.iter().map(OsString::from).collect());
     let argv: Vec<OsString> = planned.or(running).unwrap_or_default();
-    let argv = argv.iter().map(|word| template::fill(word, own, siblings)).collect();
-    let nothing = std::collections::BTreeMap::new();
+    let argv = filled_words(unit, argv, own, siblings);
     let told = Told {
         key: &unit.key,
         root: &ground.root,
         own,
         siblings,
         hints: ground.hints(&unit.key, own, unit.service),
-        declared: unit.service.map_or(&nothing, |service| &service.env),
+        declared: unit.service,
     };
     let env = told.variables().into_iter().filter(|(name, _)| name != "WHARF_ROOT");
     Launch { argv: without_files(argv), env: env.map(|(k, v)| (lossy(&k), lossy(&v))).collect() }
+}
+
+/// The words of a command, filled in where it has placeholders.
+fn filled_words(
+    unit: &Unit<'_>,
+    argv: Vec<OsString>,
+    own: &Sibling,
+    siblings: &Siblings,
+) -> Vec<OsString> {
+    match unit.service {
+        Some(service) if service.verbatim.run => argv,
+        _ => argv.iter().map(|word| template::fill(word, own, siblings)).collect(),
+    }
 }
 
 /// The same in a container: on all of its addresses, at the conventional port. `WHARF_` variables of its own say
@@ -347,7 +365,7 @@ fn launch_within(ground: &Ground<'_>, unit: &Unit<'_>, siblings: &Siblings) -> L
     let Some((plan, values)) = unit.plan.as_ref().zip(values) else {
         return launch(ground, unit, &unit.own, siblings);
     };
-    let argv = plan.argv(&values).iter().map(|word| template::fill(word, &own, siblings)).collect();
+    let argv = filled_words(unit, plan.argv(&values), &own, siblings);
     let mut env: Vec<(String, String)> = Vec::new();
     let mut set = |name: String, value: String| {
         env.retain(|(known, _)| *known != name);
@@ -363,8 +381,10 @@ fn launch_within(ground: &Ground<'_>, unit: &Unit<'_>, siblings: &Siblings) -> L
     for (name, value) in template::variables(&own, siblings) {
         set(name, value);
     }
-    for (name, value) in unit.service.iter().flat_map(|service| &service.env) {
-        set(name.clone(), lossy(&template::fill(value.as_ref(), &own, siblings)));
+    if let Some(service) = unit.service {
+        for (name, value) in &service.env {
+            set(name.clone(), lossy(&template::variable(service, (name, value), &own, siblings)));
+        }
     }
     env.retain(|(_, value)| !value.contains(FILES));
     Launch { argv: without_files(argv), env }

@@ -13,6 +13,7 @@ mod behind;
 mod checkout;
 mod choice;
 mod cli;
+mod compose_override;
 mod consent;
 mod ending;
 mod engine;

@@ -16,7 +16,7 @@ mod settle;
 mod ties;
 mod watch;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -266,12 +266,12 @@ impl Run {
         instance: &Instance,
         snapshot: Option<&Snapshot>,
     ) -> Variables {
-        let (own, siblings, env) = match &self.declared {
-            Some(one) => (one.own.clone(), one.siblings.clone(), one.order.service.env.clone()),
+        let (own, siblings) = match &self.declared {
+            Some(one) => (one.own.clone(), one.siblings.clone()),
             None => {
                 let all = snapshot.map(|snapshot| snapshot.instances.as_slice());
                 let siblings = Siblings::living(all.unwrap_or_default(), &instance.root);
-                (Sibling::of(instance), siblings, BTreeMap::new())
+                (Sibling::of(instance), siblings)
             }
         };
         let told = Told {
@@ -280,7 +280,7 @@ impl Run {
             own: &own,
             siblings: &siblings,
             hints: self.plan.env(values),
-            declared: &env,
+            declared: self.declared.as_ref().map(|one| &one.order.service),
         };
         let mut env = told.over_callers();
         env.push((ID_VARIABLE.into(), instance.id.clone().into()));

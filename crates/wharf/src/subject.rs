@@ -1,9 +1,8 @@
 //! The instance whose environment is asked for: one that runs, or one whose port is remembered.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use wharf_model::{Instance, ServiceKey};
+use wharf_model::{Instance, Service, ServiceKey};
 use wharf_os::process;
 
 use crate::checkout::{self, Checkout};
@@ -24,7 +23,7 @@ pub(crate) struct Subject {
     own: Sibling,
     siblings: Siblings,
     hints: Variables,
-    declared: BTreeMap<String, String>,
+    declared: Option<Service>,
 }
 
 impl Subject {
@@ -72,7 +71,7 @@ impl Subject {
             hints: ground.hints(&key, &own, service),
             runs: instance.is_some(),
             siblings: ground.siblings(),
-            declared: service.map(|service| service.env.clone()).unwrap_or_default(),
+            declared: service.cloned(),
             dir: dir.unwrap_or_else(|| ground.root.clone()),
             root: ground.root.clone(),
             key,
@@ -88,7 +87,7 @@ impl Subject {
             own: &self.own,
             siblings: &self.siblings,
             hints: self.hints.clone(),
-            declared: &self.declared,
+            declared: self.declared.as_ref(),
         }
     }
 }

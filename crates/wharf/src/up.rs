@@ -10,6 +10,7 @@ use wharf_supervisor::log::{Start, Tail, ansi, place};
 
 pub(crate) mod aliases;
 pub(crate) mod channel;
+pub(crate) mod collision;
 pub(crate) mod crew;
 pub(crate) mod definition;
 pub(crate) mod order;

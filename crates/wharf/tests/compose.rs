@@ -2,7 +2,10 @@
 
 mod sandbox;
 
-use sandbox::Sandbox;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Stdio};
+
+use sandbox::{Answer, Sandbox, answer};
 
 const COMPOSE: &str = "services:
   db:
@@ -64,7 +67,7 @@ fn what_docker_would_refuse_is_refused_by_an_import_alone() {
     assert!(told.code == 0 && told.out.contains("choose one"), "{told:?}");
     let mut with = sandbox.wharf(&["import", "compose"]);
     with.env("IMAGE", "postgres");
-    assert_eq!(sandbox::answer(with).code, 0);
+    assert_eq!(answer(with).code, 0);
 }
 
 #[test]
@@ -87,4 +90,204 @@ fn services_are_told_where_dockers_are() {
     sandbox.file("compose.yaml", "services:\n  db: {image: x}\n");
     let refused = sandbox.output(&["up", "-d"]);
     assert!(refused.code == 2 && refused.err.contains("`db`"), "{refused:?}");
+}
+
+/// A second checkout of the sandbox's project, as `git worktree add` makes it.
+fn worktree(sandbox: &Sandbox, name: &str) -> PathBuf {
+    let git = sandbox.project().join(".git/worktrees").join(name);
+    let folder = sandbox.dir().join(name);
+    for dir in [&git, &folder] {
+        std::fs::create_dir_all(dir).unwrap();
+    }
+    std::fs::write(git.join("commondir"), "../..\n").unwrap();
+    std::fs::write(git.join("gitdir"), format!("{}\n", folder.join(".git").display())).unwrap();
+    std::fs::write(git.join("HEAD"), format!("ref: refs/heads/{name}\n")).unwrap();
+    std::fs::write(folder.join(".git"), format!("gitdir: {}\n", git.display())).unwrap();
+    folder
+}
+
+fn in_folder(sandbox: &Sandbox, folder: &Path, args: &[&str]) -> Answer {
+    let mut command = sandbox.wharf(args);
+    command.current_dir(folder);
+    answer(command)
+}
+
+/// A listener of nobody's that wharf knows, under a name of its own.
+fn listener(sandbox: &Sandbox, name: &str, port: u16) -> Child {
+    let program = sandbox.dir().join(name);
+    let python = answer({
+        let mut command = sandbox.program("python3");
+        command.args(["-c", "import sys; print(sys.executable)"]);
+        command
+    });
+    std::os::unix::fs::symlink(python.out.trim(), &program).unwrap();
+    let code = format!(
+        "import socket, time\ns = socket.create_server(('127.0.0.1', {port}))\nprint('up', flush=True)\ntime.sleep(600)"
+    );
+    let mut command = sandbox.program(&program);
+    let mut child = command.args(["-c", &code]).stdout(Stdio::piped()).spawn().unwrap();
+    let mut first = [0; 3];
+    std::io::Read::read_exact(child.stdout.as_mut().unwrap(), &mut first).unwrap();
+    child
+}
+
+fn end(mut child: Child) {
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+const FIXED: &str = "name: shop
+services:
+  db:
+    image: postgres:16
+    container_name: shop-db
+    ports: [\"5432:5432\", \"[::1]:5432:5432\"]
+  web:
+    image: nginx
+    ports: [\"9000-9002:80\", \"81\", \"5353:53/udp\"]
+  worker: {image: worker}
+";
+
+#[test]
+fn two_checkouts_have_ports_and_names_of_their_own() {
+    let sandbox = sandbox();
+    let none = sandbox.output(&["export", "compose-override"]);
+    assert!(none.code == 3 && none.err.contains("compose.yaml"), "{none:?}");
+    sandbox.file("compose.yaml", FIXED);
+    let main = sandbox.output(&["export", "compose-override"]);
+    assert_eq!(main.code, 0, "{main:?}");
+    for line in [
+        "name: shop",
+        "      - \"127.0.0.1:5432:5432\"",
+        "      - \"[::1]:5432:5432\"",
+        "      - \"127.0.0.1:9000:80\"",
+        "      - \"127.0.0.1::81\"",
+        "      - \"127.0.0.1:5353:53/udp\"",
+    ] {
+        assert!(main.out.lines().any(|known| known == line), "{line}: {main:?}");
+    }
+    assert!(!main.out.contains("container_name") && !main.out.contains("worker"), "{main:?}");
+    let feature = worktree(&sandbox, "feature");
+    std::fs::write(feature.join("compose.yaml"), FIXED).unwrap();
+    let write = ["export", "compose-override", "-o", "compose.override.yaml"];
+    let other = in_folder(&sandbox, &feature, &write);
+    assert!(other.code == 0 && other.err.contains("left to the main checkout"), "{other:?}");
+    let text = std::fs::read_to_string(feature.join("compose.override.yaml")).unwrap();
+    for line in [
+        "# `docker compose up` reads it beside compose.yaml.",
+        "name: shop-feature",
+        "    container_name: shop-db-feature",
+        "      - \"127.0.0.1:5433:5432\"",
+        "      - \"127.0.0.1:9001:80\"",
+        "      - \"127.0.0.1:5354:53/udp\"",
+    ] {
+        assert!(text.lines().any(|known| known == line), "{line}: {text}");
+    }
+    // The same each time, also while services live that are told of those ports, and while Docker listens there.
+    let wharf_toml =
+        "[service.api]\nrun = \"python3 server.py\"\nenv = { DATABASE = \"{db.port}\" }\n";
+    std::fs::write(feature.join("wharf.toml"), wharf_toml).unwrap();
+    std::fs::copy(sandbox.project().join("server.py"), feature.join("server.py")).unwrap();
+    let docker = listener(&sandbox, "docker-proxy", 5433);
+    let again = in_folder(&sandbox, &feature, &[&write[..], &["--diff"]].concat());
+    assert_eq!(again.code, 0, "{again:?}");
+    let up = in_folder(&sandbox, &feature, &["up", "-d"]);
+    assert!(up.code == 0 && !up.err.contains("publishes"), "{up:?}");
+    let env = in_folder(&sandbox, &feature, &["env", "api", "--json"]).json();
+    assert_eq!(env["env"]["DATABASE"], "5433", "{env:#}");
+    let again = in_folder(&sandbox, &feature, &[&write[..], &["--diff"]].concat());
+    assert_eq!(again.code, 0, "{again:?}");
+    in_folder(&sandbox, &feature, &["down"]);
+    end(docker);
+}
+
+#[test]
+fn an_override_of_the_projects_own_is_left_alone() {
+    let sandbox = sandbox();
+    sandbox.file("compose.yaml", FIXED);
+    sandbox.file("compose.override.yml", "services:\n  db: {ports: !override [\"5440:5432\"]}\n");
+    let folder = sandbox.output(&["export", "compose-override", "-o", "."]);
+    assert_eq!(folder.code, 0, "{folder:?}");
+    let text = std::fs::read_to_string(sandbox.project().join("compose.wharf.yaml")).unwrap();
+    assert!(text.contains("127.0.0.1:5440:5432"), "{text}");
+    let way = "COMPOSE_FILE=compose.yaml:compose.override.yml:compose.wharf.yaml";
+    assert!(text.contains(way), "{text}");
+    // With that in `.env` it is read, and passed over when it is written again.
+    sandbox.file(".env", &format!("{way}\n"));
+    let read = sandbox.output(&["import", "compose", "--json"]).json();
+    assert_eq!(read["compose"]["files"].as_array().unwrap().len(), 3, "{read:#}");
+    let again =
+        sandbox.output(&["export", "compose-override", "--diff", "-o", "compose.wharf.yaml"]);
+    assert_eq!(again.code, 0, "{again:?}");
+    let refused = sandbox.output(&["export", "compose-override", "--tls"]);
+    assert!(refused.code == 2 && refused.err.contains("--tls"), "{refused:?}");
+}
+
+#[test]
+fn a_name_that_is_stronger_than_a_file_is_told() {
+    let sandbox = sandbox();
+    let feature = worktree(&sandbox, "feature");
+    std::fs::write(feature.join("compose.yaml"), FIXED).unwrap();
+    std::fs::write(feature.join(".env"), "COMPOSE_PROJECT_NAME=other\n").unwrap();
+    let told = in_folder(&sandbox, &feature, &["export", "compose-override"]);
+    assert!(told.code == 0 && told.err.contains("docker compose -p other-feature"), "{told:?}");
+}
+
+#[test]
+fn who_is_in_dockers_way_is_said_before_anything_starts() {
+    let sandbox = sandbox();
+    let runs = "[service.api]\nrun = \"python3 server.py\"\n";
+    sandbox.file("compose.yaml", "services:\n  db: {image: x, ports: [\"5432:5432\"]}\n");
+    sandbox.file("wharf.toml", runs);
+    // A stranger.
+    let stranger = listener(&sandbox, "stranger", 5432);
+    let told = sandbox.output(&["up", "-d"]);
+    for part in ["Docker's `db` publishes port 5432", "`stranger`", "`wharf free 5432`"] {
+        assert!(told.code == 0 && told.err.contains(part), "{part}: {told:?}");
+    }
+    let place = |text: &str| told.err.find(text).unwrap_or_else(|| panic!("{text}: {told:?}"));
+    assert!(place("publishes port") < place("api is up"), "{told:?}");
+    sandbox.output(&["down"]);
+    end(stranger);
+    assert!(!sandbox.output(&["up", "-d"]).err.contains("publishes"));
+    // The compose project of another checkout, and that of another folder.
+    let other = sandbox.dir().join("other");
+    std::fs::create_dir_all(other.join(".git")).unwrap();
+    for folder in [worktree(&sandbox, "feature"), other] {
+        for (name, text) in [
+            ("compose.yaml", "services:\n  cache: {image: x, ports: [\"5432:6379\"]}\n"),
+            ("wharf.toml", runs),
+            ("server.py", include_str!("sandbox/server.py")),
+        ] {
+            std::fs::write(folder.join(name), text).unwrap();
+        }
+        let told = in_folder(&sandbox, &folder, &["up", "-d"]);
+        let project = sandbox.project().display().to_string();
+        let who = format!("`db` of Docker Compose in {project}");
+        for part in ["Docker's `cache`", &who, "`wharf export compose-override"] {
+            assert!(told.code == 0 && told.err.contains(part), "{part}: {told:?}");
+        }
+        in_folder(&sandbox, &folder, &["down"]);
+        // Where Docker runs all of it, the same is said.
+        std::fs::remove_file(folder.join("wharf.toml")).unwrap();
+        std::fs::remove_file(folder.join("server.py")).unwrap();
+        let told = in_folder(&sandbox, &folder, &["up", "-d"]);
+        assert!(told.code == 0 && told.err.contains(&who), "{told:?}");
+        assert!(told.err.contains("docker compose up"), "{told:?}");
+    }
+    sandbox.output(&["down"]);
+}
+
+#[test]
+fn an_exported_project_says_which_of_its_ports_are_taken() {
+    let sandbox = sandbox();
+    sandbox.file("wharf.toml", "[service.api]\nrun = \"python3 server.py\"\nport = 8700\n");
+    let quiet = sandbox.output(&["export", "compose"]);
+    assert!(quiet.code == 0 && !quiet.err.contains("8700"), "{quiet:?}");
+    let stranger = listener(&sandbox, "stranger", 8700);
+    let told = sandbox.output(&["export", "compose"]);
+    for part in ["`api` is to be published at port 8700", "`stranger`", "`wharf free 8700`"] {
+        assert!(told.code == 0 && told.err.contains(part), "{part}: {told:?}");
+    }
+    end(stranger);
 }

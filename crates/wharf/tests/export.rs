@@ -10,26 +10,7 @@ use sandbox::{Answer, Sandbox, answer, until};
 use serde_json::Value;
 
 /// Two servers with every kind of route, and a step.
-const PROJECT: &str = "\
-[service.web]
-run = \"python3 server.py web {port}\"
-port = \"8000+\"
-depends_on = [\"migrate\"]
-paths = [\"/api/web\"]
-wildcard = true
-env = { NOTE = \"it's 100% \\\"$HOME\\\" \\\\ ${x} {api.port}\" }
-
-[service.api]
-run = \"exec python3 server.py api $PORT\"
-port = \"8000+\"
-paths = [\"/api/\"]
-wildcard = true
-instances = 2
-
-[service.migrate]
-run = [\"true\", \"a b\", \"$(x) 50%\"]
-ready = \"exit\"
-";
+const PROJECT: &str = include_str!("export/wharf.toml");
 
 /// Where the web servers in front listen.
 const FRONT: u16 = 7070;

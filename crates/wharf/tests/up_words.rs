@@ -103,3 +103,19 @@ fn a_folder_of_foreign_letters_has_a_name_that_browsers_know() {
     let url = until(|| Some(live(&sandbox).first()?["url"].as_str()?.to_owned())).unwrap();
     assert_eq!(url.split([':', '/']).nth(3), Some("xn--e1akkdfp.localhost"), "{url}");
 }
+
+#[test]
+fn braces_in_the_files_of_other_tools_mean_themselves() {
+    let sandbox = Sandbox::new();
+    sandbox.file(".git/HEAD", "ref: refs/heads/main\n");
+    sandbox.file("Procfile", "web: echo '{url}' $LITERAL; exec python3 server.py\n");
+    sandbox.file(".env", "LITERAL='{port}'\n");
+    sandbox.file("server.py", include_str!("sandbox/server.py"));
+    assert_eq!(sandbox.output(&["up", "-d"]).code, 0);
+    let log = sandbox.output(&["logs", "web"]).out;
+    assert!(log.contains("{url} {port}"), "{log}");
+    assert!(sandbox.output(&["env", "web"]).out.contains("{port}"));
+    let refused = sandbox.output(&["import"]);
+    assert_eq!(refused.code, 1, "{refused:?}");
+    assert!(refused.err.contains("are filled in there"), "{refused:?}");
+}

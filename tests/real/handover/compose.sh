@@ -28,3 +28,20 @@ for case in "$work"/cases/*/; do
     read_by "$name.wharf" "$wharf" import compose --json
     read_by "$name.docker" "$parts/handover/handover" ports
 done
+
+# Two checkouts of one project, each with an override. What docker compose makes of it is the judge's.
+trap '"$wharf" daemon stop >"$work/stop.log" 2>&1 || true' EXIT
+cp -r "$cases/../override" "$work/shop"
+cd "$work/shop"
+git init -q .
+git add .
+git -c user.name=x -c user.email=x@example.com commit -qm x
+git worktree add -q "$work/feature" -b feature
+for checkout in shop feature; do
+    cd "$work/$checkout"
+    "$wharf" export compose-override -o . 2>"$work/$checkout.err"
+    "$parts/handover/handover" ports --profile debug >"$work/$checkout.json"
+    "$wharf" import compose --json --profile debug >"$work/$checkout.own.json"
+    # The same again: nothing changes.
+    "$wharf" export compose-override --diff -o . >"$work/$checkout.diff"
+done

@@ -27,7 +27,7 @@ pub(crate) mod yaml;
 use std::path::Path;
 
 use wharf_model::request::PortArgument;
-use wharf_model::{PortRequest, ProjectServices, Run, Service};
+use wharf_model::{PortRequest, ProjectServices, Run, Service, Verbatim};
 
 use crate::error::PlanError;
 use crate::plan::{self, Request};
@@ -102,6 +102,8 @@ fn at(project: &Project, dir: &Path, compose: Wish<'_>) -> Result<ProjectService
     }
     for service in &mut found.services {
         loosen(service);
+        // No other tool knows of placeholders: what looks like one is a shell's or a program's own.
+        service.verbatim = Verbatim { run: true, env: service.env.keys().cloned().collect() };
     }
     let Found { services, trace, .. } = found;
     Ok(ProjectServices { services, external, trace })

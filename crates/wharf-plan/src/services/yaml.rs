@@ -228,13 +228,18 @@ impl<'a> Item<'a> {
 
     /// The value of a key: a mapping's own, else that of the mappings that are merged in.
     pub(crate) fn get(self, key: &str) -> Option<Item<'a>> {
+        self.get_that(key, |_| true)
+    }
+
+    /// The same of those values that may be it.
+    pub(crate) fn get_that(self, key: &str, may_be: impl Fn(Item<'a>) -> bool) -> Option<Item<'a>> {
         let mut look = vec![self];
         let mut looked = 0;
         while let Some(map) = look.pop() {
             let own = |name: &str| {
                 map.entries().find(|(key, _)| key.text() == Some(name)).map(|(_, value)| value)
             };
-            if let Some(value) = own(key) {
+            if let Some(value) = own(key).filter(|value| may_be(*value)) {
                 return Some(value);
             }
             looked += 1;

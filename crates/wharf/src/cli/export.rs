@@ -4,13 +4,15 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::ValueEnum;
-use wharf_export::{Document, ExportError, Front, Handover, Target, Tls};
+use wharf_export::{Document, ExportError, Front, Handover, Server, Target, Tls};
 use wharf_model::Port;
 
 use super::Outcome;
+use crate::link::Link;
 use crate::report::{Code, Report};
+use crate::up::collision::{Collision, Sight};
 use crate::written::{self, Written};
-use crate::{authority, handover, narrate, render};
+use crate::{authority, checkout, compose_override, handover, narrate, render};
 
 /// Where web servers listen when nobody says otherwise.
 const HTTP: u16 = 80;
@@ -87,6 +89,11 @@ impl Place {
             .help(format!("`-o {}`", root.join("wharf.toml").display())))
     }
 
+    /// The file that is named, where that is not a folder.
+    fn file(&self) -> Option<&std::path::Path> {
+        self.output.as_deref().filter(|output| !output.is_dir())
+    }
+
     /// Whether a JSON document is asked for.
     pub(super) fn is_json(&self) -> bool {
         self.json
@@ -122,6 +129,8 @@ enum Format {
     Haproxy,
     /// Docker Compose: a project, with labels for Traefik
     Compose,
+    /// Docker Compose: an override of the project's own files, with ports of this checkout's
+    ComposeOverride,
     /// Kubernetes: Deployments, Services, routes
     K8s,
     /// systemd: units of the user's manager
@@ -141,7 +150,8 @@ enum Format {
 }
 
 impl Args {
-    fn target(&self) -> Result<Target, Report> {
+    /// `None` for what is made of the compose files alone.
+    fn target(&self) -> Result<Option<Target>, Report> {
         let only = |is_asked: bool, flag: &str, target: &str| match is_asked {
             false => Ok(()),
             true => Err(Report::new(Code::Usage, format!("`{flag}` is for `{target}` alone"))),
@@ -152,7 +162,8 @@ impl Args {
         if self.target != Format::K8s {
             only(self.ingress, "--ingress", "k8s")?;
         }
-        Ok(match self.target {
+        Ok(Some(match self.target {
+            Format::ComposeOverride => return self.override_alone(),
             Format::Nginx if self.by_port => Target::NginxPorts,
             Format::Nginx => Target::Nginx,
             Format::Caddy => Target::Caddy,
@@ -169,7 +180,20 @@ impl Args {
             Format::Env => Target::Env,
             Format::Direnv => Target::Direnv,
             Format::Mise => Target::Mise,
-        })
+        }))
+    }
+
+    /// It is about one checkout, and no web server is in front of it.
+    fn override_alone(&self) -> Result<Option<Target>, Report> {
+        let asked = [("--all", self.all), ("--listen", self.listen.is_some()), ("--tls", self.tls)];
+        match asked.iter().find(|(_, is_asked)| *is_asked) {
+            None => Ok(None),
+            Some((flag, _)) => {
+                let what = format!("`{flag}` is not for `compose-override`");
+                Err(Report::new(Code::Usage, what)
+                    .why("it is about the compose files of one checkout"))
+            }
+        }
     }
 
     fn port(&self) -> u16 {
@@ -184,7 +208,7 @@ impl Args {
 
 /// Prints or writes it.
 pub(crate) fn run(args: &Args) -> Outcome {
-    let target = args.target()?;
+    let Some(target) = args.target()? else { return over(args) };
     if args.all && target.is_of_one_project() {
         let what = format!("{} is about one project", target.title());
         return Err(Report::new(Code::Usage, what).help(
@@ -202,7 +226,36 @@ pub(crate) fn run(args: &Args) -> Outcome {
         handover.front.tls = Some(certificate(&handover, target)?);
     }
     let documents = target.write(&handover).map_err(refused)?;
+    if target == Target::Compose {
+        super::block_on(tell_who_is_in_the_way(&handover))??;
+    }
     args.output.take(&documents)
+}
+
+/// Docker would refuse to publish what somebody else has by now.
+async fn tell_who_is_in_the_way(handover: &Handover) -> Result<(), Report> {
+    let project = checkout::project()?;
+    let planned = handover.servers.iter().filter(|server| !server.runs && !server.is_step);
+    let planned = planned.filter_map(|server| Some((server, Port::new(server.port)?)));
+    let planned: Vec<(&Server, Port)> = planned.collect();
+    let ports: Vec<Port> = planned.iter().map(|(_, port)| *port).collect();
+    let sight = Sight::of(&project, Link::known().await?.leases, &ports).await;
+    for (server, port) in planned {
+        if let Some(Collision { who, help }) = sight.in_the_way(&server.key.service, port) {
+            let name = server.label();
+            narrate::warning(&format!(
+                "`{name}` is to be published at port {port}, which is that of {who}: {help}"
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// What is laid over the project's own compose files.
+fn over(args: &Args) -> Outcome {
+    let over = super::block_on(compose_override::of_checkout(args.output.file()))??;
+    let document = wharf_export::compose_override(&over).map_err(refused)?;
+    args.output.take(&[document])
 }
 
 /// A certificate for every name, if the format has a place for it.

@@ -26,8 +26,11 @@ pub(crate) struct Declared {
 }
 
 impl Declared {
-    /// The command, with its placeholders filled in.
+    /// The command, with its placeholders filled in where it has any.
     pub(super) fn argv(&self, argv: Vec<OsString>) -> Vec<OsString> {
+        if self.order.service.verbatim.run {
+            return argv;
+        }
         argv.iter().map(|word| template::fill(word, &self.own, &self.siblings)).collect()
     }
 

@@ -138,6 +138,7 @@ impl Table {
     pub(crate) fn lay_over(&self, mut service: Service, root: &Path) -> Result<Service, Report> {
         if let Some(run) = &self.run {
             service.run = Some(run.0.clone());
+            service.verbatim.run = false;
         }
         if let Some(dir) = &self.dir {
             service.dir = root.join(dir.get_ref());
@@ -152,6 +153,7 @@ impl Table {
         }
         for (name, value) in self.env.iter().flatten() {
             service.env.insert(name.clone(), value.0.clone());
+            service.verbatim.env.remove(name);
         }
         if let Some(watch) = &self.watch {
             service.watch.clone_from(watch);

@@ -9,11 +9,15 @@ use wharf_model::{
     Service, ServiceKey,
 };
 
+use super::collision::{Collision, Sight};
 use super::order::{Published, Sibling};
 use super::project::Wanted;
 use crate::link::{self, Link};
 use crate::pilot::HOST;
 use crate::{facts, narrate};
+
+/// Below this port a bind may be refused to us, and not to Docker.
+const FIRST_UNPRIVILEGED: u16 = 1024;
 
 /// Those of a project: every port of TCP's once.
 pub(crate) fn of(external: &[External]) -> Vec<Published> {
@@ -73,30 +77,57 @@ fn sibling(external: &External) -> Option<Sibling> {
     Some(Sibling { service, instance: 1, host, port, direct_url: url.clone(), url })
 }
 
-/// Leases them for the first pilot. One that is in use is Docker's already, or somebody's who is in its way.
+/// Leases them for the first pilot. One that is in use is Docker's already, or somebody's who is in its way, which is
+/// said.
 pub(crate) async fn keep(link: &Link, wanted: &Wanted, pilot: &ProcessId) {
+    let all = of(&wanted.external);
     // Without an answer all are asked for: at worst a warning is too much.
     let leases = link.snapshot().await.map(|snapshot| snapshot.leases).unwrap_or_default();
+    let ports: Vec<Port> = all.iter().map(|published| published.port).collect();
+    let sight = Sight::of(&wanted.project, leases.clone(), &ports).await;
     let project = PathText::new(&wanted.project.path);
     let agent = crate::agent::of_caller();
-    for external in &wanted.external {
-        for published in of(std::slice::from_ref(external)) {
-            let key = published.key(&project, &wanted.project.worktree);
-            // An earlier `up` of this checkout keeps it already.
-            if is_kept(&leases, &key) {
-                continue;
-            }
-            let port = published.port;
-            if let Err(report) = link.lease(&request(key, port, pilot, agent.clone())).await
-                && !is_docker(port)
-            {
-                narrate::warning(&format!(
-                    "`{}` ({}) publishes port {port}: {}",
-                    external.name, external.by, report.what
-                ));
+    for published in &all {
+        let key = published.key(&project, &wanted.project.worktree);
+        // An earlier `up` of this checkout keeps it already.
+        if is_kept(&leases, &key) {
+            continue;
+        }
+        let port = published.port;
+        let lease = link.lease(&request(key, port, pilot, agent.clone())).await;
+        let Err(report) = lease else { continue };
+        match sight.in_the_way(&published.name, port) {
+            Some(collision) => tell(published, &collision),
+            // Docker has it already, or may have it.
+            None if sight.container(port).is_some() => {}
+            None if is_docker(port) || is_dockers_alone(port) => {}
+            None => {
+                let what = format!("Docker's `{}` publishes port {port}", published.name);
+                narrate::warning(&format!("{what}: {}", report.what));
             }
         }
     }
+}
+
+/// Says who is in the way of Docker's, where nothing of wharf's runs that could keep the ports.
+pub(crate) async fn look(link: &Link, wanted: &Wanted) {
+    let all = of(&wanted.external);
+    let ports: Vec<Port> = all.iter().map(|published| published.port).collect();
+    let leases = link.snapshot().await.map(|snapshot| snapshot.leases).unwrap_or_default();
+    let sight = Sight::of(&wanted.project, leases, &ports).await;
+    for published in &all {
+        if let Some(collision) = sight.in_the_way(&published.name, published.port) {
+            tell(published, &collision);
+        }
+    }
+}
+
+fn tell(published: &Published, collision: &Collision) {
+    let Published { name, port, .. } = published;
+    let Collision { who, help } = collision;
+    narrate::warning(&format!(
+        "Docker's `{name}` publishes port {port}, which is that of {who}: {help}"
+    ));
 }
 
 /// Takes over what a pilot that has ended has left. Each of those that live asks for it, and the daemon grants it to one:
@@ -150,8 +181,18 @@ fn is_kept(leases: &[Lease], asked: &KeyRequest) -> bool {
     })
 }
 
+/// Whether nobody has a port that Docker may bind and we may not.
+pub(crate) fn is_dockers_alone(port: Port) -> bool {
+    port.get() < FIRST_UNPRIVILEGED && is_free(port)
+}
+
+/// Whether nobody listens there.
+pub(crate) fn is_free(port: Port) -> bool {
+    wharf_os::diag::holding(port.get()).is_ok_and(|sockets| sockets.is_empty())
+}
+
 /// Whether it is Docker itself that listens there.
-fn is_docker(port: Port) -> bool {
+pub(crate) fn is_docker(port: Port) -> bool {
     let sockets = wharf_os::diag::holding(port.get()).unwrap_or_default();
     let command = facts::holder(&sockets).command;
     !sockets.is_empty() && command.is_none_or(|command| command.contains("docker"))

@@ -94,6 +94,10 @@ impl Running {
         }
         // What is on its way is waited for, where everything is.
         let is_waited_for = wishes.detach && !planning.keep.iter().all(counts_as_up);
+        if wanted.services.is_empty() && !wanted.external.is_empty() {
+            published::look(&link, &wanted).await;
+            narrate::line("Docker runs all of this project: `docker compose up`");
+        }
         if planning.start.is_empty() && !is_waited_for {
             return already_up(&wanted, &wishes, planning.keep);
         }
@@ -364,10 +368,12 @@ fn already_up(wanted: &Wanted, wishes: &Wishes, keep: Vec<Instance>) -> Result<u
     match wishes.json {
         true => render::up::json(wanted, &instances, &[])?,
         false => {
-            narrate::line(match keep.iter().all(counts_as_up) {
-                true => "already up",
-                false => "already on its way: `wharf wait` returns once it is up",
-            });
+            if !wanted.services.is_empty() {
+                narrate::line(match keep.iter().all(counts_as_up) {
+                    true => "already up",
+                    false => "already on its way: `wharf wait` returns once it is up",
+                });
+            }
             render::up::table(&instances)?;
         }
     }

@@ -4,14 +4,12 @@ use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
+use wharf_model::placeholder::placeholder;
 use wharf_model::service::{External, Run, Service};
 
 use super::order::{Sibling, Siblings};
 use super::published;
 use crate::report::{Code, Report};
-
-/// What can be asked of an instance.
-const KEYS: [&str; 6] = ["port", "url", "direct_url", "named_url", "host", "instance"];
 
 /// Fills every placeholder in; what is none stays as it is.
 pub(crate) fn fill(text: &OsStr, own: &Sibling, siblings: &Siblings) -> OsString {
@@ -45,15 +43,17 @@ pub(crate) fn fill(text: &OsStr, own: &Sibling, siblings: &Siblings) -> OsString
     OsString::from_vec(filled)
 }
 
-/// The service, if one is named, the key, and the length of a placeholder at the beginning of a text.
-fn placeholder(text: &[u8]) -> Option<(Option<&str>, &str, usize)> {
-    let end = text.iter().position(|byte| *byte == b'}')?;
-    let inner = std::str::from_utf8(&text[1..end]).ok()?;
-    let (service, key) = match inner.rsplit_once('.') {
-        Some((service, key)) => (Some(service), key),
-        None => (None, inner),
-    };
-    KEYS.contains(&key).then_some((service, key, end + 1))
+/// The value of a variable of a service's, filled in where it has placeholders.
+pub(crate) fn variable(
+    service: &Service,
+    (name, value): (&str, &str),
+    own: &Sibling,
+    siblings: &Siblings,
+) -> OsString {
+    match service.fills(name) {
+        true => fill(value.as_ref(), own, siblings),
+        false => value.into(),
+    }
 }
 
 /// A value. The plain URL is what the variable of that name holds: of the instance itself the one by name, of
@@ -97,11 +97,13 @@ pub(crate) fn check(services: &[Service], external: &[External]) -> Result<(), R
 
 fn texts(service: &Service) -> Vec<OsString> {
     let run = match &service.run {
+        _ if service.verbatim.run => Vec::new(),
         Some(Run::Words(words)) => words.clone(),
         Some(Run::Shell(text)) => vec![text.into()],
         None => Vec::new(),
     };
-    run.into_iter().chain(service.env.values().map(OsString::from)).collect()
+    let filled = service.env.iter().filter(|(name, _)| service.fills(name));
+    run.into_iter().chain(filled.map(|(_, value)| value.into())).collect()
 }
 
 /// The services that the placeholders of a text name.

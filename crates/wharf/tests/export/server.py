@@ -1,5 +1,6 @@
 """A server that says what reached it: its name, the request, its fields. `/ws` echoes one frame of a WebSocket,
-`/events` sends an event and then nothing until its client is gone, `/away` leads to where the server really is."""
+`/events` sends an event and then nothing until its client is gone, `/away` leads to where the server really is. It
+listens at `$HOST`."""
 
 import base64
 import hashlib
@@ -10,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 FIELDS = ["Host", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Forwarded-Port", "Forwarded",
           "X-Real-IP", "Origin", "Referer", "Cookie"]
-NAME, PORT = sys.argv[1], int(sys.argv[2])
+NAME, HOST, PORT = sys.argv[1], os.environ.get("HOST", "127.0.0.1"), int(sys.argv[2])
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -36,7 +37,7 @@ class Handler(BaseHTTPRequestHandler):
             return self.events()
         if self.path == "/away":
             self.send_response(302)
-            self.send_header("Location", f"http://127.0.0.1:{PORT}/there")
+            self.send_header("Location", f"http://{HOST}:{PORT}/there")
             self.send_header("Content-Length", "0")
             return self.end_headers()
         body = self.body()
@@ -79,4 +80,4 @@ class Handler(BaseHTTPRequestHandler):
     do_GET = do_POST = do_HEAD = answer
 
 
-ThreadingHTTPServer(("127.0.0.1", PORT), Handler).serve_forever()
+ThreadingHTTPServer((HOST, PORT), Handler).serve_forever()

@@ -1,6 +1,6 @@
 """The requests that every web server in front is asked, and wharf's own proxy too: prints what came of each.
 
-    table.py PORT [CA]
+    table.py [ADDRESS:]PORT [CA]
 
 With a file of an authority it asks by TLS."""
 
@@ -11,7 +11,8 @@ import socket
 import ssl
 import sys
 
-PORT = int(sys.argv[1])
+ADDRESS, _, PORT = sys.argv[1].rpartition(":")
+ADDRESS, PORT = ADDRESS or "127.0.0.1", int(PORT)
 CA = sys.argv[2] if len(sys.argv) > 2 else None
 USUAL = 443 if CA else 80
 SCHEME = "https" if CA else "http"
@@ -19,7 +20,7 @@ PATIENCE = 20
 
 
 def connect(host):
-    stream = socket.create_connection(("127.0.0.1", PORT), timeout=PATIENCE)
+    stream = socket.create_connection((ADDRESS, PORT), timeout=PATIENCE)
     if CA:
         context = ssl.create_default_context(cafile=CA)
         stream = context.wrap_socket(stream, server_hostname=host)

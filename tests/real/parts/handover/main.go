@@ -3,6 +3,7 @@
 //
 //	handover compose FILE
 //	handover k8s FILE
+//	handover env FILE
 //	handover ports [--profile NAME] [FILE...]
 //
 // Prints what was read as JSON; exit 1 with the reason where a file is not taken.
@@ -16,6 +17,7 @@ import (
 	"os"
 
 	"github.com/compose-spec/compose-go/v2/cli"
+	"github.com/compose-spec/compose-go/v2/dotenv"
 	apps "k8s.io/api/apps/v1"
 	core "k8s.io/api/core/v1"
 	networking "k8s.io/api/networking/v1"
@@ -27,7 +29,7 @@ import (
 
 func main() {
 	if len(os.Args) < 2 || (len(os.Args) < 3 && os.Args[1] != "ports") {
-		fail(fmt.Errorf("usage: handover compose|k8s|ports FILE..."))
+		fail(fmt.Errorf("usage: handover compose|env|k8s|ports FILE..."))
 	}
 	var read any
 	var err error
@@ -36,6 +38,8 @@ func main() {
 		read, err = compose(os.Args[2:])
 	case "ports":
 		read, err = ports(os.Args[2:])
+	case "env":
+		read, err = dotenv.Read(os.Args[2])
 	case "k8s":
 		read, err = kubernetes(os.Args[2])
 	default:
