@@ -29,6 +29,12 @@ fn judge(work: &Path) -> Result<(), String> {
     let mut passed = 0;
     for (name, own) in [("file", &own), ("file--tls", &own_tls), ("docker", &own)] {
         let rows = read(&format!("{name}.json"))?;
+        let odd = read(&format!("{name}.odd.json"))?;
+        let expected_odd = read("own.odd.json")?;
+        match odd["name"] == "api" && odd["path"] == expected_odd["path"] {
+            true => passed += 1,
+            false => wrong.push(format!("{name}: the odd path led to {odd}, not {expected_odd}")),
+        }
         let own = own.as_object().ok_or("the table has no rows")?;
         for (row, answer) in own {
             let expected = expected(name, row, answer);

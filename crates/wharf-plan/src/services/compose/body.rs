@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use wharf_model::Publication;
 
 /// What is known of a service.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Body {
     /// Where it was first named.
     pub(super) source: String,
@@ -20,7 +20,7 @@ pub(super) struct Body {
 }
 
 /// Another service that a service begins with.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Extends {
     pub(super) service: String,
     /// The file that it stands in; its own where none is named.
@@ -30,7 +30,7 @@ pub(super) struct Extends {
 }
 
 /// What `!reset` and `!override` stand at: what lies below does not count.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Tags {
     /// `!reset` at the service itself: there is none of this name.
     pub(super) is_removed: bool,
@@ -46,28 +46,41 @@ pub(super) struct Tags {
 impl Body {
     /// This one laid over another: texts in their place, lists behind the others.
     pub(super) fn over(self, below: Body) -> Body {
-        let tags = self.tags;
-        let mut below =
-            if tags.whole { Body { source: below.source, ..Body::default() } } else { below };
-        if tags.profiles {
-            below.profiles.clear();
-        }
-        if tags.ports {
-            below.ports.clear();
-        }
-        let kept = |is_tagged: bool, below: Option<String>| below.filter(|_| !is_tagged);
+        let below = match self.tags.whole {
+            true => Body { source: below.source, ..Body::default() },
+            false => below.without(self.tags),
+        };
         let source = if below.source.is_empty() { self.source } else { below.source };
         let mut profiles = below.profiles;
-        profiles.extend(self.profiles);
+        for profile in self.profiles {
+            if !profiles.contains(&profile) {
+                profiles.push(profile);
+            }
+        }
         Body {
             source,
-            image: self.image.or(kept(tags.image, below.image)),
-            build: self.build.or(kept(tags.build, below.build)),
-            container: self.container.or(kept(tags.container, below.container)),
+            image: self.image.or(below.image),
+            build: self.build.or(below.build),
+            container: self.container.or(below.container),
             profiles,
             ports: each_once(below.ports.into_iter().chain(self.ports)),
             extends: self.extends.or(below.extends),
             tags: Tags::default(),
+        }
+    }
+}
+
+impl Body {
+    /// Without what tags take away.
+    pub(super) fn without(self, tags: Tags) -> Body {
+        let kept = |is_tagged: bool, text: Option<String>| text.filter(|_| !is_tagged);
+        Body {
+            image: kept(tags.image, self.image),
+            build: kept(tags.build, self.build),
+            container: kept(tags.container, self.container),
+            profiles: if tags.profiles { Vec::new() } else { self.profiles },
+            ports: if tags.ports { Vec::new() } else { self.ports },
+            ..self
         }
     }
 }

@@ -108,9 +108,12 @@ impl Reader<'_> {
 
     fn body(&mut self, item: Item<'_>, source: String, count: &mut usize) -> Result<Body, Wrong> {
         let tagged = |key: &str| item.get(key).is_some_and(is_tagged);
+        // Within what replaces the whole service tags mean nothing.
+        let whole = item.tag() == "override";
+        let tagged = |key: &str| !whole && tagged(key);
         let tags = Tags {
             is_removed: item.tag() == "reset",
-            whole: item.tag() == "override",
+            whole,
             image: tagged("image"),
             build: tagged("build"),
             container: tagged("container_name"),
@@ -121,7 +124,8 @@ impl Reader<'_> {
         if tags.is_removed {
             return Ok(body);
         }
-        let there = |key: &str| item.get(key).filter(|value| value.tag() != "reset");
+        // What is reset is not there, and no longer hides what is merged in.
+        let there = |key: &str| item.get_that(key, |value| whole || value.tag() != "reset");
         body.image = self.text(there("image"))?;
         body.container = self.text(there("container_name"))?;
         body.build = match there("build") {

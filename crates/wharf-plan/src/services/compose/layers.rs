@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::body::{Body, Extends};
+use super::body::{Body, Extends, Tags};
 use super::file::{Document, Include, Reader, is_remote};
 use super::variables::Variables;
 use crate::error::PlanError;
@@ -37,6 +37,17 @@ pub(super) struct Loader<'f, 'r> {
 
 /// A service of a file, by both.
 type Place = (PathBuf, String);
+
+/// How one came to a service that is extended.
+#[derive(Clone, Copy)]
+struct Way<'a> {
+    variables: &'a Variables<'a>,
+    /// Those that extend it.
+    chain: &'a [Place],
+    /// The tags of the files on the way: what they take from a service they take from what it extends, wherever that
+    /// stands. So does compose-go, which knows them by the service's name alone.
+    tagged: &'a [(String, Tags)],
+}
 
 impl Loader<'_, '_> {
     /// Lays files over one another. Paths in them are meant from `dir`; `open` are the files that include these.
@@ -76,7 +87,8 @@ impl Loader<'_, '_> {
             return Err(found::malformed(path, Wrong { line: 1, why }));
         }
         let Some(text) = found::read(path)? else {
-            let source = std::io::Error::from(std::io::ErrorKind::NotFound);
+            let absence = std::io::ErrorKind::NotFound;
+            let source = std::fs::metadata(path).err().unwrap_or_else(|| absence.into());
             return Err(PlanError::UnreadableFile { path: path.to_path_buf(), source });
         };
         let shown = self.found.shown(path);
@@ -102,9 +114,12 @@ impl Loader<'_, '_> {
         if let Some(name) = document.name {
             layers.name = Some((name, path.to_path_buf()));
         }
+        let tagged: Vec<(String, Tags)> =
+            document.services.iter().map(|(name, body)| (name.clone(), body.tags)).collect();
         let mut own: Vec<(String, Body)> = Vec::new();
         for (name, _) in &document.services {
-            let body = self.extended(&document.services, name, (path, dir), variables, &[])?;
+            let way = Way { variables, chain: &[], tagged: &tagged };
+            let body = self.extended(&document.services, name, (path, dir), way)?;
             own.push((name.clone(), body));
         }
         if document.drops_services {
@@ -114,8 +129,9 @@ impl Loader<'_, '_> {
             !own.iter().any(|(name, body)| name == known && body.tags.is_removed)
         });
         own.retain(|(_, body)| !body.tags.is_removed);
+        let written = own.len();
         for include in &document.include {
-            self.include(include, (path, dir), variables, open, &mut own)?;
+            self.include(include, (path, dir), variables, open, (&mut own, written))?;
         }
         for (name, body) in own {
             match layers.services.iter_mut().find(|(known, _)| *known == name) {
@@ -130,15 +146,15 @@ impl Loader<'_, '_> {
         Ok(())
     }
 
-    /// A service with what it extends below it. `chain` are those that extend it.
+    /// A service with what it extends below it.
     fn extended(
         &mut self,
         services: &[(String, Body)],
         name: &str,
         (path, dir): (&Path, &Path),
-        variables: &Variables<'_>,
-        chain: &[Place],
+        way: Way<'_>,
     ) -> Result<Body, PlanError> {
+        let Way { variables, chain, tagged } = way;
         let Some((_, body)) = services.iter().find(|(known, _)| known == name) else {
             return Ok(Body::default());
         };
@@ -152,10 +168,13 @@ impl Loader<'_, '_> {
             return Err(wrong(format!("services extend each other in a circle: {circle}")));
         }
         let chain: Vec<Place> = chain.iter().cloned().chain([place]).collect();
-        let has = |all: &[(String, Body)]| all.iter().any(|(known, _)| *known == service);
+        let is_it = |one: &(String, Body)| one.0 == service && !one.1.tags.is_removed;
+        let has = |all: &[(String, Body)]| all.iter().any(is_it);
+        let mut tagged: Vec<(String, Tags)> = tagged.to_vec();
         let below = match &file {
             None if has(services) => {
-                self.extended(services, &service, (path, dir), variables, &chain)?
+                let way = Way { variables, chain: &chain, tagged: &tagged };
+                self.extended(services, &service, (path, dir), way)?
             }
             Some(file) if is_remote(&file.to_string_lossy()) => {
                 let what = format!("`{name}` extends {}, which is elsewhere", file.display());
@@ -176,14 +195,21 @@ impl Loader<'_, '_> {
                     return Err(wrong(format!("{shown} has no service `{service}` to extend")));
                 }
                 let folder = file.parent().unwrap_or(dir);
-                self.extended(&others, &service, (&file, folder), variables, &chain)?
+                tagged.extend(others.iter().map(|(name, body)| (name.clone(), body.tags)));
+                let way = Way { variables, chain: &chain, tagged: &tagged };
+                self.extended(&others, &service, (&file, folder), way)?
             }
             None => return Err(wrong(format!("there is no service `{service}` to extend"))),
         };
         // It is named where it is extended, not where what it extends stands.
-        let below = Body { source: String::new(), ..below };
-        // What is tagged here counts for the files below this one too.
+        let mut below = Body { source: String::new(), ..below };
+        for (_, tags) in tagged.iter().filter(|(tagged, _)| tagged == name) {
+            below = below.without(*tags);
+        }
+        // What is tagged here counts for the files below this one too. `!override` at the whole service counts for
+        // those alone.
         let tags = body.tags;
+        body.tags.whole = false;
         Ok(Body { tags, ..body.over(below) })
     }
 
@@ -204,14 +230,14 @@ impl Loader<'_, '_> {
         Ok(services)
     }
 
-    /// Adds what an `include` brings to the services of the file that says so.
+    /// Adds what an `include` brings to the services of the file that says so, the first `written` of which stand in it.
     fn include(
         &mut self,
         include: &Include,
         (path, dir): (&Path, &Path),
         variables: &Variables<'_>,
         open: &[PathBuf],
-        own: &mut Vec<(String, Body)>,
+        (own, written): (&mut Vec<(String, Body)>, usize),
     ) -> Result<(), PlanError> {
         let wrong = |why: String| found::malformed(path, Wrong { line: include.line, why });
         if let Some(remote) = include.paths.iter().find(|path| is_remote(path)) {
@@ -242,11 +268,12 @@ impl Loader<'_, '_> {
         }
         let layers = self.project(&files, &folder, &inner, open)?;
         for (name, body) in layers.services {
-            match own.iter().find(|(known, _)| *known == name) {
+            match own.iter().position(|(known, _)| *known == name) {
                 None => own.push((name, body)),
                 // The same part of a project may be included by several others.
-                Some((_, known)) if known.source == body.source => {}
-                Some((_, known)) => {
+                Some(index) if index >= written && own[index].1 == body => {}
+                Some(index) => {
+                    let known = &own[index].1;
                     let why =
                         format!("`{name}` of {} is there already ({})", body.source, known.source);
                     return Err(wrong(why));
