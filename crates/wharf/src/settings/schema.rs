@@ -99,7 +99,7 @@ fn good_ones_are_taken_by_both() {
         "remap = \"off\"\nbind = \"as is\"\nproxy = 8888\norigins = [\"https://a.example:1\"]",
         "[service.web]\nrun = [\"npm\", \"run\"]\nport = \"8000+\"\nready = { log = \"up\" }",
         "[service.web-2]\nready = \"http:/up\"\non_demand = \"10m\"\nstop_grace = 0",
-        "[service.web]\non_demand = true\nmemory_max = \"2GiB\"\nexpose = \"lan\"\nlan = true",
+        "[service.web]\non_demand = true\nsocket = true\nmemory_max = \"2GiB\"\nexpose = \"lan\"\nlan = true",
         "[service.web.env]\nA = 1\nB = true\nC = \"{port}\"",
         "[service.db]\nready = \"command: pg_isready\"\nmemory_max = 1024\nport = \"auto\"",
     ] {
@@ -132,6 +132,7 @@ fn bad_ones_are_refused_by_both() {
         "[service.web]\nwatch = \"*.py\"",
         "[service.web]\nrestart = \"often\"",
         "[service.web]\non_demand = \"x\"",
+        "[service.web]\nsocket = 3",
         "[service.web]\nstop_signal = 15",
         "[service.web]\nstop_grace = \"x\"",
         "[service.web]\nexpose = \"all\"",
