@@ -52,6 +52,7 @@ pub struct Service {
     /// Whether it is launched at the first connection, and ended after this long without one.
     pub on_demand: Option<Duration>,
     /// Whether it gets its listening socket from wharf, as from systemd.
+    #[serde(default)]
     pub socket: bool,
     /// The signal that asks it to end, such as `TERM`.
     pub stop_signal: String,

@@ -41,6 +41,7 @@ pub mod readable;
 pub mod remap;
 pub mod reserve;
 pub mod screen;
+pub mod service_manager;
 pub mod signals;
 pub mod standard_streams;
 pub mod terminal;

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
 use wharf_model::{Instance, ProcessId};
 use wharf_os::lock::FileLock;
+use wharf_os::service_manager;
 use wharf_supervisor::log::{now_ms, place};
 
 use super::crew::{self, Ground, Member, Word, called};
@@ -150,6 +151,10 @@ impl Running {
                     return self.leave().await;
                 }
                 self.turn = None;
+                if self.session.failures().is_empty() {
+                    let status = format!("{} instances are up", self.started.len());
+                    service_manager::tell(service_manager::Word::Ready(&status));
+                }
                 self.view.settled(&self.session, &self.wanted, self.wishes.json)?;
             }
             if self.told_ready && self.session.is_over() {
@@ -162,6 +167,7 @@ impl Running {
                 biased;
                 received = self.orders.next() => {
                     if let Some(code) = ends_by(received.signal) {
+                        service_manager::tell(service_manager::Word::Stopping);
                         return self.end_all(code).await;
                     }
                 }
