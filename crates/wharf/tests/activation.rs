@@ -148,14 +148,14 @@ fn a_project_says_that_a_service_gets_its_listener() {
 }
 
 /// A service manager's socket, and what comes there.
-struct Manager(UnixDatagram, String);
+struct Notices(UnixDatagram, String);
 
-impl Manager {
-    fn of(sandbox: &Sandbox) -> Manager {
+impl Notices {
+    fn of(sandbox: &Sandbox) -> Notices {
         let path = sandbox.dir().join("notify");
         let socket = UnixDatagram::bind(&path).expect("a socket");
         socket.set_read_timeout(Some(LIMIT)).expect("a limit");
-        Manager(socket, path.display().to_string())
+        Notices(socket, path.display().to_string())
     }
 
     fn hears(&self) -> String {
@@ -166,9 +166,9 @@ impl Manager {
 }
 
 /// What a manager sets, for one who is not meant by the listeners.
-fn environment(manager: &Manager) -> [(&'static str, &str); 4] {
+fn environment(notices: &Notices) -> [(&'static str, &str); 4] {
     [
-        ("NOTIFY_SOCKET", manager.1.as_str()),
+        ("NOTIFY_SOCKET", notices.1.as_str()),
         ("LISTEN_FDS", "1"),
         ("LISTEN_PID", "1"),
         ("WATCHDOG_USEC", "1000000"),
@@ -178,7 +178,7 @@ fn environment(manager: &Manager) -> [(&'static str, &str); 4] {
 #[test]
 fn a_service_manager_is_told_of_a_run_and_servers_do_not_see_it() {
     let sandbox = Sandbox::new();
-    let manager = Manager::of(&sandbox);
+    let notices = Notices::of(&sandbox);
     // It binds its port itself.
     let own = "server = http.server.HTTPServer(('127.0.0.1', int(os.environ['PORT'])), Handler)";
     let lines = SERVER.lines().filter(|line| !line.starts_with("assert"));
@@ -186,25 +186,25 @@ fn a_service_manager_is_told_of_a_run_and_servers_do_not_see_it() {
     let lines = lines.map(|line| if line.starts_with("server = ") { own } else { line });
     let server = lines.collect::<Vec<_>>().join("\n");
     let mut command = sandbox.wharf(&["run", "--", "python3", "-c", &server]);
-    command.envs(environment(&manager)).stdout(Stdio::null()).stderr(Stdio::null());
+    command.envs(environment(&notices)).stdout(Stdio::null()).stderr(Stdio::null());
     let mut run = command.spawn().expect("wharf");
-    let ready = manager.hears();
+    let ready = notices.hears();
     assert!(ready.starts_with("READY=1\nSTATUS=serves at http://"), "{ready}");
     let ls = sandbox.output(&["ls", "--json"]).json();
     let port = ls["instances"][0]["port"].as_u64().unwrap();
-    for (name, _) in environment(&manager) {
+    for (name, _) in environment(&notices) {
         let answer = sandbox.get(&format!("http://127.0.0.1:{port}/{name}"));
         assert_eq!(answer.as_deref(), Ok("none"), "{name}");
     }
     sandbox::signal(run.id(), "TERM");
-    assert_eq!(manager.hears(), "STOPPING=1");
+    assert_eq!(notices.hears(), "STOPPING=1");
     run.wait().expect("its end");
 }
 
 #[test]
 fn a_service_manager_is_told_of_a_project_once_all_of_it_is_up() {
     let sandbox = Sandbox::new();
-    let manager = Manager::of(&sandbox);
+    let notices = Notices::of(&sandbox);
     sandbox.file("server.py", SERVER);
     sandbox.file(
         "wharf.toml",
@@ -212,24 +212,24 @@ fn a_service_manager_is_told_of_a_project_once_all_of_it_is_up() {
          [service.b]\nrun = \"python3 server.py\"\nsocket = true\ndepends_on = [\"a\"]\n",
     );
     let mut command = sandbox.wharf(&["up"]);
-    command.envs(environment(&manager)).stdout(Stdio::null()).stderr(Stdio::null());
+    command.envs(environment(&notices)).stdout(Stdio::null()).stderr(Stdio::null());
     let mut up = command.spawn().expect("wharf");
-    assert_eq!(manager.hears(), "READY=1\nSTATUS=2 instances are up");
+    assert_eq!(notices.hears(), "READY=1\nSTATUS=2 instances are up");
     sandbox::signal(up.id(), "TERM");
-    assert_eq!(manager.hears(), "STOPPING=1");
+    assert_eq!(notices.hears(), "STOPPING=1");
     up.wait().expect("its end");
 }
 
 #[test]
 fn a_service_manager_is_told_of_the_daemon() {
     let sandbox = Sandbox::new();
-    let manager = Manager::of(&sandbox);
+    let notices = Notices::of(&sandbox);
     let mut command = sandbox.wharf(&["daemon", "run"]);
-    command.envs(environment(&manager)).stdout(Stdio::null()).stderr(Stdio::null());
+    command.envs(environment(&notices)).stdout(Stdio::null()).stderr(Stdio::null());
     let mut daemon = command.spawn().expect("wharf");
-    assert_eq!(manager.hears(), "READY=1\nSTATUS=keeps the leases");
+    assert_eq!(notices.hears(), "READY=1\nSTATUS=keeps the leases");
     let stopped = sandbox.output(&["daemon", "stop"]);
     assert_eq!(stopped.code, 0, "{stopped:?}");
-    assert_eq!(manager.hears(), "STOPPING=1");
+    assert_eq!(notices.hears(), "STOPPING=1");
     daemon.wait().expect("its end");
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use wharf_model::EventKind;
 use wharf_os::guard::Exit;
-use wharf_os::service_manager;
+use wharf_os::sd_notify;
 use wharf_supervisor::Cause;
 
 use super::watch::Pilot;
@@ -33,7 +33,7 @@ impl Pilot {
     /// that speaks for all.
     pub(super) fn tell_manager(&self, status: &str) {
         if self.declared.is_none() {
-            service_manager::tell(service_manager::Word::Ready(status));
+            sd_notify::tell(sd_notify::Word::Ready(status));
         }
     }
 

@@ -11,7 +11,7 @@ use wharf_control::api::ProxyPorts;
 use wharf_model::{EventKind, Exposure, Instance, LaunchPlan, Listener, Remap, State};
 use wharf_os::diag;
 use wharf_os::guard::Exit;
-use wharf_os::service_manager;
+use wharf_os::sd_notify;
 use wharf_os::signals::{self, Received};
 use wharf_os::signals::{SIGCONT, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
 use wharf_os::terminal;
@@ -211,7 +211,7 @@ impl Pilot {
         });
         self.is_told_to_end = true;
         if self.declared.is_none() {
-            service_manager::tell(service_manager::Word::Stopping);
+            sd_notify::tell(sd_notify::Word::Stopping);
         }
         self.handle.order(Order::Stop { signal });
     }
