@@ -87,7 +87,8 @@ impl Loader<'_, '_> {
             return Err(found::malformed(path, Wrong { line: 1, why }));
         }
         let Some(text) = found::read(path)? else {
-            let source = std::io::Error::from(std::io::ErrorKind::NotFound);
+            let absence = std::io::ErrorKind::NotFound;
+            let source = std::fs::metadata(path).err().unwrap_or_else(|| absence.into());
             return Err(PlanError::UnreadableFile { path: path.to_path_buf(), source });
         };
         let shown = self.found.shown(path);

@@ -60,9 +60,13 @@ pub(crate) fn run(args: &Args) -> Outcome {
 
 /// What docker compose would refuse too.
 fn refused(error: PlanError) -> Report {
+    let is_written = matches!(error, PlanError::MalformedFile { .. });
     let is_unset =
         matches!(&error, PlanError::MalformedFile { why, .. } if why.contains("has to be set"));
     let mut report = Report::from(error);
+    if !is_written {
+        return report;
+    }
     report.help.clear();
     report.help(match is_unset {
         true => "set it in the shell, or in `.env` beside the first file",
