@@ -65,7 +65,9 @@ pub(crate) fn file_provider(handover: &Handover) -> Result<Document, ExportError
             map([("certFile", file(&tls.certificate)?), ("keyFile", file(&tls.key)?)]);
         document = document.with("tls", map([("certificates", Yaml::List(vec![certificate]))]));
     }
-    Ok(Document::new("traefik.yml", comments(&lines) + &document.document()))
+    let text = comments(&lines) + &document.document();
+    // It is a template of Go's before it is YAML.
+    Ok(Document::new("traefik.yml", text.replace("{{", "{{\"{{\"}}")))
 }
 
 /// The name of a server's service, and of its first router.
@@ -178,12 +180,7 @@ fn router(handover: &Handover, route: &Route, more: &[&String]) -> Yaml {
 
 /// Answers go on at once, and the Host as it came, which is what Traefik does by itself.
 fn service(server: &Server) -> Yaml {
-    let scheme = match server.protocol {
-        Protocol::Http1 => "http",
-        Protocol::H2c => "h2c",
-        Protocol::Tls => "https",
-    };
-    let url = format!("{scheme}://{}", server.socket());
+    let url = format!("{}://{}", scheme(server), server.socket());
     let balancer = map([
         ("servers", Yaml::List(vec![map([("url", url.into())])])),
         ("passHostHeader", Yaml::Bool(true)),
@@ -194,6 +191,15 @@ fn service(server: &Server) -> Yaml {
         _ => balancer,
     };
     map([("loadBalancer", balancer)])
+}
+
+/// What Traefik calls what a server speaks.
+pub(crate) fn scheme(server: &Server) -> &'static str {
+    match server.protocol {
+        Protocol::Http1 => "http",
+        Protocol::H2c => "h2c",
+        Protocol::Tls => "https",
+    }
 }
 
 /// A rule for hosts: names are labels of letters, digits and hyphens, so that nothing in them is quoted.
@@ -207,11 +213,13 @@ fn below_rule(host: &str) -> String {
 }
 
 fn path_rule(site: &str, path: &str) -> Result<String, ExportError> {
-    if path.contains(['`', '\n', '\r', '\0']) {
+    quote::normal_path("Traefik", path)?;
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-._~!$&'()*+,;=:@/".contains(c);
+    if !path.chars().all(is_plain) {
         return Err(ExportError::NoForm {
             format: "Traefik",
             what: format!("{path:?}"),
-            why: "its rules have backquotes and no escape for one",
+            why: "what is encoded in an address it compares in a form of its own, and wharf as it comes",
         });
     }
     let below = path.trim_end_matches('/');
@@ -223,6 +231,23 @@ fn path_rule(site: &str, path: &str) -> Result<String, ExportError> {
 mod tests {
     use super::*;
     use crate::site::tests::{server, shop};
+
+    #[test]
+    fn a_file_that_looks_like_a_template_is_none_and_a_path_that_is_encoded_is_refused() {
+        let file = |name: &str| std::path::PathBuf::from(format!("/home/{{{{x}}}}/{name}"));
+        let mut api = server("api", 8001);
+        api.paths = vec!["/~a+b!$&(c)*,;=:@'".into()];
+        let mut handover = shop(vec![api.clone()]);
+        handover.front.tls = Some(crate::site::Tls { certificate: file("cert"), key: file("key") });
+        let text = file_provider(&handover).unwrap().text;
+        assert!(text.contains("/home/{{\"{{\"}}x}}/cert"), "{text}");
+        assert!(text.contains("(`/~a+b!$&(c)*,;=:@'`)"), "{text}");
+        for path in ["/a%20b", "/a`b", "/a b", "/{a}", "/ü", "/a\n"] {
+            api.paths = vec![path.into()];
+            let refused = file_provider(&shop(vec![api.clone()])).unwrap_err();
+            assert!(refused.to_string().contains("Traefik"), "{refused}");
+        }
+    }
 
     #[test]
     fn paths_go_before_names_however_many_and_names_before_what_is_below_them() {

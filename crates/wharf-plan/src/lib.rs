@@ -9,6 +9,7 @@
 pub mod audit;
 pub mod catalog;
 pub mod explain;
+pub mod fronts;
 pub mod ports;
 pub mod project;
 pub mod services;

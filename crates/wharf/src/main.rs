@@ -9,6 +9,7 @@
 mod agent;
 mod audit;
 mod authority;
+mod behind;
 mod checkout;
 mod choice;
 mod cli;

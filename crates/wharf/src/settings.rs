@@ -1,6 +1,7 @@
 //! What a user has set for all projects (`settings.toml`), and what a project has set for itself
 //! (`wharf.toml` at its root). Neither is needed.
 
+mod alias;
 pub(crate) mod compose;
 #[cfg(test)]
 mod schema;
@@ -14,6 +15,7 @@ use serde::Deserialize;
 use wharf_control::api::ProxyWish;
 use wharf_model::Access;
 
+pub(crate) use alias::Aliases;
 pub(crate) use compose::Compose;
 pub(crate) use service::Tables;
 use service::{Table, line_at};
@@ -76,6 +78,8 @@ pub(crate) struct Settings {
     #[serde(default)]
     pub(crate) compose: Compose,
     #[serde(default)]
+    pub(crate) alias: Aliases,
+    #[serde(default)]
     pub(crate) service: Tables,
 }
 
@@ -101,6 +105,7 @@ impl Settings {
             origins: of_project.origins.or(of_user.origins),
             guard: of_project.guard.or(of_user.guard),
             compose: of_project.compose,
+            alias: of_project.alias,
             service: of_project.service,
         })
     }

@@ -8,6 +8,7 @@
 use wharf_model::PathText;
 use wharf_supervisor::log::{Start, Tail, ansi, place};
 
+pub(crate) mod aliases;
 pub(crate) mod channel;
 pub(crate) mod collision;
 pub(crate) mod crew;

@@ -15,6 +15,7 @@ echo 'ref: refs/heads/main' >"$work/project/.git/HEAD"
 cd "$work/project"
 trap '"$wharf" down >"$work/stop.log" 2>&1 || true; "$wharf" daemon stop >>"$work/stop.log" 2>&1 || true' EXIT
 "$wharf" up -d >"$work/up.log" 2>&1
+"$wharf" export systemd -o "$work/units/" >"$work/export.log" 2>&1
 for format in procfile devcontainer vscode env direnv mise; do
     "$wharf" export "$format" -o ./ >>"$work/export.log" 2>&1
 done
@@ -60,6 +61,12 @@ runs() {
 foreman check >"$work/foreman.check"
 runs honcho 5000 "$venv/honcho" start --port 5000
 runs foreman 6000 foreman start --port 6000
+
+# ---- systemd's own user manager, which says what it has read and starts nothing; it does not do so for root
+mkdir -m 700 "$work/manager"
+XDG_RUNTIME_DIR=$work/manager SYSTEMD_UNIT_PATH=$work/units: SYSTEMD_LOG_TARGET=console SYSTEMD_LOG_LEVEL=debug \
+    unshare --user --map-user=65534 --map-group=65534 \
+    /lib/systemd/systemd --user --test --unit=project.target >"$work/systemd.log" 2>&1
 
 # ---- Visual Studio Code, and the development container
 node "$here/vscode.mjs" "$parts" "$PWD" >"$work/vscode.json"

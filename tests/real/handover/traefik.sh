@@ -11,6 +11,9 @@ cp -r "$project" "$work/project"
 mkdir "$work/project/.git"
 echo 'ref: refs/heads/main' >"$work/project/.git/HEAD"
 cd "$work/project"
+# Every character that need not be encoded; not each of the other web servers can say them all.
+odd='/~a+b!$&(c)*,;=:@'
+sed -i 's|"/api/"|"/api/", "/~a+b!$\&(c)*,;=:@"|' wharf.toml
 trap '"$wharf" daemon stop >"$work/stop.log" 2>&1 || true' EXIT
 
 # A store of this home's own, as a browser makes it; the machine's are left alone.
@@ -19,26 +22,33 @@ certutil -N --empty-password -d "sql:$HOME/.pki/nssdb"
 "$wharf" up -d >"$work/up.log" 2>&1
 ca=$(find "$HOME" -name ca.pem)
 
-asked() { python3 "$project/table.py" "$@"; }
-
-own_port() {
-    "$wharf" proxy status --json | python3 -c '
-import json, sys
-print(next(one["port"] for one in json.load(sys.stdin)["listeners"] if one["scheme"] == sys.argv[1]))' "$1"
+# A name for what comes of it, an address with its port, a CA for TLS: the table, and what the odd path leads to.
+asked() {
+    local name=$1 address=$2 ca=${3:-}
+    python3 "$project/table.py" "$address" ${ca:+"$ca"} >"$work/$name.json"
+    curl -sS -g --noproxy '*' ${ca:+--cacert "$ca"} --connect-to "::$address" \
+        "http${ca:+s}://project.localhost$odd/below" >"$work/$name.odd.json"
 }
 
-asked "$(own_port http)" >"$work/own.json"
-asked "$(own_port https)" "$ca" >"$work/own--tls.json"
+own() {
+    "$wharf" proxy status --json | python3 -c '
+import json, sys
+print("127.0.0.1", next(one["port"] for one in json.load(sys.stdin)["listeners"] if one["scheme"] == sys.argv[1]), sep=":")
+' "$1"
+}
+
+asked own "$(own http)"
+asked own--tls "$(own https)" "$ca"
 
 # An address beside wharf's proxy, which has these ports of 127.0.0.1; a name; options. Asks once it leads to the project.
 traefik() {
-    local address=$1 name=$2 more=() scheme=http
+    local address=$1 name=$2 ca_of=
     shift 2
-    case $name in *--tls) scheme=https more=(--cacert "$ca") ;; esac
+    case $name in *--tls) ca_of=$ca ;; esac
     "$parts/traefik/traefik" --entrypoints.wharf.address="$address" --log.level=INFO "$@" >"$work/$name.log" 2>&1 &
     curl -sS -f -o "$work/first" --retry 60 --retry-delay 1 --retry-max-time 60 --retry-all-errors --noproxy '*' \
-        "${more[@]}" --connect-to "::$address" "$scheme://project.localhost/" 2>"$work/$name.curl"
-    asked "$address" ${more[1]:+"$ca"} >"$work/$name.json"
+        ${ca_of:+--cacert "$ca_of"} --connect-to "::$address" "http${ca_of:+s}://project.localhost/" 2>"$work/$name.curl"
+    asked "$name" "$address" "$ca_of"
 }
 
 "$wharf" export traefik -o "$work/traefik.yml"

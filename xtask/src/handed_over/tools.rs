@@ -12,7 +12,7 @@ use crate::real::sandbox;
 const LIMIT: Duration = Duration::from_secs(180);
 
 /// What the project says, and every server and task has to be told.
-const NOTE: &str = "it's 100% \"$HOME\" \\ $(x) `y` #: ünï 'z' !a ~";
+const NOTE: &str = "it's 100% \"$HOME\" \\ $(x) `y` #: ünï 'z' !a ~\t=😀 ";
 
 /// Who reads the variables.
 const READERS: [&str; 8] =
@@ -53,6 +53,7 @@ fn judge(work: &Path) -> Result<(), String> {
         let api = read(work, &format!("procfile.{runner}.api.json"))?;
         findings.check(runner, &api["name"], json!("api"));
     }
+    systemd(work, &mut findings)?;
     vscode(&read(work, "vscode.json")?, &mut findings);
     devcontainer(&read(work, "devcontainer.json")?["configuration"], &mut findings);
     let asked = fs::read_to_string(work.join("docker.asked")).unwrap_or_default();
@@ -75,6 +76,27 @@ fn variables() -> Value {
         all[format!("WHARF_{name}_URL")] = json!(format!("http://127.0.0.1:{port}"));
     }
     all
+}
+
+/// The manager tells a unit's lines with what it took for their values.
+fn systemd(work: &Path, findings: &mut Findings) -> Result<(), String> {
+    let text = fs::read(work.join("systemd.log")).map_err(|e| format!("no systemd.log: {e}"))?;
+    let text = String::from_utf8_lossy(&text);
+    let lines: Vec<&str> = text.lines().map(str::trim_start).collect();
+    let folder = work.join("project/web it's $x ünï").display().to_string();
+    for line in [
+        format!("WorkingDirectory: {folder}"),
+        format!("Environment: NOTE={NOTE}"),
+        "Environment: EMPTY=".to_owned(),
+        // Quoted by the manager for who reads it; `$$` is one once the command is started.
+        r#"Command Line: /bin/sh -c "exec python3 ../server.py web \$\$PORT""#.to_owned(),
+        r#"Command Line: /bin/sh -c "exec \"\$\$0\" \"\$\$@\"" true "a b" "\$\$(x) 50%""#
+            .to_owned(),
+    ] {
+        let found = lines.contains(&line.as_str());
+        findings.check(&format!("whether systemd says `{line}`"), &json!(found), json!(true));
+    }
+    Ok(())
 }
 
 fn vscode(told: &Value, findings: &mut Findings) {

@@ -7,13 +7,11 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::PROJECT;
 use crate::real::sandbox;
 
 /// How long all of it may take.
 const LIMIT: Duration = Duration::from_secs(180);
-
-/// Where the project, its server and the table are.
-const PROJECT: &str = "../../crates/wharf/tests/export";
 
 pub(super) fn run() -> Result<(), String> {
     sandbox::judged("traefik", ("handover/traefik.sh", PROJECT), LIMIT, judge)
@@ -29,6 +27,12 @@ fn judge(work: &Path) -> Result<(), String> {
     let mut passed = 0;
     for (name, own) in [("file", &own), ("file--tls", &own_tls), ("docker", &own)] {
         let rows = read(&format!("{name}.json"))?;
+        let odd = read(&format!("{name}.odd.json"))?;
+        let expected_odd = read("own.odd.json")?;
+        match odd["name"] == "api" && odd["path"] == expected_odd["path"] {
+            true => passed += 1,
+            false => wrong.push(format!("{name}: the odd path led to {odd}, not {expected_odd}")),
+        }
         let own = own.as_object().ok_or("the table has no rows")?;
         for (row, answer) in own {
             let expected = expected(name, row, answer);

@@ -12,8 +12,9 @@ use super::stop::TIMEOUT;
 use crate::ending::{self, ended, freed};
 use crate::link::Link;
 use crate::report::{Code, Report};
+use crate::settings::Settings;
 use crate::up::crew::called;
-use crate::up::{revival, turn};
+use crate::up::{aliases, revival, turn};
 use crate::{narrate, render};
 
 /// End what this checkout runs.
@@ -53,6 +54,10 @@ pub(crate) fn run(args: &Args) -> Outcome {
             narrate::line(&format!("{name} has ended; {} is free", freed(instance)));
         }
     })?;
+    // A wharf.toml that is not understood any more keeps nobody from ending what runs.
+    if let Ok(settings) = Settings::load(&project.root) {
+        super::block_on(aliases::take_away(&root, &settings.alias))??;
+    }
     if args.json {
         render::stop::json(chosen.into_iter().map(ended).collect())?;
     } else if was_to_rise {

@@ -1,11 +1,13 @@
 //! `wharf import`: what a project's own files say, as a `wharf.toml` that runs the same.
 
 mod compose;
+mod front;
 
 use std::path::PathBuf;
 
 use wharf_plan::project::Project;
 
+use self::front::Kind;
 use super::Outcome;
 use super::export::{Place, refused};
 use super::run::current_dir;
@@ -39,6 +41,18 @@ enum Tool {
     /// profiles, `!reset` and `!override`. A variable that has to be set and is not is an error here, as it is there.
     /// The services stay Docker's; wharf keeps their ports and tells the project's own services where they are.
     Compose(compose::Args),
+    /// Write a wharf.toml for the names and paths of an nginx configuration
+    ///
+    /// Servers, locations by prefix, upstreams and what is included. What is passed on to the port of a service of this
+    /// project becomes that service's `paths` and `wildcard`; what goes to other ports of this machine becomes an alias.
+    /// Everything else is said, with its line.
+    Nginx(front::Args),
+    /// Write a wharf.toml for the names and paths of a Caddyfile
+    ///
+    /// Sites, `handle`, `route`, `reverse_proxy` with paths, snippets and imports. What is passed on to the port of a
+    /// service of this project becomes that service's `paths` and `wildcard`; what goes to other ports of this machine
+    /// becomes an alias. Everything else is said, with its line.
+    Caddy(front::Args),
 }
 
 /// Prints or writes it.
@@ -46,6 +60,8 @@ pub(crate) fn run(args: &Args) -> Outcome {
     match &args.tool {
         None => project(args),
         Some(Tool::Compose(args)) => compose::run(args),
+        Some(Tool::Nginx(args)) => front::run(args, Kind::Nginx),
+        Some(Tool::Caddy(args)) => front::run(args, Kind::Caddy),
     }
 }
 

@@ -5,13 +5,15 @@ use std::time::Duration;
 
 use super::Outcome;
 use super::run::current_dir;
+use crate::link::Link;
 use crate::pilot::Caller;
 use crate::report::{Code, Report};
-use crate::settings::INSTANCES_MAX;
+use crate::settings::{Aliases, INSTANCES_MAX};
+use crate::up::aliases;
 use crate::up::project::Wanted;
 use crate::up::running::{Running, Wishes};
 use crate::up::template;
-use crate::{remap, time};
+use crate::{narrate, remap, time};
 
 /// How long `-d` waits until everything is ready, unless `--timeout` says otherwise.
 const TIMEOUT: Duration = Duration::from_secs(300);
@@ -39,6 +41,13 @@ pub(crate) struct Args {
     /// Print one JSON document once everything is ready, and no log
     #[arg(long)]
     json: bool,
+}
+
+/// A project that runs nothing, and has names for what runs already.
+fn names_alone(declared: &Aliases) -> Outcome {
+    super::block_on(async { aliases::give(&Link::open().await?, declared).await })??;
+    narrate::line("this project runs nothing; `wharf down` takes its aliases away");
+    Ok(ExitCode::SUCCESS)
 }
 
 fn scale(text: &str) -> Result<(String, u32), String> {
@@ -81,6 +90,14 @@ pub(crate) fn run(args: Args) -> Outcome {
         is_limited: args.detach || args.timeout.is_some(),
         timeout: args.timeout.unwrap_or(TIMEOUT),
     };
-    let code = super::block_on(Running::begin(wanted, wishes, caller))??;
-    Ok(ExitCode::from(code))
+    let (root, declared) = (wanted.root(), wanted.settings.alias.clone());
+    if wanted.services.is_empty() && !declared.is_empty() {
+        return names_alone(&declared);
+    }
+    super::block_on(async {
+        let code = Running::begin(wanted, wishes, caller).await;
+        // What stays up keeps them. A daemon that is gone by now leaves them to the next `wharf down`.
+        let _ = aliases::take_away(&root, &declared).await;
+        code.map(ExitCode::from)
+    })?
 }

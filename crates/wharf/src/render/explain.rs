@@ -3,10 +3,11 @@
 use std::path::Path;
 
 use serde::Serialize;
-use wharf_model::LaunchPlan;
 use wharf_model::event::SCHEMA;
+use wharf_model::name::TLD;
 use wharf_model::plan::Arg;
 use wharf_model::service::{Run, Service};
+use wharf_model::{LaunchPlan, Target};
 use wharf_plan::explain::{FrameworkExplanation, LaunchExplanation, PortExplanation, Sourced};
 
 use super::outside::Outside;
@@ -31,6 +32,21 @@ pub(crate) struct Document {
     /// What other programs start of it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     external: Vec<Outside>,
+    /// Names that it declares for what wharf does not start.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    aliases: Vec<AliasLine>,
+}
+
+#[derive(Debug, Serialize)]
+struct AliasLine {
+    name: String,
+    target: String,
+}
+
+impl AliasLine {
+    fn of((name, target): (&str, Target)) -> AliasLine {
+        AliasLine { name: name.to_owned(), target: target.to_string() }
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -148,10 +164,17 @@ impl Document {
         Document {
             schema: SCHEMA,
             about: root.display().to_string(),
-            facts: wanted.services.iter().map(|one| service(one, root)).chain(external).collect(),
+            facts: wanted
+                .services
+                .iter()
+                .map(|one| service(one, root))
+                .chain(external)
+                .chain(wanted.settings.alias.iter().map(alias))
+                .collect(),
             trace: wanted.trace.iter().map(step).collect(),
             services: wanted.services.iter().map(|one| ServiceLine::of(one, root)).collect(),
             external: wanted.external.iter().map(Outside::of).collect(),
+            aliases: wanted.settings.alias.iter().map(AliasLine::of).collect(),
             ..Document::default()
         }
     }
@@ -198,6 +221,14 @@ impl Document {
 
 fn step(step: &wharf_model::Step) -> StepLine {
     StepLine { looked_at: step.looked_at.clone(), found: step.found.clone() }
+}
+
+fn alias((name, target): (&str, Target)) -> FactLine {
+    FactLine {
+        topic: name.to_owned(),
+        text: format!("an alias: {name}.{TLD} leads to {target} while this project is up"),
+        source: "wharf.toml [alias]".to_owned(),
+    }
 }
 
 /// One service in a sentence.

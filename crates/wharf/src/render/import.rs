@@ -1,10 +1,11 @@
-//! The answer of `wharf import compose`, as JSON.
+//! The answers of `wharf import compose`, `nginx` and `caddy`, as JSON.
 
 use std::path::Path;
 
 use serde::Serialize;
 use wharf_export::Document;
 use wharf_model::event::SCHEMA;
+use wharf_plan::fronts::{Front, Place};
 use wharf_plan::services::compose::Compose;
 
 use super::export::File;
@@ -52,6 +53,70 @@ pub(crate) fn compose(document: &Document, compose: &Compose, root: &Path) -> Re
             files: compose.files.iter().map(|file| below(file)).collect(),
             services: compose.services.iter().map(Outside::of).collect(),
             dormant: dormant.collect(),
+        },
+    })
+}
+
+#[derive(Serialize)]
+struct FrontImport<'a> {
+    schema: u32,
+    files: Vec<File<'a>>,
+    front: FrontLine<'a>,
+}
+
+/// A web server's configuration as it was read.
+#[derive(Serialize)]
+struct FrontLine<'a> {
+    files: Vec<String>,
+    routes: Vec<RouteLine<'a>>,
+    left: Vec<LeftLine<'a>>,
+}
+
+#[derive(Serialize)]
+struct RouteLine<'a> {
+    /// Null for requests of any name.
+    host: Option<&'a str>,
+    wildcard: bool,
+    /// Null for every path.
+    path: Option<&'a str>,
+    target: String,
+    file: String,
+    line: usize,
+}
+
+#[derive(Serialize)]
+struct LeftLine<'a> {
+    what: &'a str,
+    why: &'a str,
+    file: String,
+    line: usize,
+}
+
+/// The file that is written, and what was read of the web server's.
+pub(crate) fn front(document: &Document, front: &Front, root: &Path) -> Result<(), Report> {
+    let below = |path: &Path| path.strip_prefix(root).unwrap_or(path).display().to_string();
+    let file = |place: &Place| below(&place.file);
+    let routes = front.routes.iter().map(|route| RouteLine {
+        host: route.host.as_deref(),
+        wildcard: route.is_wildcard,
+        path: route.path.as_deref(),
+        target: route.upstream.to_string(),
+        file: file(&route.place),
+        line: route.place.line,
+    });
+    let left = front.left.iter().map(|left| LeftLine {
+        what: &left.what,
+        why: &left.why,
+        file: file(&left.place),
+        line: left.place.line,
+    });
+    super::json(&FrontImport {
+        schema: SCHEMA,
+        files: vec![File::of(document)],
+        front: FrontLine {
+            files: front.files.iter().map(|file| below(file)).collect(),
+            routes: routes.collect(),
+            left: left.collect(),
         },
     })
 }

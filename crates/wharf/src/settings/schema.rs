@@ -101,6 +101,7 @@ fn good_ones_are_taken_by_both() {
         "[service.web-2]\nready = \"http:/up\"\non_demand = \"10m\"\nstop_grace = 0",
         "[service.web]\non_demand = true\nsocket = true\nmemory_max = \"2GiB\"\nexpose = \"lan\"\nlan = true",
         "[service.web.env]\nA = 1\nB = true\nC = \"{port}\"",
+        "[alias]\ndb-admin = 5000\n\"api.shop\" = \"https://127.0.0.1:8443\"\nv6 = \"http://[::1]:1\"",
         "[service.db]\nready = \"command: pg_isready\"\nmemory_max = 1024\nport = \"auto\"",
     ] {
         by_schema(good).unwrap_or_else(|fault| panic!("schema: {fault}\n{good}"));
@@ -142,6 +143,11 @@ fn bad_ones_are_refused_by_both() {
         "[service.web]\nwildcard = 1",
         "[service.web]\nruns = \"x\"",
         "service = 1",
+        "alias = 1",
+        "[alias]\na_b = 1",
+        "[alias]\na = 0",
+        "[alias]\na = true",
+        "[alias]\na = \"https://example.org:1\"",
     ] {
         assert!(by_schema(bad).is_err(), "the schema takes {bad}");
         assert!(by_code(bad).is_err(), "the code takes {bad}");

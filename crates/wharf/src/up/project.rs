@@ -7,6 +7,7 @@ use wharf_model::name::slug;
 use wharf_model::request::PortArgument;
 use wharf_model::service::{External, ProjectServices, Service};
 use wharf_model::{PathText, Port, Step};
+use wharf_plan::PlanError;
 use wharf_plan::project::Project;
 
 use crate::report::{Code, Report};
@@ -124,8 +125,14 @@ fn declared(settings: &Settings, project: &Project) -> Result<ProjectServices, R
 }
 
 fn detected(settings: &Settings, project: &Project, dir: &Path) -> Result<ProjectServices, Report> {
-    let mut found = wharf_plan::services::detect_beside(project, dir, settings.compose.wish())
-        .map_err(Report::from)?;
+    let found = wharf_plan::services::detect_beside(project, dir, settings.compose.wish());
+    let mut found = match found {
+        // It may be there for its aliases alone.
+        Err(PlanError::NothingToRun { looked_for, .. }) if !settings.alias.is_empty() => {
+            ProjectServices { trace: looked_for, ..ProjectServices::default() }
+        }
+        found => found.map_err(Report::from)?,
+    };
     for service in &mut found.services {
         if let Some(table) = settings.service.get(&service.name) {
             *service = table.lay_over(service.clone(), &project.root)?;

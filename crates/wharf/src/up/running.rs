@@ -16,7 +16,7 @@ use super::planning::{self, Planning};
 use super::project::Wanted;
 use super::session::{Change, Key, Session, counts_as_up, key};
 use super::view::View;
-use super::{published, revival, states, turn};
+use super::{aliases, published, revival, states, turn};
 use crate::ending;
 use crate::link::{self, Link};
 use crate::pilot::{Caller, Orders};
@@ -86,6 +86,7 @@ impl Running {
             turn = turn::of_up(&root, wishes.timeout) => turn?,
         };
         let link = Rc::new(Link::open().await?);
+        aliases::give(&link, &wanted.settings.alias).await?;
         let planning = planned(&link, &wanted, &wishes).await?;
         tokio::select! {
             biased;
