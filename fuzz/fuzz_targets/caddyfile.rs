@@ -3,6 +3,8 @@
 
 use libfuzzer_sys::fuzz_target;
 
+// Each target has one of them read.
+#[allow(dead_code)]
 #[path = "../../crates/wharf-plan/tests/importers/mod.rs"]
 mod importers;
 mod scratch;
