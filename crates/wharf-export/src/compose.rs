@@ -1,5 +1,7 @@
 //! Docker Compose (<https://github.com/compose-spec/compose-spec/blob/main/spec.md>).
 
+use wharf_model::Protocol;
+
 use crate::document::Document;
 use crate::error::ExportError;
 use crate::quote;
@@ -34,6 +36,12 @@ pub(crate) fn project(handover: &Handover) -> Result<Document, ExportError> {
             .into(),
     );
     lines.push("The labels are for a Traefik beside it, and nobody else minds them.".to_owned());
+    if handover.web().any(|server| server.protocol == Protocol::Tls) {
+        lines.push(
+            "Certificates of one's own it takes with --serverstransport.insecureskipverify, which no label says."
+                .to_owned(),
+        );
+    }
     let mut services = Vec::new();
     for server in &handover.servers {
         services.push((server.label(), service(handover, server)?));
@@ -159,6 +167,10 @@ fn labels(handover: &Handover, server: &Server) -> Result<Vec<(String, Yaml)>, E
             format!("http.services.{service}.loadbalancer.server.port"),
             server.conventional.to_string(),
         ),
+        (
+            format!("http.services.{service}.loadbalancer.server.scheme"),
+            traefik::scheme(server).to_owned(),
+        ),
     ];
     for field in traefik::SAID_BY_OTHERS {
         let key = format!("http.middlewares.{forwarding}.headers.customrequestheaders.{field}");
@@ -174,4 +186,25 @@ fn labels(handover: &Handover, server: &Server) -> Result<Vec<(String, Yaml)>, E
         of("middlewares", forwarding.clone());
     }
     Ok(labels.into_iter().map(|(key, value)| (format!("traefik.{key}"), value.into())).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::site::tests::{server, shop};
+
+    #[test]
+    fn labels_say_what_a_server_speaks() {
+        for (protocol, scheme) in
+            [(Protocol::Http1, "http"), (Protocol::H2c, "h2c"), (Protocol::Tls, "https")]
+        {
+            let mut api = server("api", 8001);
+            api.protocol = protocol;
+            let text = project(&shop(vec![api])).unwrap().text;
+            let label =
+                format!("traefik.http.services.shop-api.loadbalancer.server.scheme: {scheme}\n");
+            assert!(text.contains(&label), "{text}");
+            assert_eq!(text.contains("insecureskipverify"), protocol == Protocol::Tls, "{text}");
+        }
+    }
 }

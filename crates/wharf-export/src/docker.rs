@@ -7,6 +7,9 @@ use crate::document::Document;
 use crate::quote;
 use crate::site::one_line;
 
+/// Below this port a bind may need a privilege.
+const FIRST_UNPRIVILEGED: u16 = 1024;
+
 /// What is known of a compose project.
 #[derive(Clone, Debug, Default)]
 pub struct Docker {
@@ -28,10 +31,12 @@ pub struct Docker {
 pub fn docker_toml(docker: &Docker) -> Document {
     let mut text = format!(
         "# What Docker starts of {}, by `wharf import compose`: yours to change from here on.\n\
-         # The compose files are read each time: their ports are kept from others, and services are told of them.\n\n",
+         # The compose files are read each time: their ports are kept from others, and services are told of them.\n",
         one_line(&docker.name)
     );
-    text.push_str("[compose]\n");
+    if !docker.files.is_empty() || !docker.profiles.is_empty() {
+        text.push_str("\n[compose]\n");
+    }
     for (key, values) in [("files", &docker.files), ("profiles", &docker.profiles)] {
         if !values.is_empty() {
             let values: Vec<String> = values.iter().map(|value| quote::toml(value)).collect();
@@ -83,7 +88,10 @@ fn shown(one: &Publication) -> String {
 /// Commented out: two that serve the same would run.
 fn could_run_here(docker: &Docker, name: &str, dir: &str) -> String {
     let external = docker.services.iter().find(|external| external.name == name);
-    let port = external.and_then(|external| external.ports().first().copied());
+    let port = external.and_then(|external| {
+        // One below 1024 is Docker's to bind, and seldom ours.
+        external.ports().into_iter().find(|port| *port >= FIRST_UNPRIVILEGED)
+    });
     let label = wharf_model::name::slug(name);
     let mut text = format!(
         "\n# {} could run on this machine: take the `#` away, and leave it out of `docker compose up`.\n\

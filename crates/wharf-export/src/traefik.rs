@@ -180,12 +180,7 @@ fn router(handover: &Handover, route: &Route, more: &[&String]) -> Yaml {
 
 /// Answers go on at once, and the Host as it came, which is what Traefik does by itself.
 fn service(server: &Server) -> Yaml {
-    let scheme = match server.protocol {
-        Protocol::Http1 => "http",
-        Protocol::H2c => "h2c",
-        Protocol::Tls => "https",
-    };
-    let url = format!("{scheme}://{}", server.socket());
+    let url = format!("{}://{}", scheme(server), server.socket());
     let balancer = map([
         ("servers", Yaml::List(vec![map([("url", url.into())])])),
         ("passHostHeader", Yaml::Bool(true)),
@@ -196,6 +191,15 @@ fn service(server: &Server) -> Yaml {
         _ => balancer,
     };
     map([("loadBalancer", balancer)])
+}
+
+/// What Traefik calls what a server speaks.
+pub(crate) fn scheme(server: &Server) -> &'static str {
+    match server.protocol {
+        Protocol::Http1 => "http",
+        Protocol::H2c => "h2c",
+        Protocol::Tls => "https",
+    }
 }
 
 /// A rule for hosts: names are labels of letters, digits and hyphens, so that nothing in them is quoted.
@@ -209,6 +213,7 @@ fn below_rule(host: &str) -> String {
 }
 
 fn path_rule(site: &str, path: &str) -> Result<String, ExportError> {
+    quote::normal_path("Traefik", path)?;
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-._~!$&'()*+,;=:@/".contains(c);
     if !path.chars().all(is_plain) {
         return Err(ExportError::NoForm {

@@ -1,6 +1,7 @@
 //! YAML as a flat table of nodes: every value knows its line, and an alias is a second way to the same
 //! node, so that a file of aliases of aliases costs what it weighs and no more.
 
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
 use saphyr_parser::{Event, Parser, ScalarStyle};
@@ -10,6 +11,15 @@ const NODES_MAX: usize = 20_000;
 
 /// How many merged mappings (`<<`) are followed from one to the next.
 const MERGES_MAX: usize = 16;
+
+/// How many lines within brackets may stand too far to the left.
+const INDENTED_MAX: usize = 200;
+
+/// How far they are moved: further in than anything is.
+const INDENT: usize = 120;
+
+/// What the reader says of them, and of nothing else.
+const TOO_FAR_LEFT: [&str; 2] = ["invalid indentation", "invalid indentation in flow construct"];
 
 /// What is wrong with a file, and in which line, from 1.
 #[derive(Debug, PartialEq, Eq)]
@@ -55,12 +65,31 @@ impl Yaml {
     }
 
     /// The documents of a text, of which no more are read than `limit`.
+    ///
+    /// A list in brackets whose closing one stands no further in than its key is no YAML by the letter. Docker Compose
+    /// and most others read it, and many files have it: such lines are read as if they were indented.
     pub(crate) fn documents(text: &str, limit: usize) -> Result<Vec<Yaml>, Wrong> {
+        let mut text = Cow::Borrowed(text);
+        for _ in 0..INDENTED_MAX {
+            match Yaml::by_the_letter(&text, limit) {
+                Err(wrong) if TOO_FAR_LEFT.contains(&wrong.why.as_str()) => {
+                    text = Cow::Owned(indented(&text, wrong.line).ok_or(wrong)?);
+                }
+                read => return read,
+            }
+        }
+        Yaml::by_the_letter(&text, limit)
+    }
+
+    fn by_the_letter(text: &str, limit: usize) -> Result<Vec<Yaml>, Wrong> {
         let mut documents = Vec::new();
         let mut builder = Builder::default();
         for event in Parser::new_from_str(text.trim_start_matches('\u{feff}')) {
-            let (event, span) = event
-                .map_err(|why| Wrong { line: why.marker().line(), why: why.info().to_owned() })?;
+            let (event, span) = event.map_err(|why| {
+                // What is missing at the end is missed in the last line.
+                let line = why.marker().line().min(text.matches('\n').count() + 1);
+                Wrong { line, why: why.info().to_owned() }
+            })?;
             if matches!(event, Event::DocumentEnd) {
                 documents.push(std::mem::take(&mut builder).yaml);
                 if documents.len() == limit {
@@ -84,6 +113,14 @@ impl Yaml {
         let root = Item { yaml: self, id: self.root? };
         (!root.is_null()).then_some(root)
     }
+}
+
+/// A text with one of its lines moved in; `None` where it is already.
+fn indented(text: &str, line: usize) -> Option<String> {
+    let at: usize = text.split_inclusive('\n').take(line.checked_sub(1)?).map(str::len).sum();
+    let (before, rest) = text.split_at(at);
+    let space = " ".repeat(INDENT);
+    (!rest.starts_with(&space)).then(|| format!("{before}{space}{rest}"))
 }
 
 #[derive(Default)]
@@ -288,6 +325,22 @@ mod tests {
         assert_eq!(Yaml::parse("a: 1\nb: [1,\nc: }").unwrap_err().line, 3);
         assert_eq!(Yaml::parse("a: *nothing").unwrap_err().line, 1);
         assert!(Yaml::parse("a:\n\t- b: 'c").is_err());
+    }
+
+    #[test]
+    fn brackets_may_close_below_their_key() {
+        let text =
+            "a:\n  b: [\n    x, # y\n  ]\n  c: {\n  d: 1,\n'e': 2\n  }\n  f:\n    [\n  g\n    ]\n";
+        assert_eq!(get(text, &["a", "c", "d"]), Some(("1".into(), 6)));
+        assert_eq!(get(text, &["a", "c", "e"]), Some(("2".into(), 7)));
+        let yaml = Yaml::parse(text).unwrap();
+        let all = yaml.root().unwrap().get("a").unwrap();
+        let words = |key: &str| -> Vec<String> {
+            all.get(key).unwrap().items().map(|item| item.text().unwrap().to_owned()).collect()
+        };
+        assert_eq!((words("b"), words("f")), (vec!["x".into()], vec!["g".into()]));
+        // Outside of brackets what stands wrong is wrong.
+        assert!(Yaml::parse("a:\n    b: 1\n  c: 2\n").is_err());
     }
 
     #[test]
