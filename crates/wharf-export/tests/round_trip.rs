@@ -115,7 +115,10 @@ proptest! {
                 let front = fronts::nginx::of_text(&files[0].name, &files[0].text).unwrap();
                 prop_assert_eq!(read(&front), said(&handover), "{}", files[0].text);
             }
-            Err(_) => prop_assert!(sketches.iter().any(|s| s.paths.iter().any(|p| p.contains('$')))),
+            Err(_) => {
+                let hard = |p: &String| p.contains(['$', '?', '#', '%']);
+                prop_assert!(sketches.iter().any(|s| s.paths.iter().any(hard)));
+            }
         }
     }
 
@@ -128,7 +131,7 @@ proptest! {
                 prop_assert_eq!(read(&front), said(&handover), "{}", files[0].text);
             }
             Err(_) => {
-                let hard = |p: &String| p.contains(['{', '\n', '*', '%', '`']);
+                let hard = |p: &String| p.contains(['{', '\n', '*', '%', '`', '?', '#', '[', '\\']);
                 prop_assert!(sketches.iter().any(|s| s.paths.iter().any(hard)));
             }
         }
