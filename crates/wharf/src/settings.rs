@@ -4,6 +4,8 @@
 mod alias;
 pub(crate) mod compose;
 #[cfg(test)]
+mod round_trip;
+#[cfg(test)]
 mod schema;
 mod service;
 mod value;
