@@ -238,6 +238,24 @@ mod tests {
                 }
             }
         }
+
+        #[test]
+        fn toml_says_every_text(value in "(?s).{0,40}|[\"\\\\$'#\n\r\t\u{0}\u{7f}é]{0,20}") {
+            let text = format!("{} = {}", toml(&value), toml(&value));
+            let read: ::toml::Table = ::toml::from_str(&text).unwrap();
+            prop_assert_eq!(read.get(&value).and_then(|read| read.as_str()), Some(value.as_str()));
+        }
+    }
+
+    proptest! {
+        // Each of them is a process.
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        #[test]
+        fn a_shell_says_every_text(value in "[^\u{0}]{0,30}|[\"\\\\$'`!*~#; \n\t=é-]{0,20}") {
+            let line = format!("printf %s {}", shell(&value).unwrap());
+            let done = std::process::Command::new("sh").args(["-c", &line]).output().unwrap();
+            prop_assert_eq!(String::from_utf8(done.stdout).unwrap(), value);
+        }
     }
 
     #[test]

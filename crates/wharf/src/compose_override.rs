@@ -17,13 +17,12 @@ use crate::link::{self, Link};
 use crate::pilot::HOST;
 use crate::report::{Code, Report};
 use crate::settings::Settings;
+use crate::settings::compose::OWN_FILE;
 use crate::up::published;
 use crate::{checkout, facts, narrate};
 
 /// Docker compose finds this one by itself.
 const FOUND: &str = "compose.override.yaml";
-/// Where the project has an override of its own.
-const BESIDE: &str = "compose.wharf.yaml";
 
 /// What is to be laid over the compose files of the current folder's project. `file` is where it will be, if that is
 /// said.
@@ -80,7 +79,7 @@ pub(crate) fn refused(error: PlanError) -> Report {
 fn place(compose: &Compose) -> PathBuf {
     match compose.is_default && compose.files.len() == 1 {
         true => FOUND.into(),
-        false => BESIDE.into(),
+        false => OWN_FILE.into(),
     }
 }
 

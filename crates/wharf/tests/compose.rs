@@ -224,6 +224,27 @@ fn an_override_of_the_projects_own_is_left_alone() {
 }
 
 #[test]
+fn files_that_wharf_toml_names_are_those_of_its_root() {
+    let sandbox = sandbox();
+    sandbox.file("docker/base.yml", FIXED);
+    sandbox.file("wharf.toml", "[compose]\nfiles = [\"docker/base.yml\"]\n");
+    sandbox.file("below/package.json", "{\"scripts\": {\"dev\": \"vite\"}}");
+    let told = in_folder(&sandbox, &sandbox.project().join("below"), &["explain", "--project"]);
+    assert!(told.code == 0 && told.out.contains("postgres:16"), "{told:?}");
+    let over = sandbox.output(&["export", "compose-override"]);
+    assert_eq!(over.code, 0, "{over:?}");
+    assert!(over.out.contains("-f docker/base.yml -f compose.wharf.yaml"), "{over:?}");
+    // From then on services are told its ports, and it is passed over when it is written again.
+    let written = sandbox.output(&["export", "compose-override", "-o", "compose.wharf.yaml"]);
+    assert_eq!(written.code, 0, "{written:?}");
+    let told = sandbox.output(&["explain", "--project", "--json"]).json();
+    assert_eq!(told["external"][0]["published"][0]["host_ip"], "127.0.0.1", "{told:#}");
+    let again =
+        sandbox.output(&["export", "compose-override", "--diff", "-o", "compose.wharf.yaml"]);
+    assert_eq!(again.code, 0, "{again:?}");
+}
+
+#[test]
 fn a_name_that_is_stronger_than_a_file_is_told() {
     let sandbox = sandbox();
     let feature = worktree(&sandbox, "feature");
