@@ -74,6 +74,7 @@ fn launch(words: &[OsString], dir: &Path) -> Result<Launch, Failure> {
             orphan_grace: Duration::from_millis(200),
             filter: None,
             cgroup: None,
+            listener: None,
         },
         mark,
         port,

@@ -2,6 +2,7 @@
 //! implementation of Docker Compose's files, the types of Kubernetes, what reads
 //! the files for editors and shells, and Traefik.
 
+mod paths;
 mod tools;
 mod traefik;
 
@@ -13,6 +14,9 @@ use serde_json::{Value, json};
 
 use crate::real::sandbox;
 
+/// Where the project, the server and the table of requests are that web servers are asked.
+const PROJECT: &str = "../../crates/wharf/tests/export";
+
 /// How long all of it may take.
 const LIMIT: Duration = Duration::from_secs(60);
 
@@ -23,7 +27,8 @@ const NOTE: &str = "it's 100% \"$HOME\" ${x} $(y) \\ #: 9000\nnext ünï";
 pub fn run() -> Result<(), String> {
     sandbox::judged("handover", ("handover/judge.sh", "handover/project"), LIMIT, judge)?;
     tools::run()?;
-    traefik::run()
+    traefik::run()?;
+    paths::run()
 }
 
 fn judge(work: &Path) -> Result<(), String> {

@@ -75,12 +75,12 @@ fn frontend(handover: &Handover) -> Result<String, ExportError> {
             text.push_str(&format!(
                 "    use_backend {} if {{ var(txn.host) -m str {host} }} {{ path {} }}\n",
                 backend_name(handover, server),
-                quote::haproxy(path)?
+                quote::haproxy_url_path(path)?
             ));
             text.push_str(&format!(
                 "    use_backend {} if {{ var(txn.host) -m str {host} }} {{ path_beg {} }}\n",
                 backend_name(handover, server),
-                quote::haproxy(&below)?
+                quote::haproxy_url_path(&below)?
             ));
         }
     }

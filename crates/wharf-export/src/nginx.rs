@@ -208,9 +208,9 @@ fn unknown(handover: &Handover) -> Result<String, ExportError> {
 fn locations(handover: &Handover, host: &str, own: Option<&Server>) -> Result<String, ExportError> {
     let mut text = String::new();
     for (path, server) in handover.lent(host) {
-        let exact = quote::nginx(path)?;
+        let exact = quote::nginx_url_path(path)?;
         text.push_str(&location(handover, &format!("= {exact}"), server)?);
-        let below = quote::nginx(&format!("{}/", path.trim_end_matches('/')))?;
+        let below = quote::nginx_url_path(&format!("{}/", path.trim_end_matches('/')))?;
         text.push_str(&location(handover, &format!("^~ {below}"), server)?);
     }
     if let Some(server) = own {

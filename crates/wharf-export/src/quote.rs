@@ -48,10 +48,42 @@ pub(crate) fn caddy(value: &str) -> Result<String, ExportError> {
     Ok(format!("\"{}\"", value.replace('"', "\\\"")))
 }
 
-/// A path for a matcher of Caddy's, in which `*` and `%` are its own.
+/// A path of addresses, for what compares paths in their normal form: wharf compares them as they come.
+pub(crate) fn normal_path(format: &'static str, value: &str) -> Result<(), ExportError> {
+    let has_dots = value.split('/').any(|part| matches!(part, "." | ".."));
+    if has_dots || value.contains("//") || value.contains('%') {
+        let why = "it compares paths in their normal form, and wharf as they come";
+        return Err(no_form(format, value, why));
+    }
+    plain_path(format, value)
+}
+
+/// A path of addresses: what comes after `?` or `#` is none.
+pub(crate) fn plain_path(format: &'static str, value: &str) -> Result<(), ExportError> {
+    match value.contains(['?', '#']) {
+        false => Ok(()),
+        true => Err(no_form(format, value, "a path ends at `?` and at `#`")),
+    }
+}
+
+/// A path for nginx.
+pub(crate) fn nginx_url_path(value: &str) -> Result<String, ExportError> {
+    normal_path("nginx", value)?;
+    nginx(value)
+}
+
+/// A path for HAProxy, which compares paths as they come.
+pub(crate) fn haproxy_url_path(value: &str) -> Result<String, ExportError> {
+    plain_path("HAProxy", value)?;
+    haproxy(value)
+}
+
+/// A path for a matcher of Caddy's, in which `*`, `[` and the backslash are its own.
 pub(crate) fn caddy_path(value: &str) -> Result<String, ExportError> {
-    if value.contains(['*', '%']) {
-        return Err(no_form("Caddy", value, "`*` and `%` mean more than themselves in its paths"));
+    normal_path("Caddy", value)?;
+    if value.contains(['*', '[', '\\']) {
+        let why = "`*`, `[` and a backslash mean more than themselves in its paths";
+        return Err(no_form("Caddy", value, why));
     }
     caddy(value)
 }
@@ -205,6 +237,24 @@ mod tests {
                     prop_assert_eq!(inner.replace("\\\"", "\""), value);
                 }
             }
+        }
+
+        #[test]
+        fn toml_says_every_text(value in "(?s).{0,40}|[\"\\\\$'#\n\r\t\u{0}\u{7f}é]{0,20}") {
+            let text = format!("{} = {}", toml(&value), toml(&value));
+            let read: ::toml::Table = ::toml::from_str(&text).unwrap();
+            prop_assert_eq!(read.get(&value).and_then(|read| read.as_str()), Some(value.as_str()));
+        }
+    }
+
+    proptest! {
+        // Each of them is a process.
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        #[test]
+        fn a_shell_says_every_text(value in "[^\u{0}]{0,30}|[\"\\\\$'`!*~#; \n\t=é-]{0,20}") {
+            let line = format!("printf %s {}", shell(&value).unwrap());
+            let done = std::process::Command::new("sh").args(["-c", &line]).output().unwrap();
+            prop_assert_eq!(String::from_utf8(done.stdout).unwrap(), value);
         }
     }
 

@@ -213,6 +213,7 @@ fn below_rule(host: &str) -> String {
 }
 
 fn path_rule(site: &str, path: &str) -> Result<String, ExportError> {
+    quote::normal_path("Traefik", path)?;
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-._~!$&'()*+,;=:@/".contains(c);
     if !path.chars().all(is_plain) {
         return Err(ExportError::NoForm {

@@ -109,6 +109,9 @@ fn rest(service: &Service, put: &mut impl FnMut(&str, String)) {
     if let Some(idle) = service.on_demand {
         put("on_demand", seconds(idle));
     }
+    if service.socket {
+        put("socket", "true".to_owned());
+    }
     if service.stop_signal != "TERM" {
         put("stop_signal", quote::toml(&service.stop_signal));
     }

@@ -174,7 +174,33 @@ pub(crate) fn comments(lines: &[String]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+    use saphyr_parser::{Event, Parser};
+
     use super::*;
+
+    /// The texts of a document, as another program's reader has them.
+    fn texts(document: &str) -> Vec<String> {
+        let events = Parser::new_from_str(document).map(|event| event.unwrap().0);
+        let text = |event| match event {
+            Event::Scalar(text, ..) => Some(text.into_owned()),
+            _ => None,
+        };
+        events.filter_map(text).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn every_text_is_read_as_it_was_meant(
+            key in "(?s).{0,30}|[\"\\\\$'#:\n\r\t{}\\[\\]&*!|>%@`, é-]{0,12}",
+            value in "(?s).{0,30}|[\"\\\\$'#:\n\r\t{}\\[\\]&*!|>%@`, é-]{0,12}",
+        ) {
+            let item = Yaml::List(vec![value.as_str().into(), map([(&key, value.as_str().into())])]);
+            let document = map([(&key, item)]).document();
+            let expected = [key.clone(), value.clone(), key, value];
+            prop_assert_eq!(texts(&document), expected, "{}", document);
+        }
+    }
 
     #[test]
     fn blocks_and_comments() {

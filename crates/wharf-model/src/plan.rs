@@ -61,6 +61,19 @@ pub struct FrameworkFacts {
     pub bind: &'static str,
     /// How a user makes it bind loopback, where wharf cannot: one clause.
     pub loopback_advice: Option<&'static str>,
+    /// How it takes a listening socket as its descriptor 3, where it can.
+    pub socket: Option<TakesSocket>,
+}
+
+/// How a framework takes a listening socket as its descriptor 3, beyond systemd's own variables.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TakesSocket {
+    /// Variables that tell it.
+    pub env: &'static [(&'static str, &'static str)],
+    /// What tells it in the place of `{host}:{port}` in its arguments.
+    pub address: Option<&'static str>,
+    /// Words of the command with which it takes none.
+    pub unless: &'static [&'static str],
 }
 
 impl FrameworkFacts {
@@ -241,10 +254,39 @@ impl LaunchPlan {
         self.argv.iter().map(word).collect()
     }
 
+    /// How this very command takes a listening socket as its descriptor 3, where that is known.
+    pub fn takes_socket(&self) -> Option<TakesSocket> {
+        let takes = self.framework.as_ref()?.socket?;
+        let says = |arg: &Arg, words: &[&str]| match arg {
+            Arg::Given(text) => words.iter().any(|word| text == word),
+            Arg::Template(_) => false,
+        };
+        let bars = |arg: &Arg| says(arg, takes.unless);
+        let has_a_place = takes.address.is_none() || self.argv.iter().any(is_address);
+        (has_a_place && !self.argv.iter().any(bars)).then_some(takes)
+    }
+
+    /// The command for an instance that gets its socket so.
+    pub fn argv_with_socket(&self, values: &Values) -> Vec<OsString> {
+        let address = self.takes_socket().and_then(|takes| takes.address);
+        let words = self.argv.iter().zip(self.argv(values));
+        words
+            .map(|(arg, word)| match address.filter(|_| is_address(arg)) {
+                Some(address) => address.into(),
+                None => word,
+            })
+            .collect()
+    }
+
     /// The variables with the values filled in.
     pub fn env(&self, values: &Values) -> Vec<(OsString, OsString)> {
         self.env.iter().map(|(name, value)| (name.into(), values.fill(value))).collect()
     }
+}
+
+/// Whether the word is where a server binds, and nothing else.
+fn is_address(arg: &Arg) -> bool {
+    matches!(arg, Arg::Template(text) if text == "{host}:{port}")
 }
 
 #[cfg(test)]

@@ -51,6 +51,9 @@ pub struct Service {
     pub restart: Restart,
     /// Whether it is launched at the first connection, and ended after this long without one.
     pub on_demand: Option<Duration>,
+    /// Whether it gets its listening socket from wharf, as from systemd.
+    #[serde(default)]
+    pub socket: bool,
     /// The signal that asks it to end, such as `TERM`.
     pub stop_signal: String,
     /// How long it has between that signal and SIGKILL.
@@ -205,6 +208,7 @@ impl Service {
             watch: Vec::new(),
             restart: Restart::No,
             on_demand: None,
+            socket: false,
             stop_signal: "TERM".into(),
             stop_grace: STOP_GRACE,
             expose: Expose::Default,

@@ -17,13 +17,14 @@ use std::ffi::{CString, OsString};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::guard_process;
 use crate::limits::CallerLimits;
 use crate::passing;
 use crate::program::{self, ProgramError};
-use crate::remap::{Calls, Notifier, Program};
+use crate::remap::{Calls, Held, Notifier, Program};
 use crate::signals::CallerSignals;
 
 /// How often the guard tries again to end processes that do not end, when nobody is left to decide.
@@ -50,6 +51,9 @@ pub struct Command {
     pub filter: Option<Calls>,
     /// The file by which it enters a control group, if it shall be in one: see [`crate::cgroup`].
     pub cgroup: Option<PathBuf>,
+    /// A listening socket for it to have as its descriptor 3, by systemd's protocol (`sd_listen_fds(3)`):
+    /// `LISTEN_PID` is set to its own process, the other variables are the caller's to set.
+    pub listener: Option<Arc<Held>>,
 }
 
 /// Why a command did not start.
@@ -294,6 +298,7 @@ pub(crate) struct Image {
     pub(crate) orphan_grace: Duration,
     pub(crate) filter: Option<Program>,
     pub(crate) cgroup: Option<CString>,
+    pub(crate) listener: Option<Arc<Held>>,
 }
 
 impl Image {
@@ -321,6 +326,7 @@ impl Image {
                 Some(file) => Some(program::c_word(file.as_os_str())?),
                 None => None,
             },
+            listener: command.listener.clone(),
         })
     }
 }

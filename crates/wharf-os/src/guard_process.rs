@@ -14,12 +14,15 @@ use rustix::process::{Pid, Signal, WaitOptions, WaitStatus};
 use crate::descendants;
 use crate::guard::{Exit, Image, Message, SWEEP_INTERVAL, Word};
 use crate::passing;
-use crate::remap::Program;
+use crate::remap::{Held, Program};
 use crate::signals::{self, SignalFd};
 
 /// How often SIGKILL is tried before the guard gives up on what the kernel does not let it end (a
 /// process in uninterruptible sleep, one that changed its user).
 const KILL_SWEEPS: u32 = 500;
+
+/// The number of a passed listener (`SD_LISTEN_FDS_START`).
+const LISTENER: RawFd = 3;
 
 /// The guard: starts the command, tells what becomes of it, and leaves when no process of the tree is
 /// left. Never returns.
@@ -210,14 +213,61 @@ fn become_the_command(image: &Image, guard: Pid, channel: &OwnedFd) -> Word {
     image.limits.restore();
     signals::default_dispositions(&image.ignored);
     image.signals.restore();
+    let mut moved = None;
+    let mut named = None;
+    if let Some(listener) = &image.listener {
+        match hand_over(listener, channel) {
+            Ok(other) => moved = other,
+            Err(errno) => return Word::Refused { folder: false, errno: errno.raw_os_error() },
+        }
+        named = Some(with_own_pid(&image.env));
+    }
+    let channel = moved.as_ref().unwrap_or(channel);
+    let env = named.as_ref().unwrap_or(&image.env);
     if let Some(filter) = &image.filter {
         install(filter, channel);
     }
-    let mut error = execute(&image.file, &image.argv, &image.env);
+    let mut error = execute(&image.file, &image.argv, env);
     if error == libc::ENOEXEC {
-        error = execute(c"/bin/sh", &image.script_argv, &image.env);
+        error = execute(c"/bin/sh", &image.script_argv, env);
     }
-    Word::Refused { folder: false, errno: error }
+    let refused = Word::Refused { folder: false, errno: error };
+    if moved.is_some() {
+        tell(channel, refused);
+        // SAFETY: as in `main`.
+        unsafe { libc::_exit(127) }
+    }
+    refused
+}
+
+/// Puts the listener where `sd_listen_fds(3)` says, and gives the channel another number where it was in the
+/// way.
+fn hand_over(listener: &Held, channel: &OwnedFd) -> rustix::io::Result<Option<OwnedFd>> {
+    let moved = match channel.as_raw_fd() {
+        LISTENER => Some(rustix::io::fcntl_dupfd_cloexec(channel, LISTENER + 1)?),
+        _ => None,
+    };
+    // systemd passes listeners that block; what a server of an earlier launch made of it is not this one's.
+    rustix::io::ioctl_fionbio(listener, false)?;
+    if listener.as_raw_fd() == LISTENER {
+        rustix::io::fcntl_setfd(listener, rustix::io::FdFlags::empty())?;
+        return Ok(moved);
+    }
+    // SAFETY: this process is about to become the command, and uses no descriptor with this number but the
+    // channel, which has just got another.
+    match unsafe { libc::dup2(listener.as_raw_fd(), LISTENER) } {
+        LISTENER => Ok(moved),
+        _ => Err(rustix::io::Errno::from_io_error(&std::io::Error::last_os_error())
+            .unwrap_or(rustix::io::Errno::BADF)),
+    }
+}
+
+/// The variables, with this process as the one that the listener is for.
+fn with_own_pid(env: &[CString]) -> Vec<CString> {
+    let mut env = env.to_vec();
+    let pid = rustix::process::getpid().as_raw_nonzero();
+    env.extend(CString::new(format!("LISTEN_PID={pid}")).ok());
+    env
 }
 
 /// Makes this process one of a control group's, and with it all that come from it.

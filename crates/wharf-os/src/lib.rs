@@ -41,6 +41,7 @@ pub mod readable;
 pub mod remap;
 pub mod reserve;
 pub mod screen;
+pub mod sd_notify;
 pub mod signals;
 pub mod standard_streams;
 pub mod terminal;

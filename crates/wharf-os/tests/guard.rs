@@ -27,6 +27,7 @@ fn command(words: &[&str], dir: &Path) -> Command {
         orphan_grace: Duration::from_millis(200),
         filter: None,
         cgroup: None,
+        listener: None,
     }
 }
 

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt::{Debug, Write};
 
 use crate::entry::{
-    Bare, Entry, Fact, Interpreter, Page, PortEntry, PortsFile, RunnerEntry, Setting, Tool, Value,
-    Wrapper, Wrappers,
+    Bare, Entry, Fact, Interpreter, Page, PortEntry, PortsFile, RunnerEntry, Setting, TakesSocket,
+    Tool, Value, Wrapper, Wrappers,
 };
 
 fn list<T: Debug>(items: &[T]) -> String {
@@ -75,7 +75,7 @@ fn framework(e: &Entry) -> String {
          detect: Detect {{ commands: {}, commands_with_dep: {}, except: {}, titles: {}, deps: {}, files: {}, \
          code: {}, entry: {} }}, inject: {}, \
          typed: Typed {{ port: {}, host: {}, address: {}, inline: {}, value_flags: {} }}, \
-         settings: {}, bare: {}, facts: {}, sources: {} }},\n",
+         socket: {}, settings: {}, bare: {}, facts: {}, sources: {} }},\n",
         e.id,
         e.name,
         e.lang,
@@ -103,10 +103,20 @@ fn framework(e: &Entry) -> String {
         list(&t.address),
         list(&t.inline),
         list(&t.value_flags),
+        e.socket.as_ref().map_or("None".to_owned(), socket),
         settings(&e.settings),
         bare(&e.bare),
         facts(&e.facts),
         pairs(&e.sources),
+    )
+}
+
+fn socket(takes: &TakesSocket) -> String {
+    format!(
+        "Some(TakesSocket {{ env: {}, address: {:?}, unless: {} }})",
+        pairs(&takes.env),
+        takes.address,
+        list(&takes.unless)
     )
 }
 

@@ -27,12 +27,24 @@ pub(crate) struct Entry {
     pub(crate) inject: Inject,
     #[serde(default)]
     pub(crate) typed: Typed,
+    pub(crate) socket: Option<TakesSocket>,
     #[serde(default)]
     pub(crate) settings: Vec<Setting>,
     #[serde(default)]
     pub(crate) bare: Vec<Bare>,
     pub(crate) facts: BTreeMap<Fact, Value>,
     pub(crate) sources: BTreeMap<String, String>,
+}
+
+/// How a listening socket is taken as descriptor 3. An empty table: by systemd's own variables.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct TakesSocket {
+    #[serde(default)]
+    pub(crate) env: BTreeMap<String, String>,
+    pub(crate) address: Option<String>,
+    #[serde(default)]
+    pub(crate) unless: Vec<String>,
 }
 
 #[derive(Deserialize)]

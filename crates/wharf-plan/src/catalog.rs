@@ -1,5 +1,7 @@
 //! The catalog of frameworks: static tables that the build makes from `catalog/*.toml`.
 
+use wharf_model::plan::TakesSocket;
+
 /// One framework or server.
 #[derive(Debug)]
 pub struct Framework {
@@ -35,6 +37,8 @@ pub struct Framework {
     pub inject: Inject,
     /// How a port that the user typed is recognised.
     pub typed: Typed,
+    /// How it takes a listening socket as its descriptor 3, where it can.
+    pub socket: Option<TakesSocket>,
     /// Where a project keeps its own conventional port.
     pub settings: &'static [Setting],
     /// How it is started when nothing was typed.

@@ -235,6 +235,7 @@ fn facts(framework: &'static Framework) -> Option<FrameworkFacts> {
         conventional: Port::new(framework.conventional())?,
         bind: framework.bind,
         loopback_advice: framework.loopback_advice,
+        socket: framework.socket,
     })
 }
 

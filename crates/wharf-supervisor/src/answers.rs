@@ -35,9 +35,11 @@ impl Answers {
         remapping: Option<Remapping>,
         mark: (&'static str, String),
         mut kept: Kept,
+        passes: bool,
     ) -> Answers {
         kept.begin();
-        let holds = !kept.held().is_empty();
+        // Of a passed one there may be no call: it listens already.
+        let holds = !kept.held().is_empty() && !passes;
         let (kept, listened) = (Some(kept), BTreeSet::new());
         let bound = BTreeMap::new();
         Answers { remapping, mark, kept, started: None, over: false, holds, listened, bound }
@@ -164,7 +166,7 @@ mod tests {
     fn a_group_that_comes_before_the_thread_is_not_lost() {
         let table = Table::new(3001, Vec::new(), vec![3000], Group::default());
         let kept = Kept::new(table, Vec::new());
-        let mut answers = Answers::new(None, ("WHARF_ID", String::new()), kept);
+        let mut answers = Answers::new(None, ("WHARF_ID", String::new()), kept, false);
         answers.regroup(Group::new([(8000, crate::remap::Peer::on(8001))]));
         let table = answers.kept.expect("no thread has taken it").table;
         assert!(table.connect(8000).is_some(), "another of the group has it");

@@ -1,7 +1,7 @@
 //! A running instance is a handle to its task.
 
 use tokio::sync::{mpsc, watch};
-use wharf_os::guard::{Guard, SpawnError};
+use wharf_os::guard::SpawnError;
 
 use crate::launch::{Launch, Order};
 use crate::lives::Lives;
@@ -41,11 +41,6 @@ pub enum News {
 /// The command cannot be found, or the system refuses a process.
 pub fn start(mut launch: Launch) -> Result<Handle, SpawnError> {
     launch.command.filter = launch.remapping.as_ref().map(Remapping::calls);
-    // The first launch is the caller's to know of; where there is none yet, so be it.
-    let guard = match launch.keeping.idle {
-        None => Some(Guard::spawn(&launch.command)?),
-        Some(_) => None,
-    };
     let (orders, orders_in) = mpsc::channel(ORDERS_MAX);
     let (updates_out, updates) = mpsc::channel(UPDATES_MAX);
     let (asks_out, asks) = Answering::questions();
@@ -54,6 +49,7 @@ pub fn start(mut launch: Launch) -> Result<Handle, SpawnError> {
     let (looked_after, care) = watch::channel(false);
     let lines = Lines { orders: orders_in, updates: updates_out, asks: asks_out, groups, care };
     let lives = Lives::new(launch, lines).map_err(SpawnError::Fork)?;
+    let guard = lives.first()?;
     Ok(Handle {
         orders,
         updates,

@@ -38,8 +38,10 @@ pub struct Launch {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Keeping {
     /// Listen on the leased port from the start, so that connections wait instead of being refused.
-    /// Needs remapping.
+    /// Needs remapping, or `pass`.
     pub hold: bool,
+    /// Pass that listener to the command as its descriptor 3, as systemd would. Holds as well.
+    pub pass: bool,
     /// Launch at the first connection, and end after this long without one. Holds as well.
     pub idle: Option<Duration>,
     /// Whether to launch again when the command ends by itself.
@@ -51,7 +53,7 @@ pub struct Keeping {
 impl Keeping {
     /// Whether the port is listened on before there is a server.
     pub fn holds(&self) -> bool {
-        self.hold || self.idle.is_some()
+        self.hold || self.pass || self.idle.is_some()
     }
 }
 

@@ -6,7 +6,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use wharf_os::guard::{Exit, Guard};
+use wharf_os::guard::{Exit, Guard, SpawnError};
 use wharf_os::remap::Held;
 
 use crate::after::Next;
@@ -72,8 +72,17 @@ impl Lives {
             false => None,
         };
         front.iter().for_each(|front| kept.hold(front.clone()));
+        launch.command.listener = front.clone().filter(|_| launch.keeping.pass);
         let dormant = launch.keeping.idle.is_some();
         Ok(Lives { launch, lines, kept, front, pause: FIRST_PAUSE, soon: None, dormant })
+    }
+
+    /// The first launch, which is the caller's to know of; `None` where it waits for a connection.
+    pub(crate) fn first(&self) -> Result<Option<Guard>, SpawnError> {
+        match self.dormant {
+            false => Guard::spawn(&self.launch.command).map(Some),
+            true => Ok(None),
+        }
     }
 
     /// Until there is no next launch.

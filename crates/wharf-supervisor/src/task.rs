@@ -110,12 +110,18 @@ impl Task {
     ) -> io::Result<Task> {
         let now = Instant::now();
         let (first, last) = wharf_os::reserve::ephemeral_range();
-        let ours: Vec<u64> = kept.held().iter().filter_map(|held| held.inode()).collect();
+        let all = kept.held().iter().chain(&front);
+        let ours: Vec<u64> = all.filter_map(|held| held.inode()).collect();
         let address = launch.remapping.as_ref().and_then(|remapping| remapping.address);
         let address = address.map(IpAddr::from);
         let demand = front.filter(|_| launch.keeping.idle.is_some());
         Ok(Task {
-            answers: Answers::new(launch.remapping.clone(), launch.mark.clone(), kept),
+            answers: Answers::new(
+                launch.remapping.clone(),
+                launch.mark.clone(),
+                kept,
+                launch.keeping.pass,
+            ),
             keeping: launch.keeping.clone(),
             pulse: Pulse::new(demand)?,
             holder: Holder::default(),

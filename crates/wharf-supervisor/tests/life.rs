@@ -43,6 +43,7 @@ fn python(program: &str, probe: Probe, grace: Duration, likely: Vec<Port>) -> In
         orphan_grace: Duration::from_millis(200),
         filter: None,
         cgroup: None,
+        listener: None,
     };
     let reservations = vec![reservation];
     let launch = Launch {

@@ -8,6 +8,7 @@ use wharf_control::api::{KeyRequest, LeaseRequest, ReleaseRequest, Released, Sna
 use wharf_export::{Overridden, Override};
 use wharf_model::lease::Why;
 use wharf_model::{External, Lease, LeaseKind, PathText, Port, PortRequest, Publication};
+use wharf_plan::PlanError;
 use wharf_plan::project::Project;
 use wharf_plan::services::compose::{self, Compose, Wish};
 
@@ -16,13 +17,12 @@ use crate::link::{self, Link};
 use crate::pilot::HOST;
 use crate::report::{Code, Report};
 use crate::settings::Settings;
+use crate::settings::compose::OWN_FILE;
 use crate::up::published;
 use crate::{checkout, facts, narrate};
 
 /// Docker compose finds this one by itself.
 const FOUND: &str = "compose.override.yaml";
-/// Where the project has an override of its own.
-const BESIDE: &str = "compose.wharf.yaml";
 
 /// What is to be laid over the compose files of the current folder's project. `file` is where it will be, if that is
 /// said.
@@ -34,7 +34,7 @@ pub(crate) async fn of_checkout(file: Option<&Path>) -> Result<Override, Report>
     let settings = Settings::load(&project.root)?;
     // What was written before is passed over: its ports are those that are leased.
     let wish = Wish { is_strict: true, skips_own: true, ..settings.compose.wish() };
-    let compose = compose::read(&project.root, &project.root, wish).map_err(Report::from)?;
+    let compose = compose::read(&project.root, &project.root, wish).map_err(refused)?;
     if compose.files.is_empty() {
         return Err(Report::new(Code::NotFound, "this project has no compose file")
             .why(format!("looked for {} in {}", compose::FILES.join(", "), project.root.display()))
@@ -59,11 +59,27 @@ pub(crate) async fn of_checkout(file: Option<&Path>) -> Result<Override, Report>
     Ok(Override { name, file, notes, services })
 }
 
+/// What docker compose would refuse too.
+pub(crate) fn refused(error: PlanError) -> Report {
+    let is_written = matches!(error, PlanError::MalformedFile { .. });
+    let is_unset =
+        matches!(&error, PlanError::MalformedFile { why, .. } if why.contains("has to be set"));
+    let mut report = Report::from(error);
+    if !is_written {
+        return report;
+    }
+    report.help.clear();
+    report.help(match is_unset {
+        true => "set it in the shell, or in `.env` beside the first file",
+        false => "mend the file; docker compose would not take it either",
+    })
+}
+
 /// Where docker compose finds it by itself, unless the project has one there.
 fn place(compose: &Compose) -> PathBuf {
     match compose.is_default && compose.files.len() == 1 {
         true => FOUND.into(),
-        false => BESIDE.into(),
+        false => OWN_FILE.into(),
     }
 }
 

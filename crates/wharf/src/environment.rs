@@ -69,8 +69,9 @@ impl Told<'_> {
         // Under another wharf, PORT and HOST are that instance's, not this one's.
         let nested = std::env::var_os("WHARF_ROOT").is_some();
         let is_stale = |name: &OsString| nested && (name == "PORT" || name == "HOST");
+        let is_managers = |name: &OsString| MANAGERS.iter().any(|one| name == one);
         let mut env: Variables = std::env::vars_os()
-            .filter(|(name, _)| !is_wharfs(name) && !is_stale(name))
+            .filter(|(name, _)| !is_wharfs(name) && !is_stale(name) && !is_managers(name))
             .filter(|(name, _)| !told.iter().any(|(set, _)| name == set))
             .collect();
         env.extend(told);
@@ -78,6 +79,16 @@ impl Told<'_> {
         env
     }
 }
+
+/// What a service manager says to wharf alone: no server of its may say that it is ready, or take its sockets.
+const MANAGERS: [&str; 6] = [
+    "LISTEN_FDS",
+    "LISTEN_FDNAMES",
+    "LISTEN_PID",
+    "NOTIFY_SOCKET",
+    "WATCHDOG_PID",
+    "WATCHDOG_USEC",
+];
 
 /// Gives a variable its value, whatever it was.
 fn set(env: &mut Variables, name: OsString, value: OsString) {

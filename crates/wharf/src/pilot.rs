@@ -11,6 +11,7 @@ mod group;
 mod lan;
 mod lend;
 mod memory;
+mod passing;
 mod reporter;
 mod settle;
 mod ties;
@@ -243,7 +244,10 @@ impl Run {
     }
 
     fn argv(&self, values: &Values) -> Vec<OsString> {
-        let argv = self.plan.argv(values);
+        let argv = match self.keeping.pass {
+            true => self.plan.argv_with_socket(values),
+            false => self.plan.argv(values),
+        };
         match &self.declared {
             Some(declared) => declared.argv(argv),
             None => argv,
@@ -286,6 +290,9 @@ impl Run {
         env.push((ID_VARIABLE.into(), instance.id.clone().into()));
         if self.declared.is_some() {
             declared::add_terminal(&mut env);
+        }
+        if self.keeping.pass {
+            passing::tell(&mut env, &self.plan);
         }
         env
     }
@@ -331,6 +338,8 @@ impl Run {
                 // The supervisor's to say.
                 filter: None,
                 cgroup: limit.as_ref().map(MemoryLimit::entrance),
+                // As above.
+                listener: None,
             },
             mark: (ID_VARIABLE, id),
             port: ports[0],

@@ -4,6 +4,8 @@
 mod alias;
 pub(crate) mod compose;
 #[cfg(test)]
+mod round_trip;
+#[cfg(test)]
 mod schema;
 mod service;
 mod value;
@@ -104,7 +106,7 @@ impl Settings {
             proxy: of_user.proxy,
             origins: of_project.origins.or(of_user.origins),
             guard: of_project.guard.or(of_user.guard),
-            compose: of_project.compose,
+            compose: of_project.compose.below(root),
             alias: of_project.alias,
             service: of_project.service,
         })

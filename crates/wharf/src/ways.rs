@@ -20,6 +20,8 @@ pub(crate) struct Asked {
     pub(crate) no_daemon: bool,
     /// Whether the port is to be listened on before there is a server.
     pub(crate) holds: bool,
+    /// Whether the program is to get that listener from wharf.
+    pub(crate) passes: bool,
 }
 
 /// How a server is run.
@@ -30,6 +32,8 @@ pub(crate) struct Ways {
     pub(crate) bind: Bind,
     pub(crate) loopback_only: bool,
     pub(crate) access: Access,
+    /// Whether the program gets the listener of its port from wharf.
+    pub(crate) passes: bool,
 }
 
 impl Ways {
@@ -47,7 +51,10 @@ impl Ways {
         if wish == Wish::Address {
             refuse_without(mode, asked)?;
         }
-        if mode.is_none() && asked.holds {
+        // Without remapping a held port is the program's only if it takes the listener.
+        let passes =
+            asked.passes || (asked.holds && mode.is_none() && plan.takes_socket().is_some());
+        if mode.is_none() && asked.holds && !passes {
             return Err(cannot_hold());
         }
         if mode.is_some() {
@@ -58,7 +65,7 @@ impl Ways {
         access.lan = lan(asked, access.lan, wish, settings.proxy())?;
         let bind = settings.bind();
         let loopback_only = asked.loopback || bind == Bind::Loopback;
-        Ok(Ways { mode, wish, bind, loopback_only, access })
+        Ok(Ways { mode, wish, bind, loopback_only, access, passes })
     }
 }
 
@@ -72,7 +79,7 @@ fn refuse_without(mode: Option<Mode>, asked: Asked) -> Result<(), Report> {
             ));
     }
     if asked.holds {
-        let what = "`--remap address` goes neither with `--hold` nor with `--on-demand`";
+        let what = "`--remap address` goes with none of `--hold`, `--on-demand` and `--socket`";
         return Err(Report::new(Code::Usage, what).help("leave one of them out"));
     }
     Ok(())
@@ -105,4 +112,5 @@ fn cannot_hold() -> Report {
     Report::new(Code::Permission, "the port cannot be held for the server here")
         .why("that needs remapping, which is off or refused")
         .help("`wharf doctor remap` shows what is refused; without `--hold` and `--on-demand` it runs")
+        .help("a program that takes its listening socket as descriptor 3 (LISTEN_FDS) needs none of it: `--socket`")
 }

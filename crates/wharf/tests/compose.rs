@@ -224,6 +224,27 @@ fn an_override_of_the_projects_own_is_left_alone() {
 }
 
 #[test]
+fn files_that_wharf_toml_names_are_those_of_its_root() {
+    let sandbox = sandbox();
+    sandbox.file("docker/base.yml", FIXED);
+    sandbox.file("wharf.toml", "[compose]\nfiles = [\"docker/base.yml\"]\n");
+    sandbox.file("below/package.json", "{\"scripts\": {\"dev\": \"vite\"}}");
+    let told = in_folder(&sandbox, &sandbox.project().join("below"), &["explain", "--project"]);
+    assert!(told.code == 0 && told.out.contains("postgres:16"), "{told:?}");
+    let over = sandbox.output(&["export", "compose-override"]);
+    assert_eq!(over.code, 0, "{over:?}");
+    assert!(over.out.contains("-f docker/base.yml -f compose.wharf.yaml"), "{over:?}");
+    // From then on services are told its ports, and it is passed over when it is written again.
+    let written = sandbox.output(&["export", "compose-override", "-o", "compose.wharf.yaml"]);
+    assert_eq!(written.code, 0, "{written:?}");
+    let told = sandbox.output(&["explain", "--project", "--json"]).json();
+    assert_eq!(told["external"][0]["published"][0]["host_ip"], "127.0.0.1", "{told:#}");
+    let again =
+        sandbox.output(&["export", "compose-override", "--diff", "-o", "compose.wharf.yaml"]);
+    assert_eq!(again.code, 0, "{again:?}");
+}
+
+#[test]
 fn a_name_that_is_stronger_than_a_file_is_told() {
     let sandbox = sandbox();
     let feature = worktree(&sandbox, "feature");
@@ -290,4 +311,51 @@ fn an_exported_project_says_which_of_its_ports_are_taken() {
         assert!(told.code == 0 && told.err.contains(part), "{part}: {told:?}");
     }
     end(stranger);
+}
+
+/// An engine that lists one container of Docker Compose, and has its port.
+const ENGINE: &str = r#"
+import json, socket, sys
+port = socket.create_server(('127.0.0.1', 5432))
+engine = socket.socket(socket.AF_UNIX)
+engine.bind(sys.argv[1])
+engine.listen(8)
+print('up', flush=True)
+listed = json.dumps([{'Id': '8dfafdbc3a40', 'Names': ['/other-db-1'], 'Image': 'postgres:17',
+    'Labels': {'com.docker.compose.project.working_dir': sys.argv[2], 'com.docker.compose.service': 'db'},
+    'Ports': [{'IP': '127.0.0.1', 'PrivatePort': 5432, 'PublicPort': 5432, 'Type': 'tcp'}]}])
+while True:
+    one, _ = engine.accept()
+    one.recv(4096)
+    head = f'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(listed)}\r\n\r\n'
+    one.sendall((head + listed).encode())
+    one.close()
+"#;
+
+#[test]
+fn a_container_of_another_folder_is_in_the_way_and_the_projects_own_is_not() {
+    let sandbox = sandbox();
+    sandbox.file("compose.yaml", "services:\n  db: {image: x, ports: [\"5432:5432\"]}\n");
+    sandbox.file("wharf.toml", "[service.api]\nrun = \"python3 server.py\"\n");
+    let own = sandbox.project().display().to_string();
+    for (folder, is_told) in [("/elsewhere/shop", true), (own.as_str(), false)] {
+        let socket = sandbox.dir().join(format!("engine-{is_told}.sock"));
+        let mut command = sandbox.program("python3");
+        command.args(["-c", ENGINE]).arg(&socket).arg(folder).stdout(Stdio::piped());
+        let mut engine = command.spawn().unwrap();
+        let mut first = [0; 3];
+        std::io::Read::read_exact(engine.stdout.as_mut().unwrap(), &mut first).unwrap();
+        let mut command = sandbox.wharf(&["up", "-d"]);
+        command.env("DOCKER_HOST", format!("unix://{}", socket.display()));
+        let told = answer(command);
+        let parts = [
+            "the container other-db-1 of Docker Compose in /elsewhere/shop",
+            "`docker stop other-db-1`",
+        ];
+        let is_said = parts.iter().all(|part| told.err.contains(part));
+        assert_eq!((told.code, is_said), (0, is_told), "{told:?}");
+        assert_eq!(told.err.contains("5432"), is_told, "{told:?}");
+        sandbox.output(&["down"]);
+        end(engine);
+    }
 }

@@ -7,13 +7,11 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::PROJECT;
 use crate::real::sandbox;
 
 /// How long all of it may take.
 const LIMIT: Duration = Duration::from_secs(180);
-
-/// Where the project, its server and the table are.
-const PROJECT: &str = "../../crates/wharf/tests/export";
 
 pub(super) fn run() -> Result<(), String> {
     sandbox::judged("traefik", ("handover/traefik.sh", PROJECT), LIMIT, judge)

@@ -67,6 +67,9 @@ fn while_ready(copies: &mut Copies, ready: &[Event], problems: &mut Problems) {
         }
         _ => check_wanted(copies, problems),
     }
+    if copies.run.options.iter().any(|option| option == "--socket") {
+        restarted::check(copies, ready, problems);
+    }
 }
 
 /// That each copy has the literal port, on an address that no other has.

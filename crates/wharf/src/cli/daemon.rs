@@ -7,7 +7,7 @@ use wharf_control::api::{ProxyWish, Status};
 use wharf_daemon::{Config, IDLE, ServeError};
 use wharf_model::holder::Age;
 use wharf_os::pidfd::Pidfd;
-use wharf_os::process;
+use wharf_os::{process, sd_notify};
 
 use super::Outcome;
 use crate::link::{self, Link};
@@ -86,10 +86,14 @@ fn be(idle: Duration) -> Outcome {
             // Whoever started us has the other end, and may have gone.
             let _ = render::text(link::READY);
             wharf_daemon::leave_stdout();
+            sd_notify::tell(sd_notify::Word::Ready("keeps the leases"));
         },
     };
     match wharf_daemon::serve(config) {
-        Ok(()) => Ok(ExitCode::SUCCESS),
+        Ok(()) => {
+            sd_notify::tell(sd_notify::Word::Stopping);
+            Ok(ExitCode::SUCCESS)
+        }
         Err(error) => {
             let report = failure(&error);
             // Our standard error may be nowhere, so whoever waits for the first word gets it all.

@@ -62,6 +62,9 @@ pub(crate) struct Args {
     /// Start the server at the first connection, and end it when it is idle; holds the port as well
     #[arg(long)]
     on_demand: bool,
+    /// Give the listening socket to the program, as systemd would: descriptor 3, LISTEN_FDS; holds the port as well
+    #[arg(long)]
+    socket: bool,
     /// How long a server on demand may be without a connection: seconds, or `15m`, `2h` [default: 15m]
     #[arg(long, value_name = "TIME", requires = "on_demand", value_parser = time::duration)]
     idle: Option<Duration>,
@@ -115,7 +118,8 @@ pub(crate) fn run(args: Args) -> Outcome {
         loopback: args.loopback,
         lan: args.lan,
         no_daemon: args.no_daemon,
-        holds: args.hold || args.on_demand,
+        holds: args.hold || args.on_demand || args.socket,
+        passes: args.socket,
     };
     let ways = Ways::choose(&plan, &settings, asked)?;
     let code = super::block_on(go(&args, plan, ways, caller, events, begun))??;
@@ -132,13 +136,13 @@ async fn go(
 ) -> Result<u8, Report> {
     // From here on Ctrl-C is ours to handle: before the launch there is only a lease to lose.
     let orders = Orders::take(&caller)?;
-    let Ways { mode, wish, bind, loopback_only, access } = ways;
+    let Ways { mode, wish, bind, loopback_only, access, passes } = ways;
     let (link, place) = match outer_place(args, &plan) {
         Some(place) => (None, place),
         None => tokio::select! {
             biased;
             code = orders.ended_by() => return Ok(code),
-            taken = take_place(args, &plan, (mode, wish)) => taken?,
+            taken = take_place(args, &plan, (mode, wish), passes) => taken?,
         },
     };
     let run = pilot::Run {
@@ -157,16 +161,17 @@ async fn go(
         kind: Kind::Server,
         access,
         mode,
-        keeping: keeping(args),
+        keeping: keeping(args, passes),
         declared: None,
     };
     run.until_the_end().await
 }
 
 /// When the server is launched, and launched again.
-fn keeping(args: &Args) -> Keeping {
+fn keeping(args: &Args, passes: bool) -> Keeping {
     Keeping {
         hold: args.hold,
+        pass: passes,
         idle: args.on_demand.then(|| args.idle.unwrap_or(IDLE)),
         restart: if args.restart_on_crash { Restart::OnFailure } else { Restart::No },
         adopt: args.restart_on_crash || !args.watch.is_empty(),
@@ -186,6 +191,7 @@ async fn take_place(
     args: &Args,
     plan: &LaunchPlan,
     (mode, wish): (Option<Mode>, Wish),
+    passes: bool,
 ) -> Result<(Option<link::Link>, Place), Report> {
     let link = match args.no_daemon {
         true => None,
@@ -209,8 +215,9 @@ async fn take_place(
         count,
         keep: match (args.no_reserve, mode) {
             (true, _) => Keep::Not,
-            (false, None) => Keep::Shared,
-            (false, Some(_)) => Keep::Alone,
+            (false, None) if !passes => Keep::Shared,
+            // Nobody but wharf binds the port.
+            (false, _) => Keep::Alone,
         },
     };
     let place = Place::take(link.as_ref(), &wanted).await?;

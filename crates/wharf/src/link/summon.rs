@@ -23,15 +23,18 @@ pub(crate) const READY: &str = "ready\n";
 pub(crate) const ALREADY_RUNS: &str = "already runs\n";
 
 /// Variables that are about the caller and would be wrong in a process that outlives it.
-pub(crate) const NOT_FOR_OTHERS: [&str; 8] = [
+pub(crate) const NOT_FOR_OTHERS: [&str; 11] = [
     "PORT",
     "HOST",
     "WHARF_ID",
     "WHARF_PORT",
     "WHARF_ROOT",
     "LISTEN_FDS",
+    "LISTEN_FDNAMES",
     "LISTEN_PID",
     "NOTIFY_SOCKET",
+    "WATCHDOG_PID",
+    "WATCHDOG_USEC",
 ];
 
 /// How a daemon is made: by a program in life, not at all in tests.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use wharf_model::EventKind;
 use wharf_os::guard::Exit;
+use wharf_os::sd_notify;
 use wharf_supervisor::Cause;
 
 use super::watch::Pilot;
@@ -23,8 +24,17 @@ impl Pilot {
         };
         self.events.write(EventKind::Dormant { port });
         narrate::line(&format!("starts at the first connection to {url} (direct {direct})"));
+        self.tell_manager(&format!("waits for a connection to {url}"));
         // Its name is open from now on, and a request there starts it.
         self.ask_for_the_lan();
+    }
+
+    /// Says to the service manager that started us, if one did, that it is up. A pilot of `wharf up` says nothing:
+    /// that speaks for all.
+    pub(super) fn tell_manager(&self, status: &str) {
+        if self.declared.is_none() {
+            sd_notify::tell(sd_notify::Word::Ready(status));
+        }
     }
 
     /// It has ended, and is launched again.

@@ -11,6 +11,7 @@ use wharf_control::api::ProxyPorts;
 use wharf_model::{EventKind, Exposure, Instance, LaunchPlan, Listener, Remap, State};
 use wharf_os::diag;
 use wharf_os::guard::Exit;
+use wharf_os::sd_notify;
 use wharf_os::signals::{self, Received};
 use wharf_os::signals::{SIGCONT, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
 use wharf_os::terminal;
@@ -209,6 +210,9 @@ impl Pilot {
             instance.revive = false;
         });
         self.is_told_to_end = true;
+        if self.declared.is_none() {
+            sd_notify::tell(sd_notify::Word::Stopping);
+        }
         self.handle.order(Order::Stop { signal });
     }
 
@@ -462,6 +466,7 @@ impl Pilot {
             Answer::NotHttp => ", does not speak HTTP".to_owned(),
             _ => String::new(),
         };
+        self.tell_manager(&format!("serves at {url}"));
         if self.kind != Kind::Server {
             // It asked for a port, not for an opinion.
         } else if again {

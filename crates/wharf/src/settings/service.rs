@@ -34,6 +34,7 @@ pub(crate) struct Table {
     watch: Option<Vec<String>>,
     restart: Option<Restart>,
     on_demand: Option<OnDemand>,
+    socket: Option<bool>,
     stop_signal: Option<Signal>,
     stop_grace: Option<Time>,
     expose: Option<ExposeWord>,
@@ -160,6 +161,7 @@ impl Table {
         }
         service.restart = self.restart.unwrap_or(service.restart);
         service.on_demand = self.on_demand.map_or(service.on_demand, |wish| wish.0);
+        service.socket = self.socket.unwrap_or(service.socket);
         if let Some(signal) = &self.stop_signal {
             service.stop_signal.clone_from(&signal.0);
         }
@@ -190,8 +192,8 @@ impl Table {
             return bad(|at| at.dir, format!("`dir` is no folder: {}", service.dir.display()));
         }
         let goes_on = service.on_demand.is_some() || service.restart == Restart::Always;
-        if service.is_step() && goes_on {
-            let what = "a step (`ready = \"exit\"`) neither starts again nor waits for requests";
+        if service.is_step() && (goes_on || service.socket) {
+            let what = "a step (`ready = \"exit\"`) neither starts again nor takes requests";
             return bad(|at| at.line, what.to_owned());
         }
         Ok(())
@@ -459,7 +461,7 @@ mod tests {
         let text = "run = \"npm run dev\"\ndir = \"tmp\"\nport = 8000\ninstances = 3\n\
             depends_on = [\"db\"]\nready = { http = \"/health\" }\nwatch = [\"*.py\"]\n\
             restart = \"on-failure\"\non_demand = \"10m\"\nstop_signal = \"INT\"\nstop_grace = 2\n\
-            expose = \"lan\"\nmemory_max = \"512M\"\n[env]\nA = \"{api.url}\"\nB = 1\nC = true\n";
+            socket = true\nexpose = \"lan\"\nmemory_max = \"512M\"\n[env]\nA = \"{api.url}\"\nB = 1\nC = true\n";
         let web = service(text).unwrap();
         let words = ["npm", "run", "dev"].map(OsString::from).to_vec();
         assert_eq!(web.run, Some(Run::Words(words)));
@@ -470,6 +472,7 @@ mod tests {
         assert_eq!((web.restart, web.expose), (Restart::OnFailure, Expose::Lan));
         assert_eq!(web.on_demand, Some(Duration::from_secs(600)));
         assert_eq!((web.stop_grace.as_secs(), web.memory_max), (2, Some(512 << 20)));
+        assert!(web.socket);
         assert_eq!((web.stop_signal.as_str(), web.depends_on), ("INT", vec!["db".to_owned()]));
     }
 

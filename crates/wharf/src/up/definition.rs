@@ -27,6 +27,9 @@ pub(crate) fn of(service: &Service) -> BTreeMap<String, String> {
     if let Some(idle) = service.on_demand {
         put("on_demand", format!("{idle:?}"));
     }
+    if service.socket {
+        put("socket", "true".to_owned());
+    }
     if let Some(bytes) = service.memory_max {
         put("memory_max", bytes.to_string());
     }

@@ -121,7 +121,8 @@ fn prepare(order: &Order) -> Result<Prepared, Report> {
     let asked = Asked {
         loopback: service.expose == Expose::Loopback,
         lan: service.expose == Expose::Lan,
-        holds: service.on_demand.is_some(),
+        holds: service.on_demand.is_some() || service.socket,
+        passes: service.socket,
         ..Asked::default()
     };
     let ways = Ways::choose(&plan, &settings, asked)?;
@@ -223,6 +224,7 @@ async fn go(
     };
     let keeping = Keeping {
         hold: false,
+        pass: ways.passes,
         idle: order.service.on_demand,
         restart: order.service.restart,
         adopt: true,
@@ -265,7 +267,8 @@ async fn agree(
     let lost = |error: std::io::Error| gone().because(&error);
     let wants = wants(order, plan);
     line.say(&FromPilot::Wants(Box::new(wants))).await.map_err(lost)?;
-    let keep = if ways.mode.is_some() { Keep::Alone } else { Keep::Shared };
+    let alone = ways.mode.is_some() || ways.passes;
+    let keep = if alone { Keep::Alone } else { Keep::Shared };
     let mut held: Option<(Place, Sibling)> = None;
     loop {
         match line.hear().await.map_err(lost)? {

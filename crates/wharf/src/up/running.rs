@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
 use wharf_model::{Instance, ProcessId};
 use wharf_os::lock::FileLock;
+use wharf_os::sd_notify;
 use wharf_supervisor::log::{now_ms, place};
 
 use super::crew::{self, Ground, Member, Word, called};
@@ -151,6 +152,10 @@ impl Running {
                     return self.leave().await;
                 }
                 self.turn = None;
+                if self.session.failures().is_empty() {
+                    let status = format!("{} instances are up", self.started.len());
+                    sd_notify::tell(sd_notify::Word::Ready(&status));
+                }
                 self.view.settled(&self.session, &self.wanted, self.wishes.json)?;
             }
             if self.told_ready && self.session.is_over() {
@@ -163,6 +168,7 @@ impl Running {
                 biased;
                 received = self.orders.next() => {
                     if let Some(code) = ends_by(received.signal) {
+                        sd_notify::tell(sd_notify::Word::Stopping);
                         return self.end_all(code).await;
                     }
                 }

@@ -64,7 +64,7 @@ fn pattern(text: &str) -> Option<(String, bool)> {
         Some(path) => (path, true),
         None => (text, false),
     };
-    let is_plain = path.starts_with('/') && !path.contains(['*', '{', '%']);
+    let is_plain = path.starts_with('/') && !path.contains(['*', '{', '%', '[', '\\']);
     is_plain.then(|| (path.to_owned(), is_prefix))
 }
 

@@ -1,5 +1,7 @@
 //! A service as the layers of its files make it: what a file says, over what the files below it say.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 
@@ -88,18 +90,23 @@ impl Body {
 /// Of two ports that are the same on both sides the later: whoever publishes on no address does it on all.
 fn each_once(ports: impl Iterator<Item = Publication>) -> Vec<Publication> {
     let everywhere = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
-    let address = |one: &Publication| one.address.unwrap_or(everywhere);
+    let mut known = HashMap::new();
     let mut unique: Vec<Publication> = Vec::new();
     for port in ports {
-        let is_same = |known: &&mut Publication| {
-            address(known) == address(&port)
-                && (&known.host, known.target, &known.protocol)
-                    == (&port.host, port.target, &port.protocol)
-        };
-        match unique.iter_mut().find(is_same) {
-            Some(known) => *known = port,
-            None => unique.push(port),
+        let address = port.address.unwrap_or(everywhere);
+        let key = (address, port.host.clone(), port.target, port.protocol.clone());
+        match known.entry(key) {
+            Entry::Occupied(place) => unique[*place.get()] = port,
+            Entry::Vacant(place) => {
+                place.insert(unique.len());
+                unique.push(port);
+            }
         }
     }
     unique
+}
+
+/// How many ports of this machine these are, or of Docker's choice.
+pub(super) fn weight(ports: &[Publication]) -> usize {
+    ports.iter().map(|one| one.host.clone().map_or(1, Iterator::count)).sum()
 }

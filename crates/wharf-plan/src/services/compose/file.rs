@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::body::{Body, Extends, Tags};
+use super::body::{Body, Extends, Tags, weight};
 use super::variables::Variables;
 use crate::services::found::SERVICES_MAX;
 use crate::services::interpolation::{self, Unfilled};
@@ -13,7 +13,7 @@ use crate::services::yaml::{Item, Wrong, Yaml};
 const DOCUMENTS_MAX: usize = 20;
 
 /// How many published ports are noted of one project.
-const PORTS_MAX: usize = 20_000;
+pub(super) const PORTS_MAX: usize = 20_000;
 
 /// The key by which a file that wharf has written is known.
 pub(super) const OWN_KEY: &str = "x-wharf";
@@ -140,8 +140,7 @@ impl Reader<'_> {
         }
         for port in there("ports").into_iter().flat_map(Item::items) {
             let more = self.published(port)?;
-            *count +=
-                more.iter().map(|one| one.host.clone().map_or(1, Iterator::count)).sum::<usize>();
+            *count += weight(&more);
             if *count > PORTS_MAX {
                 return Err(wrong(port, format!("more than {PORTS_MAX} ports")));
             }

@@ -3,8 +3,8 @@
 
 use std::path::{Path, PathBuf};
 
-use super::body::{Body, Extends, Tags};
-use super::file::{Document, Include, Reader, is_remote};
+use super::body::{Body, Extends, Tags, weight};
+use super::file::{Document, Include, PORTS_MAX, Reader, is_remote};
 use super::variables::Variables;
 use crate::error::PlanError;
 use crate::services::found::{self, Found, SERVICES_MAX};
@@ -33,6 +33,8 @@ pub(super) struct Loader<'f, 'r> {
     /// Whether files that wharf has written are passed over.
     pub(super) skips_own: bool,
     pub(super) files_read: usize,
+    /// How many ports were noted so far.
+    pub(super) ports: usize,
 }
 
 /// A service of a file, by both.
@@ -120,6 +122,11 @@ impl Loader<'_, '_> {
         for (name, _) in &document.services {
             let way = Way { variables, chain: &[], tagged: &tagged };
             let body = self.extended(&document.services, name, (path, dir), way)?;
+            self.ports += weight(&body.ports);
+            if self.ports > PORTS_MAX {
+                let why = format!("more than {PORTS_MAX} ports");
+                return Err(found::malformed(path, Wrong { line: 1, why }));
+            }
             own.push((name.clone(), body));
         }
         if document.drops_services {

@@ -107,8 +107,13 @@ fn load(dir: &Path, wish: Wish<'_>, found: &mut Found<'_>) -> Result<Compose, Pl
     };
     let dir = first.parent().unwrap_or(dir).to_path_buf();
     variables.add(&dir.join(".env"))?;
-    let mut loader =
-        Loader { found, is_strict: wish.is_strict, skips_own: wish.skips_own, files_read: 0 };
+    let mut loader = Loader {
+        found,
+        is_strict: wish.is_strict,
+        skips_own: wish.skips_own,
+        files_read: 0,
+        ports: 0,
+    };
     let layers = loader.project(&files, &dir, &variables, &[])?;
     let profiles: Vec<String> = match wish.profiles {
         [] => {

@@ -95,3 +95,27 @@ fn what_is_wrong_names_its_line() {
     assert_eq!(read(&[("compose.yaml", "web:\n  image: x\n")]).unwrap(), []);
     assert_eq!(read(&[]).unwrap(), []);
 }
+
+#[test]
+fn what_is_added_up_has_a_bound() {
+    let many = (1..=300).map(|n| format!("'{n}'")).collect::<Vec<_>>().join(", ");
+    let mut text = format!("services:\n  s0: {{image: x, ports: [{many}]}}\n");
+    for n in 1..150 {
+        text.push_str(&format!("  s{n}: {{extends: s0}}\n"));
+    }
+    match read(&[("compose.yaml", &text)]) {
+        Err(PlanError::MalformedFile { why, .. }) => assert!(why.contains("ports"), "{why}"),
+        other => panic!("{other:?}"),
+    }
+}
+
+proptest::proptest! {
+    #[test]
+    fn any_services_are_read_or_refused(
+        body in "(image: x\n    |ports: \\[[0-9:/-]{0,6}\\]\n    |extends: [ab]\n    |profiles: \\[p\\]\n    |build: [.&*a]\n    |<<: \\*m\n    |ports: !(reset|override) \\[[0-9:]{0,4}\\]\n    ){0,5}",
+        head in "(x-m: &m \\{ports: \\[1\\]\\}\n|include: \\[[a-c./]{0,8}\\]\n|name: [$a{}]{0,4}\n){0,3}",
+    ) {
+        let text = format!("{head}services:\n  a:\n    {body}\n  b:\n    {body}");
+        let _ = read(&[("compose.yaml", &text), ("a", "services: {b: {image: x}}")]);
+    }
+}

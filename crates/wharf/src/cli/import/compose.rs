@@ -3,16 +3,15 @@
 use std::path::{Path, PathBuf};
 
 use wharf_export::Docker;
-use wharf_plan::PlanError;
 use wharf_plan::project::Project;
 use wharf_plan::services::compose::{self, Compose, Wish};
 
 use super::super::Outcome;
 use super::super::export::Place;
 use super::super::run::current_dir;
-use crate::render;
 use crate::report::{Code, Report};
 use crate::settings::compose::variable;
+use crate::{compose_override, render};
 
 /// Write a wharf.toml for what Docker Compose starts.
 ///
@@ -43,7 +42,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
         is_strict: true,
         skips_own: false,
     };
-    let compose = compose::read(&project.root, &dir, wish).map_err(refused)?;
+    let compose = compose::read(&project.root, &dir, wish).map_err(compose_override::refused)?;
     if compose.files.is_empty() {
         return Err(Report::new(Code::NotFound, "there is no compose file here")
             .why(format!("looked for {} in {}", compose::FILES.join(", "), dir.display()))
@@ -56,22 +55,6 @@ pub(crate) fn run(args: &Args) -> Outcome {
         return Ok(std::process::ExitCode::SUCCESS);
     }
     args.output.take(&[document])
-}
-
-/// What docker compose would refuse too.
-fn refused(error: PlanError) -> Report {
-    let is_written = matches!(error, PlanError::MalformedFile { .. });
-    let is_unset =
-        matches!(&error, PlanError::MalformedFile { why, .. } if why.contains("has to be set"));
-    let mut report = Report::from(error);
-    if !is_written {
-        return report;
-    }
-    report.help.clear();
-    report.help(match is_unset {
-        true => "set it in the shell, or in `.env` beside the first file",
-        false => "mend the file; docker compose would not take it either",
-    })
 }
 
 fn docker(compose: &Compose, args: &Args, root: &Path, dir: &Path) -> Docker {
