@@ -128,9 +128,7 @@ impl Run {
         };
         let mut env = self.environment(&values, &instance, snapshot.as_ref());
         let notified = self.notified(&instance.id)?;
-        if let Some(notified) = &notified {
-            env.push(("NOTIFY_SOCKET".into(), notified.path().into()));
-        }
+        env.extend(notified.iter().map(|one| ("NOTIFY_SOCKET".into(), one.path().into())));
         let remapping = self.remapping(link.is_some(), snapshot.as_ref(), &instance);
         let (words_out, words) = mpsc::channel(WORDS_MAX);
         let (care, looked_after) = changing::channel(false);
