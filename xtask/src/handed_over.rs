@@ -1,7 +1,8 @@
 //! `cargo xtask handover`: the files of `wharf export` as other tools' own code reads them: the reference
 //! implementation of Docker Compose's files, the types of Kubernetes, what reads
-//! the files for editors and shells, and Traefik.
+//! the files for editors and shells, Traefik, and what systemd starts with a socket.
 
+mod activated;
 mod paths;
 mod tools;
 mod traefik;
@@ -27,6 +28,7 @@ const NOTE: &str = "it's 100% \"$HOME\" ${x} $(y) \\ #: 9000\nnext ünï";
 pub fn run() -> Result<(), String> {
     sandbox::judged("handover", ("handover/judge.sh", "handover/project"), LIMIT, judge)?;
     tools::run()?;
+    activated::run()?;
     traefik::run()?;
     paths::run()
 }

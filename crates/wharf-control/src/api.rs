@@ -300,10 +300,10 @@ pub struct Snapshot {
     pub instances: Vec<Instance>,
     /// By port.
     pub homes: Vec<HomeReport>,
-    /// Whether the daemon looks after instances: it tells by [`NoticeKind::LookAgain`] of what happens to an
-    /// instance without its own pilot being told.
-    #[serde(default)]
-    pub looks_after: bool,
+    /// The network namespace in which the daemon looks after instances, by its inode: it tells by
+    /// [`NoticeKind::LookAgain`] of what happens to one without its own pilot being told. Absent where it does not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub looks_after: Option<u64>,
 }
 
 /// The daemon is about to end.
@@ -371,4 +371,7 @@ pub enum NoticeKind {
     },
     /// The daemon ends.
     Stopping,
+    /// Something that this program does not know of: the daemon is newer.
+    #[serde(other)]
+    Unknown,
 }

@@ -198,7 +198,7 @@ fn replies_fit() {
             leases: leases(),
             instances,
             homes,
-            looks_after: true,
+            looks_after: Some(4_026_531_840),
         },
     );
 }

@@ -12,14 +12,14 @@ use wharf_control::api::{
 use wharf_control::{Code, ErrorBody};
 use wharf_lease::{Busy, KeyRequest, Ledger, Reported, Request, Selection};
 use wharf_model::{Instance, Lease, LeaseKind, PathText, PortRange, ProcessId};
-use wharf_os::reserve;
+use wharf_os::{process, reserve};
 
 use crate::clock;
 use crate::event::Event;
 use crate::eyes::Eyes;
 use crate::gateway::Gateway;
 use crate::journal::Journal;
-use crate::lookout::{Lookout, Sighting};
+use crate::lookout::{Lookout, Seen};
 use crate::owners::Owners;
 use crate::refusal;
 use crate::subscriber::Told;
@@ -72,6 +72,8 @@ pub(crate) struct Coordinator {
     stopping: bool,
     /// Whether another daemon is to follow at once.
     hands_over: bool,
+    /// The network namespace that it sees.
+    network: Option<u64>,
 }
 
 impl Coordinator {
@@ -98,6 +100,7 @@ impl Coordinator {
             active_at_ms: clock::now().boot_ms,
             stopping: false,
             hands_over: false,
+            network: process::network_namespace(std::process::id()).ok(),
         };
         coordinator.take_up();
         coordinator
@@ -191,7 +194,7 @@ impl Coordinator {
                 drop(reply.send(Ok(Stopping { schema: SCHEMA, pid: std::process::id() })));
             }
             Event::OwnerGone(owner) => self.owner_gone(&owner),
-            Event::LookedAfter(sightings) => self.looked_after(sightings),
+            Event::LookedAfter(seen) => self.looked_after(seen),
             Event::Fault(text) => self.journal.line(&text),
             Event::Superseded => self.stop("another daemon has taken the runtime folder"),
         }
@@ -215,8 +218,8 @@ impl Coordinator {
         }
     }
 
-    fn looked_after(&mut self, sightings: Vec<Sighting>) {
-        let ids = self.lookout.changed(sightings);
+    fn looked_after(&mut self, seen: Seen) {
+        let ids = self.lookout.changed(seen);
         if !ids.is_empty() {
             self.tell(NoticeKind::LookAgain { ids });
         }
@@ -377,7 +380,7 @@ impl Coordinator {
             .collect();
         homes.sort_by_key(|home| home.port);
         let version = Some(self.identity.version.clone());
-        Snapshot { schema: SCHEMA, version, leases, instances, homes, looks_after: true }
+        Snapshot { schema: SCHEMA, version, leases, instances, homes, looks_after: self.network }
     }
 
     fn owner_gone(&mut self, owner: &ProcessId) {

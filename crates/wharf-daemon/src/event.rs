@@ -10,7 +10,7 @@ use wharf_model::{Instance, ProcessId};
 
 use crate::focusing::Focusing;
 use crate::given::Asked;
-use crate::lookout::Sighting;
+use crate::lookout::Seen;
 
 /// Where an answer goes.
 pub(crate) type Reply<T> = oneshot::Sender<Result<T, ErrorBody>>;
@@ -47,7 +47,7 @@ pub(crate) enum Event {
     /// A process that leases or instances depend on has ended.
     OwnerGone(ProcessId),
     /// What was seen of the instances that are looked after.
-    LookedAfter(Vec<Sighting>),
+    LookedAfter(Seen),
     /// A fault that cost one connection, for the log.
     Fault(String),
     /// The daemon has lost its place to another.

@@ -85,6 +85,10 @@ impl Coordinator {
             self.refuse_own(port.get())?;
         }
         let now = clock::now();
+        let agent = match &before {
+            Some(before) => before.agent.clone(),
+            None => agent,
+        };
         let focus = Focus { port, key, tcp, since: now.wall_s, agent };
         self.ledger.put_focus(focus.clone(), now).map_err(|error| {
             let help = "give one back: `wharf focus --off --port N`".to_owned();

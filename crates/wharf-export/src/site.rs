@@ -92,6 +92,9 @@ pub struct Server {
     pub declared_env: Vec<(String, String)>,
     /// How it is launched on this machine.
     pub here: Launch,
+    /// How it is launched by who listens for it and passes the socket as descriptor 3, with `LISTEN_FDS` and
+    /// `LISTEN_PID`; nothing where it takes none, or none is known of it.
+    pub passed: Option<Launch>,
     /// How it is launched in a container of its own, where nobody else has its conventional port and siblings are
     /// called by their labels.
     pub within: Launch,
@@ -248,6 +251,7 @@ pub(crate) mod tests {
             declared: Some(Run::Shell(format!("./{service}"))),
             declared_env: Vec::new(),
             here: Launch { argv: vec![format!("./{service}").into()], env: Vec::new() },
+            passed: None,
             within: Launch { argv: vec![format!("./{service}").into()], env: Vec::new() },
             dir: PathBuf::from("/src/shop"),
             depends_on: Vec::new(),

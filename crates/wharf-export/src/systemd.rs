@@ -5,11 +5,11 @@ use wharf_model::service::Restart;
 use crate::document::Document;
 use crate::error::ExportError;
 use crate::quote::{self, Unit};
-use crate::site::{Handover, Server, one_line};
+use crate::site::{Handover, Launch, Server, one_line};
 
 const FORMAT: &str = "systemd";
 
-/// A unit for each server and step, and a target for all of them.
+/// A unit for each server and step, one for the socket of each that takes it, and a target for all of them.
 pub(crate) fn units(handover: &Handover) -> Result<Vec<Document>, ExportError> {
     if handover.servers.is_empty() {
         return Err(ExportError::Nothing { format: FORMAT, why: "it is about commands" });
@@ -17,8 +17,15 @@ pub(crate) fn units(handover: &Handover) -> Result<Vec<Document>, ExportError> {
     let mut documents = vec![target(handover)];
     for server in &handover.servers {
         documents.push(Document::private(unit_name(handover, server), service(handover, server)?));
+        if server.passed.is_some() {
+            documents.push(Document::new(socket_name(handover, server), socket(handover, server)));
+        }
     }
     Ok(documents)
+}
+
+fn socket_name(handover: &Handover, server: &Server) -> String {
+    format!("{}-{}.socket", handover.name, server.label())
 }
 
 fn unit_name(handover: &Handover, server: &Server) -> String {
@@ -31,8 +38,12 @@ fn target_name(handover: &Handover) -> String {
 
 fn target(handover: &Handover) -> Document {
     let mut text = comments(handover);
-    let wants: Vec<String> =
-        handover.servers.iter().map(|server| unit_name(handover, server)).collect();
+    let servers = handover.servers.iter();
+    let passed = servers.clone().filter(|server| server.passed.is_some());
+    let wants: Vec<String> = passed
+        .map(|server| socket_name(handover, server))
+        .chain(servers.map(|server| unit_name(handover, server)))
+        .collect();
     text.push_str(&format!(
         "# For ~/.config/systemd/user/, then `systemctl --user daemon-reload` and\n# `systemctl --user \
          start {}`.\n[Unit]\nDescription={}\nWants={}\n\n[Install]\nWantedBy=default.target\n",
@@ -47,15 +58,35 @@ fn comments(handover: &Handover) -> String {
     handover.preamble("systemd").iter().map(|line| format!("# {line}\n")).collect()
 }
 
-fn service(handover: &Handover, server: &Server) -> Result<String, ExportError> {
-    let mut text = comments(handover);
-    text.push_str(&format!(
-        "[Unit]\nDescription={} of {} ({})\nPartOf={}\n",
+/// What both of a server's units begin with; `what` it is of the server, such as `the socket of `.
+fn head(handover: &Handover, server: &Server, what: &str) -> String {
+    format!(
+        "{}[Unit]\nDescription={what}{} of {} ({})\nPartOf={}\n",
+        comments(handover),
         one_line(&server.called()).replace('%', "%%"),
         one_line(&handover.name),
         one_line(&server.source).replace('%', "%%"),
         target_name(handover)
-    ));
+    )
+}
+
+/// Its service has the same name but for the end, so that systemd knows whose it is.
+fn socket(handover: &Handover, server: &Server) -> String {
+    format!(
+        "{}\n[Socket]\nListenStream={}\nFileDescriptorName={}\n\n[Install]\nWantedBy=sockets.target\n",
+        head(handover, server, "the socket of "),
+        server.socket(),
+        server.key.service
+    )
+}
+
+fn service(handover: &Handover, server: &Server) -> Result<String, ExportError> {
+    let launch = server.passed.as_ref().unwrap_or(&server.here);
+    let mut text = head(handover, server, "");
+    if server.passed.is_some() {
+        let socket = socket_name(handover, server);
+        text.push_str(&format!("Requires={socket}\nAfter={socket}\n"));
+    }
     for service in &server.depends_on {
         let before = handover.servers.iter().filter(|other| other.key.service == *service);
         for other in before.filter(|other| other.checkout == server.checkout) {
@@ -69,19 +100,22 @@ fn service(handover: &Handover, server: &Server) -> Result<String, ExportError> 
     if server.is_step {
         text.push_str("Type=oneshot\nRemainAfterExit=yes\n");
     }
+    if server.passed.is_some() {
+        text.push_str(&format!("Sockets={}\n", socket_name(handover, server)));
+    }
     text.push_str(&format!("WorkingDirectory={}\n", quote::systemd_path(&server.dir)?));
-    for (name, value) in &server.here.env {
+    for (name, value) in &launch.env {
         let pair = quote::systemd(&format!("{name}={value}"), Unit::Word)?;
         text.push_str(&format!("Environment={pair}\n"));
     }
     // The manager's own is rarely that of the shell in which node or a virtual environment is found.
     if let Some(path) = &handover.path
-        && !server.here.env.iter().any(|(name, _)| name == "PATH")
+        && !launch.env.iter().any(|(name, _)| name == "PATH")
     {
         let pair = quote::systemd(&format!("PATH={path}"), Unit::Word)?;
         text.push_str(&format!("Environment={pair}\n"));
     }
-    text.push_str(&format!("ExecStart={}\n", command(server)?));
+    text.push_str(&format!("ExecStart={}\n", command(server, launch)?));
     text.push_str(match server.restart {
         Restart::No => "",
         Restart::OnFailure => "Restart=on-failure\n",
@@ -97,9 +131,9 @@ fn service(handover: &Handover, server: &Server) -> Result<String, ExportError> 
 }
 
 /// A program by its name is looked for by the manager where it was built to look; a shell looks on the unit's path.
-fn command(server: &Server) -> Result<String, ExportError> {
+fn command(server: &Server, launch: &Launch) -> Result<String, ExportError> {
     let mut words = Vec::new();
-    for word in &server.here.argv {
+    for word in &launch.argv {
         words.push(quote::text(FORMAT, word)?);
     }
     if let Some(program) = words.first_mut().filter(|program| **program == "sh") {

@@ -142,6 +142,7 @@ fn ready(ready: &Ready) -> Option<String> {
         Ready::Http(Some(path)) => keyed("http", path),
         Ready::Log(pattern) => keyed("log", pattern),
         Ready::Command(text) => keyed("command", text),
+        Ready::Notify => Some(quote::toml("notify")),
         Ready::Exit => Some(quote::toml("exit")),
     }
 }

@@ -51,6 +51,7 @@ fn handover(sketches: &[Sketch]) -> Handover {
         declared: Some(Run::Shell(format!("./serve {} $PORT", sketch.command))),
         declared_env: vec![("NOTE".to_owned(), sketch.value.clone())],
         here: Launch { argv: vec!["./serve".into()], env: Vec::new() },
+        passed: None,
         within: Launch::default(),
         dir: PathBuf::from("/src/shop"),
         depends_on: Vec::new(),

@@ -3,10 +3,13 @@
 /// What can be asked of an instance.
 const KEYS: [&str; 6] = ["port", "url", "direct_url", "named_url", "host", "instance"];
 
+/// The longest placeholder, in bytes: a label of 63 and a key.
+const LENGTH_MAX: usize = 128;
+
 /// The service, if one is named, the key, and the length of a placeholder at the beginning of a text, which begins with a
 /// brace.
 pub fn placeholder(text: &[u8]) -> Option<(Option<&str>, &str, usize)> {
-    let end = text.iter().position(|byte| *byte == b'}')?;
+    let end = text.iter().take(LENGTH_MAX).position(|byte| *byte == b'}')?;
     let inner = std::str::from_utf8(&text[1..end]).ok()?;
     let (service, key) = match inner.rsplit_once('.') {
         Some((service, key)) => (Some(service), key),

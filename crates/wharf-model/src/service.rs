@@ -105,6 +105,8 @@ pub enum Ready {
     Log(String),
     /// Once this text for `sh -c` ends with success.
     Command(String),
+    /// Once it says so itself (`sd_notify(3)`).
+    Notify,
     /// Once it has ended with success: a step such as a migration.
     Exit,
 }

@@ -116,7 +116,8 @@ impl Told {
             Serving::NotYet if quiet < 1 => Duration::from_millis(20),
             Serving::NotYet if !self.listens && quiet < 30 => Duration::from_millis(500),
             // It may never listen (a worker).
-            Serving::NotYet if !self.listens => self.still,
+            // What has no listener yet is looked after by nobody else.
+            Serving::NotYet if !self.listens => STILL,
             // What does not answer yet is asked again, and another port is believed after a while.
             Serving::NotYet if quiet < 30 => Duration::from_millis(20),
             Serving::NotYet if quiet < 300 => Duration::from_millis(100),
@@ -172,7 +173,7 @@ mod tests {
             Told { serving, quiet, listens, is_watched, still: LOOKED_AFTER, busy: SETTLED }.pace()
         };
         assert_eq!(told(Serving::Yes, true, true), LOOKED_AFTER);
-        assert_eq!(told(Serving::NotYet, false, false), LOOKED_AFTER, "a worker");
+        assert_eq!(told(Serving::NotYet, false, false), STILL, "no port of it is known to look at");
         assert_eq!(told(Serving::Yes, true, false), UNTOLD, "its listener may go with any process");
         assert!(told(Serving::NotYet, true, true) < Duration::from_secs(1), "it is asked");
     }

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use wharf_export::{Front, Handover, Key, Launch, Server};
-use wharf_model::plan::Values;
+use wharf_model::plan::{Arg, Values};
 use wharf_model::service::{Run, STOP_GRACE, Service};
 use wharf_model::{Access, Instance, LaunchPlan, PathText, Port, Protocol, ServiceKey, name};
 use wharf_os::process;
@@ -235,6 +235,7 @@ fn server(
             })
             .collect(),
         here: launch(ground, unit, &unit.own, here),
+        passed: launch_passed(ground, unit, here),
         within: launch_within(ground, unit, within),
         has_dockerfile: dir.join("Dockerfile").is_file(),
         dir,
@@ -327,6 +328,58 @@ fn launch(ground: &Ground<'_>, unit: &Unit<'_>, own: &Sibling, siblings: &Siblin
     let running = unit.instance.map(|i| i.command.iter().map(OsString::from).collect());
     let argv: Vec<OsString> = planned.or(running).unwrap_or_default();
     let argv = filled_words(unit, argv, own, siblings);
+    Launch { argv: without_files(argv), env: told(ground, unit, own, siblings) }
+}
+
+/// The same for one that finds its listening socket at descriptor 3: its project says so, or the catalog of a
+/// command that is the program itself. A wrapper may keep the socket, or have another process number.
+fn launch_passed(ground: &Ground<'_>, unit: &Unit<'_>, siblings: &Siblings) -> Option<Launch> {
+    let plan = unit.plan.as_ref().filter(|_| !unit.is_step())?;
+    let takes = plan.takes_socket();
+    let known = takes.is_some() && is_program(plan);
+    if !known && !unit.service.is_some_and(|service| service.socket) {
+        return None;
+    }
+    let argv = plan.argv_with_socket(&ground.values(&unit.key, &unit.own)?);
+    let argv = without_files(filled_words(unit, argv, &unit.own, siblings));
+    let mut env = told(ground, unit, &unit.own, siblings);
+    for (name, value) in takes.map(|takes| takes.env).unwrap_or_default() {
+        env.retain(|(known, _)| known != name);
+        env.push(((*name).to_owned(), (*value).to_owned()));
+    }
+    (!argv.is_empty()).then_some(Launch { argv, env })
+}
+
+/// Whether it is the program of its framework that is started, or Python with it as a module.
+fn is_program(plan: &LaunchPlan) -> bool {
+    let words: Vec<String> = plan
+        .argv
+        .iter()
+        .map(|arg| match arg {
+            Arg::Given(text) => lossy(text),
+            Arg::Template(text) => text.clone(),
+        })
+        .collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let name = |word: &str| word.rsplit('/').next().unwrap_or_default().to_owned();
+    let program = match words[..] {
+        [python, "-m", module, ..] if name(python).starts_with("python") => module.to_owned(),
+        [program, ..] => name(program),
+        [] => return false,
+    };
+    let known = plan.framework.as_ref().and_then(|facts| catalog::by_id(facts.id));
+    known.is_some_and(|known| {
+        known.detect.commands.iter().any(|words| words.first() == Some(&program.as_str()))
+    })
+}
+
+/// What it is told of itself and the others.
+fn told(
+    ground: &Ground<'_>,
+    unit: &Unit<'_>,
+    own: &Sibling,
+    siblings: &Siblings,
+) -> Vec<(String, String)> {
     let told = Told {
         key: &unit.key,
         root: &ground.root,
@@ -336,7 +389,7 @@ fn launch(ground: &Ground<'_>, unit: &Unit<'_>, own: &Sibling, siblings: &Siblin
         declared: unit.service,
     };
     let env = told.variables().into_iter().filter(|(name, _)| name != "WHARF_ROOT");
-    Launch { argv: without_files(argv), env: env.map(|(k, v)| (lossy(&k), lossy(&v))).collect() }
+    env.map(|(k, v)| (lossy(&k), lossy(&v))).collect()
 }
 
 /// The words of a command, filled in where it has placeholders.

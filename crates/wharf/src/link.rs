@@ -222,6 +222,15 @@ pub(crate) fn derived_folder(id: &str) -> Result<PathBuf, Report> {
     }
 }
 
+/// Where an instance says that it is ready: in the folder of the control socket, which is this user's alone.
+pub(crate) fn notify_socket(id: &str) -> Result<PathBuf, Report> {
+    let folder = paths()?.runtime_dir.clone();
+    private_dir::ensure(&folder).map_err(|error| {
+        Report::new(Code::Failed, "the runtime folder cannot be made").because(&error)
+    })?;
+    Ok(folder.join(format!("notify-{id}")))
+}
+
 /// What a person should know of a call that failed.
 pub(crate) fn report(error: CallError) -> Report {
     let error = match error {

@@ -11,6 +11,7 @@ mod group;
 mod lan;
 mod lend;
 mod memory;
+mod notified;
 mod passing;
 mod reporter;
 mod settle;
@@ -41,6 +42,7 @@ use derived::DerivedFiles;
 use gate::Gate;
 use group::{Follower, Word};
 use memory::MemoryLimit;
+use notified::Notified;
 use reporter::report_changes;
 use watch::Pilot;
 
@@ -124,7 +126,9 @@ impl Run {
             Some(link) => link.snapshot_now().await.ok(),
             None => None,
         };
-        let env = self.environment(&values, &instance, snapshot.as_ref());
+        let mut env = self.environment(&values, &instance, snapshot.as_ref());
+        let notified = self.notified(&instance.id)?;
+        env.extend(notified.iter().map(|one| ("NOTIFY_SOCKET".into(), one.path().into())));
         let remapping = self.remapping(link.is_some(), snapshot.as_ref(), &instance);
         let (words_out, words) = mpsc::channel(WORDS_MAX);
         let (care, looked_after) = changing::channel(false);
@@ -132,7 +136,7 @@ impl Run {
         let story = self.story();
         // Before the launch: a pattern that is none starts nothing.
         let changes = Changes::watch(&self.plan.dir, &self.watch)?;
-        let gate = self.gate()?;
+        let gate = self.gate(notified)?;
         let modes = Modes::save();
         let command_env = env.clone();
         let (launch, limit) = self.launch(argv, env, instance.id.clone(), remapping);
@@ -181,8 +185,17 @@ impl Run {
         outcome
     }
 
+    /// Where it says that it is ready, where that is what was wanted.
+    fn notified(&self, id: &str) -> Result<Option<Notified>, Report> {
+        let ready = self.declared.as_ref().map(|declared| &declared.order.service.ready);
+        match ready {
+            Some(Ready::Notify) => Notified::open(crate::link::notify_socket(id)?).map(Some),
+            _ => Ok(None),
+        }
+    }
+
     /// What has to happen before it counts as ready.
-    fn gate(&self) -> Result<Gate, Report> {
+    fn gate(&self, notified: Option<Notified>) -> Result<Gate, Report> {
         let Some(declared) = &self.declared else { return Ok(Gate::open()) };
         let service = &declared.order.service;
         // What the project is mainly about serves; of others nobody knows.
@@ -191,6 +204,7 @@ impl Run {
             && service.port.is_none()
             && !declared.order.primary;
         let mut gate = Gate::of(service.ready.clone(), may_settle);
+        gate.notified = notified;
         gate.close(Some(&declared.log))?;
         Ok(gate)
     }

@@ -241,3 +241,46 @@ fn a_service_manager_is_told_of_the_daemon() {
     assert_eq!(notices.hears(), "STOPPING=1");
     daemon.wait().expect("its end");
 }
+
+/// Serves at once, and says that it is ready once a file is there.
+const NOTIFIER: &str = "\
+import http.server, os, socket, threading, time
+server = http.server.ThreadingHTTPServer(('127.0.0.1', int(os.environ['PORT'])), http.server.SimpleHTTPRequestHandler)
+threading.Thread(target=server.serve_forever, daemon=True).start()
+manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+manager.connect(os.environ['NOTIFY_SOCKET'])
+while not os.path.exists('finish'):
+    manager.send(b'STATUS=not yet')
+    time.sleep(0.01)
+manager.send(b'READY=1')
+threading.Event().wait()
+";
+
+#[test]
+fn what_says_itself_that_it_is_ready_is_ready_no_sooner_and_again_after_a_restart() {
+    let sandbox = Sandbox::new();
+    sandbox.file(".git/HEAD", "ref: refs/heads/main\n");
+    sandbox.file("notifier.py", NOTIFIER);
+    let web = "[service.web]\nrun = \"python3 notifier.py\"\nport = 8000\nready = \"notify\"\n";
+    let worker = "[service.worker]\nrun = \"systemd-notify --ready && exec tail -f /dev/null\"\nready = \"notify\"\n";
+    sandbox.file("wharf.toml", &format!("{web}{worker}"));
+    let late = sandbox.output(&["up", "-d", "--timeout", "3"]);
+    assert_eq!(late.code, 6, "{late:?}");
+    let states = || -> Vec<(String, String)> {
+        let list = sandbox.output(&["ls", "--json"]).json();
+        let text = |value: &serde_json::Value| value.as_str().expect("text").to_owned();
+        let instances = list["instances"].as_array().expect("a list").iter();
+        instances.map(|one| (text(&one["service"]), text(&one["state"]))).collect()
+    };
+    let pair = |service: &str, state: &str| (service.to_owned(), state.to_owned());
+    assert_eq!(states(), [pair("web", "starting"), pair("worker", "ready")]);
+    let finish = sandbox.file("finish", "");
+    assert_eq!(sandbox.output(&["wait", "web", "worker"]).code, 0);
+    std::fs::remove_file(finish).expect("it is there");
+    let restarted = sandbox.output(&["restart", "web", "--timeout", "2"]);
+    assert_ne!(restarted.code, 0, "the first launch's word is not the second's: {restarted:?}");
+    assert_eq!(sandbox.output(&["down"]).code, 0);
+    let left = std::fs::read_dir(sandbox.dir().join("run/wharf")).expect("the runtime folder");
+    let left: Vec<_> = left.map(|entry| entry.expect("an entry").file_name()).collect();
+    assert!(left.iter().all(|name| !name.to_string_lossy().starts_with("notify-")), "{left:?}");
+}

@@ -245,18 +245,53 @@ fn nginx_by_port_has_a_port_for_each() {
 fn systemd_takes_its_units() {
     let sandbox = sandbox();
     let folder = exported(&sandbox, FRONT, &["systemd"]);
-    let units: Vec<String> = std::fs::read_dir(&folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().path().display().to_string())
-        .collect();
+    let units = verified(&sandbox, &folder);
     assert_eq!(units.len(), 5, "four units and a target: {units:?}");
-    let verify = [
-        &["systemd-analyze", "--user", "verify"][..],
-        &units.iter().map(String::as_str).collect::<Vec<_>>(),
-    ]
-    .concat();
-    let said = ran(&sandbox, &verify);
+}
+
+/// The names of the units in a folder, all of which systemd takes.
+fn verified(sandbox: &Sandbox, folder: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(folder).unwrap();
+    let paths: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
+    let words = paths.iter().map(|path| path.to_str().unwrap());
+    let verify: Vec<&str> =
+        ["systemd-analyze", "--user", "verify"].into_iter().chain(words).collect();
+    let said = ran(sandbox, &verify);
     assert_eq!((said.code, said.err.as_str()), (0, ""), "{said:?}");
+    let name = |path: &PathBuf| path.file_name().unwrap().to_string_lossy().into_owned();
+    let mut names: Vec<String> = paths.iter().map(name).collect();
+    names.sort();
+    names
+}
+
+/// Two instances that take their sockets, and one beside them that binds its port.
+const SOCKETS: &str = include_str!("export/sockets.toml");
+
+#[test]
+fn systemd_listens_for_those_that_take_their_socket() {
+    let sandbox = Sandbox::new();
+    sandbox.file(".git/HEAD", "ref: refs/heads/main\n");
+    sandbox.file("passed.py", include_str!("export/passed.py"));
+    sandbox.file("wharf.toml", SOCKETS);
+    let folder = exported(&sandbox, FRONT, &["systemd"]);
+    let units = verified(&sandbox, &folder);
+    let expected = [
+        "project-plain.service",
+        "project-web-2.service",
+        "project-web-2.socket",
+        "project-web.service",
+        "project-web.socket",
+        "project.target",
+    ];
+    assert_eq!(units, expected);
+    let target = std::fs::read_to_string(folder.join("project.target")).unwrap();
+    assert!(target.contains("Wants=project-web.socket project-web-2.socket "), "{target}");
+    let place = folder.display().to_string();
+    let told = ran(&sandbox, &["python3", "-c", include_str!("export/activated.py"), &place]);
+    assert_eq!(told.code, 0, "{told:?}");
+    let note = "it's 100% \"$HOME\" \\ ${x}";
+    let said = serde_json::json!({ "project-web": note, "project-web-2": note });
+    assert_eq!(told.json(), said);
 }
 
 #[test]

@@ -56,6 +56,10 @@ fn documents(repo: &Repo) -> Vec<Breach> {
                     breaches.push(Breach::new(path, number + 1, RULE, what));
                 }
             }
+            if ["<<<<<<< ", ">>>>>>> "].iter().any(|mark| line.starts_with(mark)) {
+                let what = "a merge was left in the middle: decide";
+                breaches.push(Breach::new(path, number + 1, RULE, what));
+            }
             if line.contains(&unchecked()) {
                 let what = "check whether this is true, and take the mark away";
                 breaches.push(Breach::new(path, number + 1, "unchecked", what));
@@ -83,6 +87,7 @@ mod tests {
         assert_eq!(lines(path, &format!("// {first}: x\n/* {second} */\n")), [1, 2]);
         assert_eq!(lines("README.md", &format!("a\n{first}\n")), [2]);
         assert_eq!(lines("docs/a.md", &format!("a {}: the port -->\n", unchecked())), [1]);
+        assert_eq!(lines("docs/a.md", "a\n<<<<<<< ours\nb\n=======\nc\n>>>>>>> theirs\n"), [2, 6]);
     }
 
     #[test]

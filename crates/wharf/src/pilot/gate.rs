@@ -19,6 +19,7 @@ use wharf_os::signals::SIGKILL;
 use wharf_supervisor::Answer;
 use wharf_supervisor::log::{LogKeeper, Matcher};
 
+use super::notified::Notified;
 use super::watch::at;
 use crate::report::{Code, Report};
 
@@ -74,6 +75,8 @@ pub(super) struct Gate {
     question: Option<(Vec<(OsString, OsString)>, PathBuf)>,
     asks_at: Option<Instant>,
     pub(super) held_back: Option<HeldBack>,
+    /// Where it says that it is ready, where that is what was wanted.
+    pub(super) notified: Option<Notified>,
 }
 
 impl Gate {
@@ -90,6 +93,7 @@ impl Gate {
             question: None,
             asks_at: None,
             held_back: None,
+            notified: None,
         }
     }
 
@@ -103,8 +107,10 @@ impl Gate {
     /// # Errors
     /// The pattern of the log is none.
     pub(super) fn close(&mut self, log: Option<&Rc<LogKeeper>>) -> Result<(), Report> {
-        self.is_closed =
-            matches!(self.ready, Ready::Http(Some(_)) | Ready::Log(_) | Ready::Command(_));
+        self.is_closed = matches!(
+            self.ready,
+            Ready::Http(Some(_)) | Ready::Log(_) | Ready::Command(_) | Ready::Notify
+        );
         (self.signal, self.asker, self.settles_at, self.held_back) = (None, None, None, None);
         self.is_launched = false;
         (self.question, self.asks_at) = (None, None);
@@ -115,6 +121,9 @@ impl Gate {
                     .help("it is a regular expression; `\\` takes a sign for itself")
             })?;
             self.signal = Some(log.watch(matcher));
+        }
+        if let Some(notified) = &self.notified {
+            self.signal = Some(notified.await_ready());
         }
         Ok(())
     }

@@ -8,6 +8,7 @@ use tokio::sync::{Notify, mpsc, watch};
 use wharf_control::EventStream;
 use wharf_control::api::{HomeReport, Notice, NoticeKind, Snapshot};
 use wharf_model::{Instance, Lease, Listener, Remap, ServiceKey};
+use wharf_os::process;
 use wharf_supervisor::remap::{Group, Peer};
 
 use crate::link::Link;
@@ -149,7 +150,7 @@ impl Follower {
             if self.words.send(Word::Group(of(&snapshot, &self.key))).await.is_err() {
                 return Ended::Quietly;
             }
-            self.looked_after.send_replace(snapshot.looks_after);
+            self.looked_after.send_replace(is_here(snapshot.looks_after));
             published::take_over(link, &self.key, &self.published, &snapshot).await;
             loop {
                 match self.taken(events.next().await) {
@@ -215,6 +216,12 @@ impl Follower {
             _ => None,
         }
     }
+}
+
+/// Whether that network namespace is ours: what listens in another one is seen by nobody there.
+fn is_here(namespace: Option<u64>) -> bool {
+    let own = process::network_namespace(std::process::id());
+    own.is_ok_and(|own| namespace == Some(own))
 }
 
 /// How the daemon's stream of events ended.

@@ -91,7 +91,10 @@ impl Ties {
 
     /// Looks for the checkout at once.
     pub(super) fn look_now(&mut self) {
-        self.look_at = Instant::now();
+        // Once it is missing, the pauses in between are what tells an exchange from an end.
+        if self.missing == 0 {
+            self.look_at = Instant::now();
+        }
     }
 
     /// Tells whether the daemon looks for the checkout as well, and has [`Ties::look_now`] called where it is missing.

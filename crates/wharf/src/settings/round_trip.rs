@@ -18,6 +18,7 @@ fn ready() -> impl Strategy<Value = Ready> {
     prop_oneof![
         Just(Ready::Auto),
         Just(Ready::Listen),
+        Just(Ready::Notify),
         Just(Ready::Http(None)),
         AWKWARD.prop_map(|text| Ready::Http(Some(format!("/{text}")))),
         AWKWARD.prop_map(Ready::Command),

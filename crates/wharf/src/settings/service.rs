@@ -276,7 +276,7 @@ impl<'de> Deserialize<'de> for PortValue {
 struct ReadyValue(Ready);
 
 /// What a value of `ready` may be.
-const READY: &str = "\"listen\", \"http\", \"exit\", { http = \"/health\" }, { log = \"PATTERN\" } or \
+const READY: &str = "\"listen\", \"http\", \"notify\", \"exit\", { http = \"/health\" }, { log = \"PATTERN\" } or \
                      { command = \"TEXT\" }";
 
 impl<'de> Deserialize<'de> for ReadyValue {
@@ -327,6 +327,7 @@ fn ready(kind: &str, value: Option<String>) -> Result<Option<ReadyValue>, String
         ("http", Some(path)) if path.starts_with('/') => Ready::Http(Some(path)),
         ("log", Some(pattern)) if !pattern.is_empty() => Ready::Log(pattern),
         ("command", Some(text)) if !text.is_empty() => Ready::Command(text),
+        ("notify", None) => Ready::Notify,
         ("exit", None) => Ready::Exit,
         _ => return Ok(None),
     })))
@@ -482,6 +483,7 @@ mod tests {
             ("\"listen\"", Ready::Listen),
             ("\"http\"", Ready::Http(None)),
             ("\"http:/up\"", Ready::Http(Some("/up".into()))),
+            ("\"notify\"", Ready::Notify),
             ("\"exit\"", Ready::Exit),
             ("{ log = \"ready to accept\" }", Ready::Log("ready to accept".into())),
             ("\"log: started\"", Ready::Log("started".into())),

@@ -30,6 +30,9 @@ pub(crate) fn of(service: &Service) -> BTreeMap<String, String> {
     if service.socket {
         put("socket", "true".to_owned());
     }
+    if service.verbatim.run {
+        put("verbatim", "true".to_owned());
+    }
     if let Some(bytes) = service.memory_max {
         put("memory_max", bytes.to_string());
     }

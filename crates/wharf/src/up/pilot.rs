@@ -148,7 +148,7 @@ pub(crate) fn plan(order: &Order) -> Result<LaunchPlan, Report> {
         Ready::Listen => plan.probe = Probe::Listen,
         Ready::Http(_) => plan.probe = Probe::Http,
         Ready::Exit => plan.request = step_request(),
-        Ready::Auto | Ready::Log(_) | Ready::Command(_) => {}
+        Ready::Auto | Ready::Log(_) | Ready::Command(_) | Ready::Notify => {}
     }
     Ok(plan)
 }

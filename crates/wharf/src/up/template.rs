@@ -87,7 +87,11 @@ pub(crate) fn check(services: &[Service], external: &[External]) -> Result<(), R
                     format!("`{}` names a service `{name}`, which there is not", service.name);
                 return Err(Report::new(Code::Usage, what)
                     .why(format!("it says {}", text.to_string_lossy()))
-                    .why(format!("it is declared by {}", service.source))
+                    .why(match service.verbatim.run {
+                        // Only wharf.toml has placeholders.
+                        true => format!("[service.{}] of wharf.toml says that", service.name),
+                        false => format!("it is declared by {}", service.source),
+                    })
                     .help(format!("there are: {}", names.join(", "))));
             }
         }
