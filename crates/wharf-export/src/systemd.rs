@@ -115,6 +115,10 @@ fn service(handover: &Handover, server: &Server) -> Result<String, ExportError> 
         let pair = quote::systemd(&format!("PATH={path}"), Unit::Word)?;
         text.push_str(&format!("Environment={pair}\n"));
     }
+    // Told by its words already, gunicorn would take the same socket twice.
+    if launch.argv.iter().any(|word| word.to_string_lossy().contains("fd://")) {
+        text.push_str("UnsetEnvironment=LISTEN_FDS LISTEN_PID LISTEN_FDNAMES\n");
+    }
     text.push_str(&format!("ExecStart={}\n", command(server, launch)?));
     text.push_str(match server.restart {
         Restart::No => "",

@@ -255,6 +255,10 @@ fn said_in(text: &str, expands: bool) -> (Said, Range<usize>) {
     if let Some((span, default)) = variable(text).filter(|_| expands) {
         return (Said::Variable(default), span);
     }
+    // The number of a descriptor is no port.
+    if text.starts_with("fd://") {
+        return (Said::Other, text.len()..text.len());
+    }
     let scheme = text.find("://").map_or(0, |at| at + 3);
     let authority = &text[scheme..];
     let end = scheme + authority.find('/').unwrap_or(authority.len());
@@ -327,5 +331,6 @@ mod tests {
         assert_eq!(said("99999").0, Said::Other);
         assert_eq!(said("$PORTS").0, Said::Other);
         assert_eq!(said("").0, Said::Other);
+        assert_eq!(said("fd://3").0, Said::Other);
     }
 }

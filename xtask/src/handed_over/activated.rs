@@ -28,6 +28,7 @@ fn judge(work: &Path) -> Result<(), String> {
         "project-reloading": "asgi",
         "project-text": "wsgi",
         "project-uvicorn": "asgi",
+        "project-words": "wsgi",
     });
     if found != expected {
         return Err(format!("what was started with a socket said {found}, not {expected}"));

@@ -30,6 +30,8 @@ def answer(folder, socket):
     service = (folder / (socket.stem + ".service")).read_text()
     [command], [directory] = values(service, "ExecStart"), values(service, "WorkingDirectory")
     argv = [word.replace("$$", "$") for word in words(command)]
+    for name in " ".join(values(service, "UnsetEnvironment")).split():
+        argv = ["env", f"--unset={name}", *argv]
     env = [f"--setenv={pair}" for value in values(service, "Environment") for pair in words(value)]
     child = subprocess.Popen(
         ["systemd-socket-activate", f"--listen={address}", f"--fdname={name}", *env, *argv],
