@@ -13,6 +13,12 @@ use crate::real::sandbox;
 /// How long all of it may take.
 const LIMIT: Duration = Duration::from_secs(120);
 
+/// How many cases there are at least: fewer were not read at all.
+const CASES_MIN: usize = 54;
+
+/// What wharf exits with where a file is refused.
+const REFUSED: &str = "2";
+
 /// Has every case read by both, and compares.
 pub fn run() -> Result<(), String> {
     sandbox::judged("composed", ("handover/compose.sh", "handover/compose"), LIMIT, judge)
@@ -26,6 +32,7 @@ fn judge(work: &Path) -> Result<(), String> {
         .filter_map(|entry| Some(entry.ok()?.file_name().to_string_lossy().into_owned()))
         .collect();
     names.sort_unstable();
+    let names_read = names.len();
     for name in names {
         let by = |who: &str| answer(&work.join("read"), &format!("{name}.{who}"));
         match (by("wharf")?, by("docker")?) {
@@ -37,12 +44,22 @@ fn judge(work: &Path) -> Result<(), String> {
                     false => wrong.push(format!("{name}: wharf reads\n  {own}\nnot\n  {theirs}")),
                 }
             }
-            (Err(_), Err(_)) => refused += 1,
+            (Err(why), Err(_)) => {
+                let code = fs::read_to_string(work.join("read").join(format!("{name}.wharf.code")))
+                    .map_err(|error| format!("no exit code of {name}: {error}"))?;
+                match code.trim() == REFUSED {
+                    true => refused += 1,
+                    false => wrong.push(format!("{name}: wharf ends with {code}: {why}")),
+                }
+            }
             (Ok(_), Err(why)) => {
                 wrong.push(format!("{name} is refused by compose-go alone: {why}"))
             }
             (Err(why), Ok(_)) => wrong.push(format!("{name} is refused by wharf alone: {why}")),
         }
+    }
+    if names_read < CASES_MIN {
+        wrong.push(format!("{names_read} cases of {CASES_MIN}"));
     }
     overridden(work, &mut wrong)?;
     println!("compose projects: {read} read alike, {refused} refused alike, {} not", wrong.len());

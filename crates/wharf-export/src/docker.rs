@@ -70,7 +70,10 @@ fn service(external: &External) -> String {
     }
     if external.ports().len() == 1 {
         let variable = name.to_ascii_uppercase().replace(|c: char| !c.is_ascii_alphanumeric(), "_");
-        text.push_str(&format!("#   for services: {{{name}.port}}, WHARF_{variable}_PORT\n"));
+        text.push_str(&format!(
+            "#   for services: {{{}.port}}, WHARF_{variable}_PORT\n",
+            one_line(name)
+        ));
     }
     text
 }
@@ -123,6 +126,18 @@ mod tests {
             container: None,
             source: "compose.yaml line 2\n".into(),
         }
+    }
+
+    #[test]
+    fn a_name_stays_in_its_comments() {
+        let name = "db\n[service.web]\nrun = 'touch X'\n#";
+        let docker = Docker {
+            services: vec![external(name, Some(5433))],
+            could_run_here: vec![(name.into(), "db".into())],
+            ..Docker::default()
+        };
+        let text = docker_toml(&docker).text;
+        assert!(text.lines().all(|line| line.is_empty() || line.starts_with('#')), "{text}");
     }
 
     #[test]

@@ -44,6 +44,16 @@ pub enum PlanError {
         /// What is wrong.
         why: String,
     },
+    /// A file that may be right, and asks for more than wharf reads.
+    #[error("{} line {line}: {why}", path.display())]
+    TooMuch {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+        /// What there is too much of, and the bound.
+        why: String,
+    },
     /// A file that says what a project runs, and that is too large to be one.
     #[error("{} is larger than {} KiB", path.display(), limit / 1024)]
     FileTooLarge {

@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 use wharf_control::api::{KeyRequest, LeaseRequest, ReleaseRequest, Released, Snapshot};
 use wharf_export::{Overridden, Override};
 use wharf_model::lease::Why;
-use wharf_model::{External, Lease, LeaseKind, PathText, Port, PortRequest, Publication};
+use wharf_model::{
+    External, Lease, LeaseKind, PathText, Port, PortRequest, Publication, Transport,
+};
 use wharf_plan::PlanError;
 use wharf_plan::project::Project;
 use wharf_plan::services::compose::{self, Compose, Wish};
@@ -59,7 +61,7 @@ pub(crate) async fn of_checkout(file: Option<&Path>) -> Result<Override, Report>
     Ok(Override { name, file, notes, services })
 }
 
-/// What docker compose would refuse too.
+/// The error of an import: docker compose would refuse the same, but for what is more than wharf reads.
 pub(crate) fn refused(error: PlanError) -> Report {
     let is_written = matches!(error, PlanError::MalformedFile { .. });
     let is_unset =
@@ -92,11 +94,17 @@ fn way(compose: &Compose, file: &Path, root: &Path) -> String {
         return format!("`docker compose up` reads it beside {}.", files[0]);
     }
     files.push(below(file));
+    let words: Vec<String> = files.iter().map(|file| word(file)).collect();
     format!(
         "It is read last: `docker compose -f {} up`, or COMPOSE_FILE={} in .env.",
-        files.join(" -f "),
-        files.join(":")
+        words.join(" -f "),
+        word(&files.join(":"))
     )
+}
+
+/// A word as a shell takes it.
+fn word(text: &str) -> String {
+    shlex::try_quote(text).map_or_else(|_| text.to_owned(), |quoted| quoted.into_owned())
 }
 
 /// What is known while ports are leased.
@@ -136,7 +144,8 @@ impl Leasing<'_> {
         }
         let is_linked = !self.project.worktree.is_empty();
         let container = external.container.as_ref().filter(|_| is_linked);
-        let container = container.map(|name| format!("{name}-{}", self.project.worktree));
+        let container =
+            container.map(|name| format!("{name}-{}", compose::normal(&self.project.worktree)));
         if ports.is_empty() && container.is_none() {
             return Ok(None);
         }
@@ -156,13 +165,18 @@ impl Leasing<'_> {
         }
         let slot =
             published::slot(one.target, |slot| leased.iter().any(|(_, known, _)| known == slot));
-        let port = self.port(&external.name, &slot, wanted).await?;
+        let port = self.port((&external.name, &slot), wanted, transport(one)).await?;
         leased.push((wanted, slot, port));
         Ok(port)
     }
 
     /// The port of one of its ports: the one that it has, else one by the rules for all services.
-    async fn port(&self, service: &str, slot: &str, wanted: Port) -> Result<Port, Report> {
+    async fn port(
+        &self,
+        (service, slot): (&str, &str),
+        wanted: Port,
+        transport: Option<Transport>,
+    ) -> Result<Port, Report> {
         let key = KeyRequest {
             project: PathText::new(&self.project.path),
             worktree: self.project.worktree.clone(),
@@ -181,7 +195,9 @@ impl Leasing<'_> {
         let home = self.snapshot.homes.iter().find(|home| is_it(&home.key)).map(|home| home.port);
         let is_main = self.project.worktree.is_empty();
         let own = home.or(Some(wanted).filter(|_| is_main));
-        if let Some(port) = own.filter(|port| self.is_ours(*port) || self.is_beyond_us(*port)) {
+        if let Some(port) =
+            own.filter(|port| self.is_ours(*port, transport) || self.is_beyond_us(*port))
+        {
             return Ok(port);
         }
         let lease = self.lease(&key, PortRequest::Conventional(wanted)).await?;
@@ -213,12 +229,14 @@ impl Leasing<'_> {
     }
 
     /// Whether it is this project that Docker publishes there already.
-    fn is_ours(&self, port: Port) -> bool {
+    fn is_ours(&self, port: Port, transport: Option<Transport>) -> bool {
         if !published::is_docker(port) {
             return false;
         }
         let of_port = |one: &&crate::engine::Container| {
-            one.published.iter().any(|published| published.port == port.get())
+            one.published.iter().any(|published| {
+                (Some(published.transport), published.port) == (transport, port.get())
+            })
         };
         let folder =
             self.engines.containers.iter().find(of_port).and_then(|one| one.folder.clone());
@@ -230,6 +248,15 @@ impl Leasing<'_> {
     fn is_beyond_us(&self, port: Port) -> bool {
         let is_leased = self.snapshot.leases.iter().any(|lease| lease.port == port);
         !is_leased && published::is_dockers_alone(port)
+    }
+}
+
+/// `None` of one that engines list and wharf does not know, such as SCTP.
+fn transport(one: &Publication) -> Option<Transport> {
+    match one.protocol.as_str() {
+        "tcp" => Some(Transport::Tcp),
+        "udp" => Some(Transport::Udp),
+        _ => None,
     }
 }
 

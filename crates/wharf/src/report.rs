@@ -199,6 +199,9 @@ impl From<PlanError> for Report {
                 .help("mend the file; `npm pkg get` reads it in the same way"),
             PlanError::MalformedFile { .. } => Report::new(Code::Usage, what)
                 .help("mend the file, or say in `wharf.toml` what the project runs"),
+            PlanError::TooMuch { .. } => Report::new(Code::Usage, what)
+                .why("that is more than wharf reads, whatever other programs make of it")
+                .help("say in `wharf.toml` what the project runs"),
             PlanError::FileTooLarge { .. } => Report::new(Code::Failed, what)
                 .why("no file of this kind is that large, so it is not read at all")
                 .help("say in `wharf.toml` what the project runs"),
@@ -267,6 +270,11 @@ mod tests {
                 path: "/srv/shop/Procfile".into(),
                 line: 2,
                 why: "it is no `name: command`".into(),
+            },
+            PlanError::TooMuch {
+                path: "/srv/shop/compose.yaml".into(),
+                line: 7,
+                why: "more than 20000 ports".into(),
             },
             PlanError::FileTooLarge { path: "/srv/shop/compose.yaml".into(), limit: 256 * 1024 },
             PlanError::TooManyServices { dir: "/srv/shop".into(), limit: 200 },

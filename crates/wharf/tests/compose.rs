@@ -3,7 +3,7 @@
 mod sandbox;
 
 use std::path::{Path, PathBuf};
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use sandbox::{Answer, Sandbox, answer};
 
@@ -71,6 +71,75 @@ fn what_docker_would_refuse_is_refused_by_an_import_alone() {
 }
 
 #[test]
+fn what_a_compose_file_says_stays_text() {
+    let sandbox = sandbox();
+    let name = "\"db\\n[service.web]\\nrun = 'touch X'\\n#\"";
+    sandbox.file("compose.yaml", &format!("services:\n  {name}: {{image: x, ports: ['1:1']}}\n"));
+    let refused = sandbox.output(&["import", "compose", "-o", "wharf.toml"]);
+    assert_eq!(refused.code, 2, "{refused:?}");
+    assert!(!sandbox.project().join("wharf.toml").exists());
+    sandbox.file("compose.yaml", "services:\n  db: {image: \"x\\e[2J\", ports: ['1:1']}\n");
+    let told = sandbox.output(&["explain", "--project"]);
+    assert!(told.code == 0 && !told.out.contains('\x1b'), "{told:?}");
+}
+
+#[test]
+fn what_is_too_much_for_wharf_alone_is_said_so() {
+    let sandbox = sandbox();
+    sandbox.file("compose.yaml", "services:\n  a: {image: x, ports: ['1-65535:1-65535']}\n");
+    let much = sandbox.output(&["import", "compose"]);
+    assert!(much.code == 2 && much.err.contains("20000 ports"), "{much:?}");
+    assert!(!much.err.contains("docker compose would not"), "{much:?}");
+    sandbox.file("compose.yaml", "services:\n  a: 1\n");
+    let wrong = sandbox.output(&["import", "compose"]);
+    assert!(wrong.err.contains("docker compose would not"), "{wrong:?}");
+}
+
+#[test]
+fn files_of_the_shell_that_are_not_there_are_named() {
+    let sandbox = sandbox();
+    sandbox.file("wharf.toml", "[service.web]\nrun = \"python3 server.py\"\n");
+    let asked = |args: &[&str]| {
+        let mut command = sandbox.wharf(args);
+        command.env("COMPOSE_FILE", "nope.yml");
+        answer(command)
+    };
+    let told = asked(&["explain", "--project"]);
+    assert!(told.code == 0 && told.out.contains("COMPOSE_FILE names nope.yml"), "{told:?}");
+    let refused = asked(&["import", "compose"]);
+    assert!(
+        refused.code != 0 && refused.err.contains("COMPOSE_FILE names nope.yml"),
+        "{refused:?}"
+    );
+}
+
+#[test]
+fn a_port_that_the_file_changes_is_left_and_the_new_one_kept() {
+    let sandbox = sandbox();
+    let runs = "python3 server.py";
+    let file = |ports: &str| {
+        sandbox.file("compose.yaml", &format!("services:\n  db: {{image: x, ports: [{ports}]}}\n"))
+    };
+    sandbox.file(
+        "wharf.toml",
+        &format!("[service.a]\nrun = \"{runs}\"\n[service.b]\nrun = \"{runs}\"\n"),
+    );
+    let kept = || {
+        let listed = sandbox.output(&["ls", "--json"]).json();
+        let leases = listed["leases"].as_array().unwrap();
+        [5433, 5434].map(|port| leases.iter().any(|lease| lease["port"] == port))
+    };
+    file("'5433:5432'");
+    assert_eq!(sandbox.output(&["up", "a", "-d"]).code, 0);
+    assert_eq!(kept(), [true, false], "{:?}", sandbox.output(&["ls", "--json"]));
+    file("'5434:5432'");
+    let up = sandbox.output(&["up", "b", "-d"]);
+    assert_eq!(up.code, 0, "{up:?}");
+    assert_eq!(kept(), [false, true], "{:?}", sandbox.output(&["ls", "--json"]));
+    sandbox.output(&["down"]);
+}
+
+#[test]
 fn services_are_told_where_dockers_are() {
     let sandbox = sandbox();
     sandbox.file("compose.yaml", COMPOSE);
@@ -113,7 +182,7 @@ fn in_folder(sandbox: &Sandbox, folder: &Path, args: &[&str]) -> Answer {
 }
 
 /// A listener of nobody's that wharf knows, under a name of its own.
-fn listener(sandbox: &Sandbox, name: &str, port: u16) -> Child {
+fn listener(sandbox: &Sandbox, name: &str, port: u16) -> Started {
     let program = sandbox.dir().join(name);
     let python = answer({
         let mut command = sandbox.program("python3");
@@ -125,15 +194,28 @@ fn listener(sandbox: &Sandbox, name: &str, port: u16) -> Child {
         "import socket, time\ns = socket.create_server(('127.0.0.1', {port}))\nprint('up', flush=True)\ntime.sleep(600)"
     );
     let mut command = sandbox.program(&program);
-    let mut child = command.args(["-c", &code]).stdout(Stdio::piped()).spawn().unwrap();
-    let mut first = [0; 3];
-    std::io::Read::read_exact(child.stdout.as_mut().unwrap(), &mut first).unwrap();
-    child
+    command.args(["-c", &code]);
+    Started::of(command)
 }
 
-fn end(mut child: Child) {
-    child.kill().unwrap();
-    child.wait().unwrap();
+/// A program that is ended with the test, however that ends.
+struct Started(Child);
+
+impl Started {
+    /// Waits for its first word.
+    fn of(mut command: Command) -> Started {
+        let mut started = Started(command.stdout(Stdio::piped()).spawn().unwrap());
+        let mut first = [0; 3];
+        std::io::Read::read_exact(started.0.stdout.as_mut().unwrap(), &mut first).unwrap();
+        started
+    }
+}
+
+impl Drop for Started {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
 const FIXED: &str = "name: shop
@@ -198,7 +280,7 @@ fn two_checkouts_have_ports_and_names_of_their_own() {
     let again = in_folder(&sandbox, &feature, &[&write[..], &["--diff"]].concat());
     assert_eq!(again.code, 0, "{again:?}");
     in_folder(&sandbox, &feature, &["down"]);
-    end(docker);
+    drop(docker);
 }
 
 #[test]
@@ -245,6 +327,24 @@ fn files_that_wharf_toml_names_are_those_of_its_root() {
 }
 
 #[test]
+fn the_name_of_a_worktree_is_one_that_docker_takes() {
+    let sandbox = sandbox();
+    let feature = worktree(&sandbox, "My Fé ature");
+    std::fs::create_dir_all(feature.join("a b")).unwrap();
+    std::fs::write(feature.join("a b/compose.yaml"), FIXED).unwrap();
+    std::fs::write(feature.join("wharf.toml"), "[compose]\nfiles = [\"a b/compose.yaml\"]\n")
+        .unwrap();
+    let told = in_folder(&sandbox, &feature, &["export", "compose-override"]);
+    for part in [
+        "    container_name: shop-db-myfature\n",
+        "-f 'a b/compose.yaml' -f compose.wharf.yaml up",
+        "COMPOSE_FILE='a b/compose.yaml:compose.wharf.yaml' in",
+    ] {
+        assert!(told.code == 0 && told.out.contains(part), "{part}: {told:?}");
+    }
+}
+
+#[test]
 fn a_name_that_is_stronger_than_a_file_is_told() {
     let sandbox = sandbox();
     let feature = worktree(&sandbox, "feature");
@@ -269,7 +369,7 @@ fn who_is_in_dockers_way_is_said_before_anything_starts() {
     let place = |text: &str| told.err.find(text).unwrap_or_else(|| panic!("{text}: {told:?}"));
     assert!(place("publishes port") < place("api is up"), "{told:?}");
     sandbox.output(&["down"]);
-    end(stranger);
+    drop(stranger);
     assert!(!sandbox.output(&["up", "-d"]).err.contains("publishes"));
     // The compose project of another checkout, and that of another folder.
     let other = sandbox.dir().join("other");
@@ -310,20 +410,20 @@ fn an_exported_project_says_which_of_its_ports_are_taken() {
     for part in ["`api` is to be published at port 8700", "`stranger`", "`wharf free 8700`"] {
         assert!(told.code == 0 && told.err.contains(part), "{part}: {told:?}");
     }
-    end(stranger);
+    drop(stranger);
 }
 
 /// An engine that lists one container of Docker Compose, and has its port.
 const ENGINE: &str = r#"
 import json, socket, sys
-port = socket.create_server(('127.0.0.1', 5432))
+port = socket.create_server(('127.0.0.1', 5432)) if sys.argv[3] == 'tcp' else None
 engine = socket.socket(socket.AF_UNIX)
 engine.bind(sys.argv[1])
 engine.listen(8)
 print('up', flush=True)
 listed = json.dumps([{'Id': '8dfafdbc3a40', 'Names': ['/other-db-1'], 'Image': 'postgres:17',
     'Labels': {'com.docker.compose.project.working_dir': sys.argv[2], 'com.docker.compose.service': 'db'},
-    'Ports': [{'IP': '127.0.0.1', 'PrivatePort': 5432, 'PublicPort': 5432, 'Type': 'tcp'}]}])
+    'Ports': [{'IP': '127.0.0.1', 'PrivatePort': 5432, 'PublicPort': 5432, 'Type': sys.argv[3]}]}])
 while True:
     one, _ = engine.accept()
     one.recv(4096)
@@ -338,13 +438,14 @@ fn a_container_of_another_folder_is_in_the_way_and_the_projects_own_is_not() {
     sandbox.file("compose.yaml", "services:\n  db: {image: x, ports: [\"5432:5432\"]}\n");
     sandbox.file("wharf.toml", "[service.api]\nrun = \"python3 server.py\"\n");
     let own = sandbox.project().display().to_string();
-    for (folder, is_told) in [("/elsewhere/shop", true), (own.as_str(), false)] {
-        let socket = sandbox.dir().join(format!("engine-{is_told}.sock"));
+    let elsewhere = "/elsewhere/shop";
+    // By UDP it has another port of the same number.
+    let cases = [(elsewhere, "tcp", true), (elsewhere, "udp", false), (own.as_str(), "tcp", false)];
+    for (at, (folder, transport, is_told)) in cases.into_iter().enumerate() {
+        let socket = sandbox.dir().join(format!("engine-{at}.sock"));
         let mut command = sandbox.program("python3");
-        command.args(["-c", ENGINE]).arg(&socket).arg(folder).stdout(Stdio::piped());
-        let mut engine = command.spawn().unwrap();
-        let mut first = [0; 3];
-        std::io::Read::read_exact(engine.stdout.as_mut().unwrap(), &mut first).unwrap();
+        command.args(["-c", ENGINE]).arg(&socket).args([folder, transport]);
+        let engine = Started::of(command);
         let mut command = sandbox.wharf(&["up", "-d"]);
         command.env("DOCKER_HOST", format!("unix://{}", socket.display()));
         let told = answer(command);
@@ -356,6 +457,6 @@ fn a_container_of_another_folder_is_in_the_way_and_the_projects_own_is_not() {
         assert_eq!((told.code, is_said), (0, is_told), "{told:?}");
         assert_eq!(told.err.contains("5432"), is_told, "{told:?}");
         sandbox.output(&["down"]);
-        end(engine);
+        drop(engine);
     }
 }

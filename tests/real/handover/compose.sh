@@ -11,7 +11,7 @@ cp -r "$cases" "$work/cases"
 
 lines() { if [ -f "$1" ]; then cat "$1"; fi; }
 
-# Runs a reader in the folder and the environment of the case. What it refuses is empty.
+# Runs a reader in the folder and the environment of the case. What it refuses is empty, and has an exit code.
 read_by() {
     local name=$1
     shift
@@ -19,7 +19,10 @@ read_by() {
     mapfile -t files < <(lines case.files)
     mapfile -t profiles < <(lines case.profiles | sed 's/^/--profile\n/')
     env ${env[@]+"${env[@]}"} "$@" ${profiles[@]+"${profiles[@]}"} ${files[@]+"${files[@]}"} \
-        >"$work/read/$name.json" 2>"$work/read/$name.err" || : >"$work/read/$name.json"
+        >"$work/read/$name.json" 2>"$work/read/$name.err" || {
+        echo $? >"$work/read/$name.code"
+        : >"$work/read/$name.json"
+    }
 }
 
 for case in "$work"/cases/*/; do

@@ -4,6 +4,7 @@
 //! comments behind a value, quotes that span lines. `$NAME` in a value stays as it is written. What is
 //! no assignment is no error, as with all of them.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 
 use super::interpolation::{self, Unfilled};
@@ -20,12 +21,13 @@ pub(crate) fn expanded(
     known: &dyn Fn(&str) -> Option<String>,
 ) -> Result<BTreeMap<String, String>, Unfilled> {
     let mut variables: BTreeMap<String, String> = BTreeMap::new();
+    let left = Cell::new(interpolation::FILLED_MAX);
     for one in entries(text, "$$") {
         let value = match one.quote {
             Some('\'') => one.value,
             _ => {
                 let value_of = |name: &str| known(name).or_else(|| variables.get(name).cloned());
-                interpolation::fill(&one.value, &value_of)?
+                interpolation::fill_within(&one.value, &value_of, &left)?
             }
         };
         variables.insert(one.name, value);
@@ -154,6 +156,15 @@ mod tests {
         assert_eq!((of("B"), of("D"), of("E")), ("1-shell-", "$A", "1$A"));
         assert_eq!((of("F"), of("A")), ("2", "3"));
         assert!(expanded("A=${B:?no}", &known).is_err());
+    }
+
+    #[test]
+    fn values_of_values_have_an_end() {
+        let mut text = "A0=0123456789\n".to_owned();
+        for n in 1..10 {
+            text.push_str(&format!("A{n}={}\n", format!("$A{}", n - 1).repeat(10)));
+        }
+        assert_eq!(expanded(&text, &|_| None), Err(Unfilled::TooLong));
     }
 
     proptest! {

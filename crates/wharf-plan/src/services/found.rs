@@ -102,7 +102,12 @@ pub(crate) fn read(path: &Path) -> Result<Option<String>, PlanError> {
 
 /// The error of a file in which something is wrong.
 pub(crate) fn malformed(path: &Path, wrong: Wrong) -> PlanError {
-    PlanError::MalformedFile { path: path.to_path_buf(), line: wrong.line, why: wrong.why }
+    let Wrong { line, why, is_limit } = wrong;
+    let path = path.to_path_buf();
+    match is_limit {
+        true => PlanError::TooMuch { path, line, why },
+        false => PlanError::MalformedFile { path, line, why },
+    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,13 @@
 //! Variables in a compose file's values: `$NAME`, `${NAME}`, `${NAME:-default}` and their kin, read as Docker
 //! Compose's own library does it (compose-go, `template`).
 
+use std::cell::Cell;
+
+use super::yaml::Wrong;
+
+/// How much the variables and texts of one file may come to, in bytes: values that are made of values double each time.
+pub(crate) const FILLED_MAX: usize = 1024 * 1024;
+
 /// How deep defaults may have variables in them.
 const DEPTH_MAX: usize = 8;
 
@@ -9,6 +16,8 @@ const DEPTH_MAX: usize = 8;
 pub(crate) enum Unfilled {
     /// It is not written as variables are.
     Wrong(String),
+    /// It comes to more than [`FILLED_MAX`].
+    TooLong,
     /// A variable that has to be set is not, and what the file says of that.
     Missing {
         /// Its name.
@@ -18,10 +27,23 @@ pub(crate) enum Unfilled {
     },
 }
 
+impl Unfilled {
+    /// The same as what is wrong in a line.
+    pub(crate) fn at(&self, line: usize) -> Wrong {
+        match self {
+            Unfilled::TooLong => Wrong::limit(line, self.to_string()),
+            _ => Wrong::new(line, self.to_string()),
+        }
+    }
+}
+
 impl std::fmt::Display for Unfilled {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Unfilled::Wrong(why) => f.write_str(why),
+            Unfilled::TooLong => {
+                write!(f, "with its variables filled in it has more than {} KiB", FILLED_MAX / 1024)
+            }
             Unfilled::Missing { name, why } if why.is_empty() => {
                 write!(f, "the variable {name} has to be set")
             }
@@ -37,18 +59,41 @@ pub(crate) fn fill(
     text: &str,
     value_of: &dyn Fn(&str) -> Option<String>,
 ) -> Result<String, Unfilled> {
-    Filler { value_of }.fill(text, 0)
+    fill_within(text, value_of, &Cell::new(FILLED_MAX))
+}
+
+/// The same, of a file of which so many bytes are left to be filled in.
+pub(crate) fn fill_within(
+    text: &str,
+    value_of: &dyn Fn(&str) -> Option<String>,
+    left: &Cell<usize>,
+) -> Result<String, Unfilled> {
+    Filler { value_of, left }.fill(text, 0)
 }
 
 struct Filler<'a> {
     value_of: &'a dyn Fn(&str) -> Option<String>,
+    left: &'a Cell<usize>,
 }
 
 impl Filler<'_> {
+    /// A variable's value. It counts even where it is only looked at: whoever looks often enough has no end either.
+    fn value(&self, name: &str) -> Result<Option<String>, Unfilled> {
+        let value = (self.value_of)(name);
+        self.spend(value.as_deref().unwrap_or_default())?;
+        Ok(value)
+    }
+
+    fn spend(&self, text: &str) -> Result<(), Unfilled> {
+        self.left.set(self.left.get().checked_sub(text.len()).ok_or(Unfilled::TooLong)?);
+        Ok(())
+    }
+
     fn fill(&self, text: &str, depth: usize) -> Result<String, Unfilled> {
         if depth > DEPTH_MAX {
             return Err(Unfilled::Wrong("its defaults have defaults too deeply".into()));
         }
+        self.spend(text)?;
         let mut out = String::new();
         let mut rest = text;
         while let Some(at) = rest.find('$') {
@@ -67,7 +112,7 @@ impl Filler<'_> {
                 match len {
                     // A `$` before no name is a letter like any other.
                     0 => out.push('$'),
-                    _ => out.push_str(&(self.value_of)(&rest[..len]).unwrap_or_default()),
+                    _ => out.push_str(&self.value(&rest[..len])?.unwrap_or_default()),
                 }
                 rest = &rest[len..];
             }
@@ -82,7 +127,7 @@ impl Filler<'_> {
         if name.is_empty() {
             return Err(Unfilled::Wrong(format!("`${{{inner}}}` has no name")));
         }
-        let value = (self.value_of)(name);
+        let value = self.value(name)?;
         let (empty_counts, rest) = match rest.strip_prefix(':') {
             Some(rest) => (true, rest),
             None => (false, rest),
@@ -171,6 +216,16 @@ mod tests {
             &format!("{}{}", "${B:-".repeat(20), "}".repeat(20)),
         ] {
             assert!(filled(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_filled_in_has_a_bound() {
+        let large = "x".repeat(FILLED_MAX / 4);
+        let known = |_: &str| Some(large.clone());
+        assert!(fill("$A$A$A", &known).is_ok());
+        for text in ["$A$A$A$A", "${A:+}${A:+}${A:+}${A:+}", "${A:-}${A}${A:?}${A-}"] {
+            assert_eq!(fill(text, &known), Err(Unfilled::TooLong), "{text}");
         }
     }
 

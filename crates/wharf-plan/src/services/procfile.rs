@@ -21,7 +21,7 @@ pub(crate) fn parse(text: &str) -> Result<Vec<Process>, Wrong> {
         if line.is_empty() || line.starts_with('#') {
             continue;
         }
-        let wrong = |why: String| Wrong { line: number, why };
+        let wrong = |why: String| Wrong::new(number, why);
         let Some((name, command)) = line.split_once(':') else {
             return Err(wrong("it is no `name: command`".into()));
         };

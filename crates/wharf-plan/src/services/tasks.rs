@@ -55,7 +55,7 @@ pub(crate) fn read(dir: &Path, found: &mut Found<'_>) -> Result<(), PlanError> {
     let table: Table = text.parse().map_err(|why: toml::de::Error| {
         let before = text.get(..why.span().map_or(0, |span| span.start)).unwrap_or(&text);
         let line = before.matches('\n').count() + 1;
-        found::malformed(&path, Wrong { line, why: why.message().trim().replace('\n', ", ") })
+        found::malformed(&path, Wrong::new(line, why.message().trim().replace('\n', ", ")))
     })?;
     let Some((words, source)) = task(dir, &table).or_else(|| program(dir, &table)) else {
         found.step(shown, format!("no task {} that serves", NAMES.join(", ")));

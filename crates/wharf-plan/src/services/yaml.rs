@@ -26,6 +26,20 @@ const TOO_FAR_LEFT: [&str; 2] = ["invalid indentation", "invalid indentation in 
 pub(crate) struct Wrong {
     pub(crate) line: usize,
     pub(crate) why: String,
+    /// Whether it is a bound of wharf's own, and nothing that is wrong by the file's grammar.
+    pub(crate) is_limit: bool,
+}
+
+impl Wrong {
+    /// What the grammar of the file does not allow.
+    pub(crate) fn new(line: usize, why: impl Into<String>) -> Wrong {
+        Wrong { line, why: why.into(), is_limit: false }
+    }
+
+    /// More than wharf reads.
+    pub(crate) fn limit(line: usize, why: impl Into<String>) -> Wrong {
+        Wrong { line, why: why.into(), is_limit: true }
+    }
 }
 
 /// A document.
@@ -88,7 +102,7 @@ impl Yaml {
             let (event, span) = event.map_err(|why| {
                 // What is missing at the end is missed in the last line.
                 let line = why.marker().line().min(text.matches('\n').count() + 1);
-                Wrong { line, why: why.info().to_owned() }
+                Wrong::new(line, why.info())
             })?;
             if matches!(event, Event::DocumentEnd) {
                 documents.push(std::mem::take(&mut builder).yaml);
@@ -146,7 +160,7 @@ impl Builder {
             }
             Event::Alias(anchor) => {
                 let Some(id) = self.anchors.get(&anchor).copied() else {
-                    return Err(Wrong { line, why: "an alias of nothing".into() });
+                    return Err(Wrong::new(line, "an alias of nothing"));
                 };
                 self.place(id);
                 return Ok(());
@@ -154,7 +168,7 @@ impl Builder {
             _ => return Ok(()),
         };
         if self.yaml.nodes.len() >= NODES_MAX {
-            return Err(Wrong { line, why: format!("more than {NODES_MAX} values") });
+            return Err(Wrong::limit(line, format!("more than {NODES_MAX} values")));
         }
         let id = self.yaml.nodes.len();
         let opens = !matches!(value, Value::Scalar(..));

@@ -182,9 +182,9 @@ impl Document {
     /// A paragraph a fact, sources at the end.
     pub(crate) fn text(&self) -> String {
         let mut text = format!("{}\n", printable(&self.about));
-        let width = self.facts.iter().map(|fact| fact.topic.len()).max().unwrap_or(0);
+        let width = self.facts.iter().map(|fact| printable(&fact.topic).len()).max().unwrap_or(0);
         for fact in &self.facts {
-            let topic = format!("  {:width$}  ", fact.topic);
+            let topic = format!("  {:width$}  ", printable(&fact.topic));
             text.push_str(&wrapped(&topic, &printable(&fact.text)));
         }
         for correction in &self.corrections {
@@ -201,7 +201,7 @@ impl Document {
         let sources = self.sources();
         if !sources.is_empty() {
             text.push_str("sources\n");
-            sources.iter().for_each(|source| text.push_str(&wrapped("  ", source)));
+            sources.iter().for_each(|source| text.push_str(&wrapped("  ", &printable(source))));
         }
         text
     }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use wharf_model::{Lease, PathText, Port, ServiceKey};
+use wharf_model::{Lease, PathText, Port, ServiceKey, Transport};
 use wharf_plan::project::Project;
 
 use super::published;
@@ -64,9 +64,11 @@ impl Sight {
         })
     }
 
-    /// The container that has it.
+    /// The container that has it by TCP, as all that wharf keeps for Docker.
     pub(crate) fn container(&self, port: Port) -> Option<&Container> {
-        let of_port = |one: &&Container| one.published.iter().any(|p| p.port == port.get());
+        let of_port = |one: &&Container| {
+            one.published.iter().any(|p| (p.transport, p.port) == (Transport::Tcp, port.get()))
+        };
         self.engines.containers.iter().find(of_port)
     }
 

@@ -3,7 +3,7 @@
 
 use std::net::IpAddr;
 
-use wharf_control::api::{KeyRequest, LeaseRequest, Snapshot};
+use wharf_control::api::{KeyRequest, LeaseRequest, ReleaseRequest, Released, Snapshot};
 use wharf_model::{
     Agent, External, Lease, LeaseKind, PathText, Port, PortRequest, ProcessId, Publication,
     Service, ServiceKey,
@@ -87,10 +87,11 @@ pub(crate) async fn keep(link: &Link, wanted: &Wanted, pilot: &ProcessId) {
     let sight = Sight::of(&wanted.project, leases.clone(), &ports).await;
     let project = PathText::new(&wanted.project.path);
     let agent = crate::agent::of_caller();
+    leave_moved(link, &all, (&project, &wanted.project.worktree), &leases).await;
     for published in &all {
         let key = published.key(&project, &wanted.project.worktree);
         // An earlier `up` of this checkout keeps it already.
-        if is_kept(&leases, &key) {
+        if leases.iter().any(|lease| is_of(lease, &key) && lease.port == published.port) {
             continue;
         }
         let port = published.port;
@@ -105,6 +106,30 @@ pub(crate) async fn keep(link: &Link, wanted: &Wanted, pilot: &ProcessId) {
                 let what = format!("Docker's `{}` publishes port {port}", published.name);
                 narrate::warning(&format!("{what}: {}", report.what));
             }
+        }
+    }
+}
+
+/// Releases ports that the compose files have since given another number. All of them first: two may have changed
+/// places.
+async fn leave_moved(
+    link: &Link,
+    all: &[Published],
+    (project, worktree): (&PathText, &str),
+    leases: &[Lease],
+) {
+    for published in all {
+        let key = published.key(project, worktree);
+        let is_moved = |lease: &&Lease| is_of(lease, &key) && lease.port != published.port;
+        for lease in leases.iter().filter(is_moved) {
+            // The pilot that has it took it for the project, and knows no number but the old one.
+            let by = match &lease.kind {
+                LeaseKind::Process(owner) => Some(owner.clone()),
+                LeaseKind::Ttl(_) => None,
+            };
+            let release = Released::Leases(vec![lease.id]);
+            // Where it is gone by now, that is what was wanted.
+            let _ = link.release(&ReleaseRequest { release, by }).await;
         }
     }
 }
@@ -140,7 +165,8 @@ pub(crate) async fn take_over(
 ) {
     for one in published {
         let key = one.key(&own.project, &own.worktree);
-        if !is_kept(&snapshot.leases, &key) {
+        // Another number is that of a later `up`, which has read the files anew.
+        if !snapshot.leases.iter().any(|lease| is_of(lease, &key)) {
             // It may be Docker's by now, and nobody else's concern.
             let _ = link.lease(&request(key, one.port, &facts::own_process(), None)).await;
         }
@@ -173,8 +199,8 @@ fn request(key: KeyRequest, port: Port, owner: &ProcessId, agent: Option<Agent>)
     }
 }
 
-fn is_kept(leases: &[Lease], asked: &KeyRequest) -> bool {
-    leases.iter().filter_map(|lease| lease.key.as_ref()).any(|known| {
+fn is_of(lease: &Lease, asked: &KeyRequest) -> bool {
+    lease.key.as_ref().is_some_and(|known| {
         known.project == asked.project
             && known.worktree == asked.worktree
             && known.service == asked.service

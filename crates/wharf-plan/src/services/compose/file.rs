@@ -1,5 +1,6 @@
 //! One compose file, as it is written: its services, what it includes, what it calls the project.
 
+use std::cell::Cell;
 use std::path::{Path, PathBuf};
 
 use super::body::{Body, Extends, Tags, weight};
@@ -47,6 +48,8 @@ pub(super) struct Reader<'a> {
     pub(super) shown: &'a str,
     /// Whether a variable that has to be set and is not is an error in any value, as it is for docker compose.
     pub(super) is_strict: bool,
+    /// How many bytes of it are left to be filled in.
+    pub(super) left: Cell<usize>,
     /// What was left out, for people.
     pub(super) left_out: Vec<String>,
 }
@@ -83,11 +86,16 @@ impl Reader<'_> {
         let mut ports = 0;
         for (key, body) in services.merged_entries() {
             let Some(name) = key.text() else { return Err(wrong(key, "a service without a name")) };
+            if !is_name(name) {
+                let why = "has letters that no service's name has: they are `A-Z a-z 0-9 . _ -`";
+                return Err(wrong(key, format!("`{}` {why}", name.escape_debug())));
+            }
             if !body.is_map() && !body.is_null() && body.tag() != "reset" {
                 return Err(wrong(body, format!("`{name}` is no mapping")));
             }
             if document.services.len() >= SERVICES_MAX {
-                return Err(wrong(key, format!("more than {SERVICES_MAX} services")));
+                let why = format!("more than {SERVICES_MAX} services");
+                return Err(Wrong::limit(key.line(), why));
             }
             let source = format!("{} line {}", self.shown, key.line());
             let body = self.body(body, source, &mut ports)?;
@@ -101,7 +109,8 @@ impl Reader<'_> {
         let value_of = |name: &str| self.variables.get(name);
         for item in yaml.scalars() {
             let text = item.text().unwrap_or_default();
-            interpolation::fill(text, &value_of).map_err(|why| wrong(item, why.to_string()))?;
+            interpolation::fill_within(text, &value_of, &self.left)
+                .map_err(|why| why.at(item.line()))?;
         }
         Ok(())
     }
@@ -142,7 +151,7 @@ impl Reader<'_> {
             let more = self.published(port)?;
             *count += weight(&more);
             if *count > PORTS_MAX {
-                return Err(wrong(port, format!("more than {PORTS_MAX} ports")));
+                return Err(Wrong::limit(port.line(), format!("more than {PORTS_MAX} ports")));
             }
             body.ports.extend(more);
         }
@@ -212,13 +221,13 @@ impl Reader<'_> {
         let Some((item, text)) = item.and_then(|item| Some((item, item.text()?))) else {
             return Ok(None);
         };
-        match interpolation::fill(text, &|name| self.variables.get(name)) {
+        match interpolation::fill_within(text, &|name| self.variables.get(name), &self.left) {
             Ok(text) => Ok(Some(text)),
             Err(why @ Unfilled::Missing { .. }) if !self.is_strict => {
                 self.left_out.push(format!("line {}: {why}", item.line()));
                 Ok(None)
             }
-            Err(why) => Err(wrong(item, why.to_string())),
+            Err(why) => Err(why.at(item.line())),
         }
     }
 }
@@ -229,7 +238,13 @@ fn is_tagged(item: Item<'_>) -> bool {
 }
 
 pub(super) fn wrong(item: Item<'_>, why: impl Into<String>) -> Wrong {
-    Wrong { line: item.line(), why: why.into() }
+    Wrong::new(item.line(), why)
+}
+
+/// Whether a service may be called so (compose-spec, `schema/compose-spec.json`).
+fn is_name(name: &str) -> bool {
+    let is_letter = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    !name.is_empty() && name.chars().all(is_letter)
 }
 
 /// Whether a path means something that Docker Compose fetches from elsewhere.

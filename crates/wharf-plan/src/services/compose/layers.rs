@@ -1,17 +1,25 @@
 //! Files laid over one another, with what they extend and include, as Docker Compose's own library does it
 //! (compose-go, `loader`).
 
+use std::cell::Cell;
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use super::body::{Body, Extends, Tags, weight};
 use super::file::{Document, Include, PORTS_MAX, Reader, is_remote};
 use super::variables::Variables;
 use crate::error::PlanError;
 use crate::services::found::{self, Found, SERVICES_MAX};
+use crate::services::interpolation::FILLED_MAX;
 use crate::services::yaml::Wrong;
 
 /// How many files of one project are read, those that are included or extended among them.
 const FILES_MAX: usize = 200;
+
+/// How many ports are noted on the way to those of a project, over each file and each service that is extended: the same
+/// ones count as often as they are laid.
+const LAID_MAX: usize = 10 * PORTS_MAX;
 
 /// How deep includes include, and services extend each other.
 const DEPTH_MAX: usize = 30;
@@ -33,9 +41,14 @@ pub(super) struct Loader<'f, 'r> {
     /// Whether files that wharf has written are passed over.
     pub(super) skips_own: bool,
     pub(super) files_read: usize,
-    /// How many ports were noted so far.
-    pub(super) ports: usize,
+    /// How many ports were laid so far.
+    pub(super) laid: usize,
+    /// The services of files that are extended, by file and by the variables that they were read with.
+    pub(super) extended: HashMap<(PathBuf, usize), Rc<Services>>,
 }
+
+/// Services by name, as a file has them.
+type Services = Vec<(String, Body)>;
 
 /// A service of a file, by both.
 type Place = (PathBuf, String);
@@ -74,8 +87,35 @@ impl Loader<'_, '_> {
             }
             let far = layers.services.len();
             self.found.step(self.found.shown(path), format!("services for Docker so far: {far}"));
+            if layers.services.iter().map(|(_, body)| weight(&body.ports)).sum::<usize>()
+                > PORTS_MAX
+            {
+                return Err(too_much(path, format!("more than {PORTS_MAX} ports")));
+            }
         }
         Ok(layers)
+    }
+
+    /// Notes that a file is read.
+    fn opens(&mut self, path: &Path) -> Result<(), PlanError> {
+        self.files_read += 1;
+        match self.files_read > FILES_MAX {
+            true => {
+                Err(too_much(path, format!("more than {FILES_MAX} files belong to this project")))
+            }
+            false => Ok(()),
+        }
+    }
+
+    /// Notes that the ports of a service are laid.
+    fn lays(&mut self, path: &Path, body: &Body) -> Result<(), PlanError> {
+        self.laid += weight(&body.ports);
+        match self.laid > LAID_MAX {
+            true => {
+                Err(too_much(path, format!("more than {LAID_MAX} ports are laid over each other")))
+            }
+            false => Ok(()),
+        }
     }
 
     fn documents(
@@ -83,22 +123,21 @@ impl Loader<'_, '_> {
         path: &Path,
         variables: &Variables<'_>,
     ) -> Result<Vec<Document>, PlanError> {
-        self.files_read += 1;
-        if self.files_read > FILES_MAX {
-            let why = format!("more than {FILES_MAX} files belong to this project");
-            return Err(found::malformed(path, Wrong { line: 1, why }));
-        }
+        self.opens(path)?;
         let Some(text) = found::read(path)? else {
             let absence = std::io::ErrorKind::NotFound;
             let source = std::fs::metadata(path).err().unwrap_or_else(|| absence.into());
             return Err(PlanError::UnreadableFile { path: path.to_path_buf(), source });
         };
         let shown = self.found.shown(path);
-        let is_strict = self.is_strict;
-        let mut reader = Reader { variables, shown: &shown, is_strict, left_out: Vec::new() };
+        let (is_strict, left) = (self.is_strict, Cell::new(FILLED_MAX));
+        let mut reader = Reader { variables, shown: &shown, is_strict, left, left_out: Vec::new() };
         let documents = reader.documents(&text).map_err(|wrong| found::malformed(path, wrong))?;
         for left_out in reader.left_out {
             self.found.step(shown.clone(), left_out);
+        }
+        for (_, body) in documents.iter().flat_map(|document| &document.services) {
+            self.lays(path, body)?;
         }
         Ok(documents)
     }
@@ -122,11 +161,6 @@ impl Loader<'_, '_> {
         for (name, _) in &document.services {
             let way = Way { variables, chain: &[], tagged: &tagged };
             let body = self.extended(&document.services, name, (path, dir), way)?;
-            self.ports += weight(&body.ports);
-            if self.ports > PORTS_MAX {
-                let why = format!("more than {PORTS_MAX} ports");
-                return Err(found::malformed(path, Wrong { line: 1, why }));
-            }
             own.push((name.clone(), body));
         }
         if document.drops_services {
@@ -142,7 +176,10 @@ impl Loader<'_, '_> {
         }
         for (name, body) in own {
             match layers.services.iter_mut().find(|(known, _)| *known == name) {
-                Some((_, below)) => *below = body.over(std::mem::take(below)),
+                Some((_, below)) => {
+                    *below = body.over(std::mem::take(below));
+                    self.lays(path, below)?;
+                }
                 None => layers.services.push((name, body.over(Body::default()))),
             }
         }
@@ -167,7 +204,7 @@ impl Loader<'_, '_> {
         };
         let mut body = body.clone();
         let Some(Extends { service, file, line }) = body.extends.take() else { return Ok(body) };
-        let wrong = |why: String| found::malformed(path, Wrong { line, why });
+        let wrong = |why: String| found::malformed(path, Wrong::new(line, why));
         let place = (real(path), name.to_owned());
         if chain.contains(&place) || chain.len() >= DEPTH_MAX {
             let names: Vec<&str> = chain.iter().map(|(_, name)| name.as_str()).collect();
@@ -217,7 +254,9 @@ impl Loader<'_, '_> {
         // those alone.
         let tags = body.tags;
         body.tags.whole = false;
-        Ok(Body { tags, ..body.over(below) })
+        let body = Body { tags, ..body.over(below) };
+        self.lays(path, &body)?;
+        Ok(body)
     }
 
     /// The services of a file that is extended, its documents one over the other.
@@ -225,15 +264,24 @@ impl Loader<'_, '_> {
         &mut self,
         file: &Path,
         variables: &Variables<'_>,
-    ) -> Result<Vec<(String, Body)>, PlanError> {
+    ) -> Result<Rc<Services>, PlanError> {
+        let place = (real(file), variables.scope);
+        if let Some(known) = self.extended.get(&place) {
+            return Ok(Rc::clone(known));
+        }
         let mut documents = self.documents(file, variables)?.into_iter();
         let mut services = documents.next().map(|first| first.services).unwrap_or_default();
         for (name, body) in documents.flat_map(|document| document.services) {
             match services.iter_mut().find(|(known, _)| *known == name) {
-                Some((_, below)) => *below = body.over(std::mem::take(below)),
+                Some((_, below)) => {
+                    *below = body.over(std::mem::take(below));
+                    self.lays(file, below)?;
+                }
                 None => services.push((name, body)),
             }
         }
+        let services = Rc::new(services);
+        self.extended.insert(place, Rc::clone(&services));
         Ok(services)
     }
 
@@ -246,7 +294,7 @@ impl Loader<'_, '_> {
         open: &[PathBuf],
         (own, written): (&mut Vec<(String, Body)>, usize),
     ) -> Result<(), PlanError> {
-        let wrong = |why: String| found::malformed(path, Wrong { line: include.line, why });
+        let wrong = |why: String| found::malformed(path, Wrong::new(include.line, why));
         if let Some(remote) = include.paths.iter().find(|path| is_remote(path)) {
             self.found
                 .step(self.found.shown(path), format!("includes {remote}, which is elsewhere"));
@@ -265,10 +313,13 @@ impl Loader<'_, '_> {
             None => files[0].parent().unwrap_or(dir).to_path_buf(),
         };
         let mut inner = variables.clone();
+        // Each include reads its files, so that this number is no other's.
+        inner.scope = self.files_read + 1;
         if include.env_files.is_empty() {
             inner.add(&folder.join(".env"))?;
         }
         for file in include.env_files.iter().map(|file| dir.join(file)) {
+            self.opens(&file)?;
             if !inner.add(&file)? {
                 return Err(wrong(format!("its env_file {} is not there", file.display())));
             }
@@ -289,6 +340,10 @@ impl Loader<'_, '_> {
         }
         Ok(())
     }
+}
+
+fn too_much(path: &Path, why: String) -> PlanError {
+    found::malformed(path, Wrong::limit(1, why))
 }
 
 /// The file itself, whatever ways lead to it.

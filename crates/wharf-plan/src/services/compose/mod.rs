@@ -9,6 +9,7 @@ mod layers;
 mod tests;
 mod variables;
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use wharf_model::{External, Step};
@@ -101,6 +102,16 @@ fn load(dir: &Path, wish: Wish<'_>, found: &mut Found<'_>) -> Result<Compose, Pl
         variables.add(&dir.join(".env"))?;
     }
     let files = files(dir, wish, &variables);
+    let is_by_variable = wish.files.is_empty() && variables.said("COMPOSE_FILE").is_some();
+    if is_by_variable && let Some(path) = files.iter().find(|file| !file.exists()) {
+        let why = format!("COMPOSE_FILE names {}, which is not there", found.shown(path));
+        if wish.is_strict {
+            let source = std::io::Error::new(std::io::ErrorKind::NotFound, why);
+            return Err(PlanError::UnreadableFile { path: path.clone(), source });
+        }
+        found.step("COMPOSE_FILE", why);
+        return Ok(Compose::default());
+    }
     let Some(first) = files.first() else {
         found.step(FILES.join(", "), "not there");
         return Ok(Compose::default());
@@ -112,7 +123,8 @@ fn load(dir: &Path, wish: Wish<'_>, found: &mut Found<'_>) -> Result<Compose, Pl
         is_strict: wish.is_strict,
         skips_own: wish.skips_own,
         files_read: 0,
-        ports: 0,
+        laid: 0,
+        extended: HashMap::new(),
     };
     let layers = loader.project(&files, &dir, &variables, &[])?;
     let profiles: Vec<String> = match wish.profiles {
@@ -123,7 +135,7 @@ fn load(dir: &Path, wish: Wish<'_>, found: &mut Found<'_>) -> Result<Compose, Pl
         said => said.to_vec(),
     };
     let (name, named_by) = name(&layers, &dir, &variables, found);
-    let is_default = wish.files.is_empty() && variables.said("COMPOSE_FILE").is_none();
+    let is_default = wish.files.is_empty() && !is_by_variable;
     let files = layers.files;
     let mut compose = Compose { name, named_by, files, is_default, ..Compose::default() };
     for (name, body) in layers.services {

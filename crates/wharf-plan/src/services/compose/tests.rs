@@ -84,7 +84,6 @@ fn what_is_wrong_names_its_line() {
         ("services:\n  a: 1\n", 2),
         ("services:\n  a:\n    image: x\n    ports:\n      - 'http:80'\n", 5),
         ("services:\n  a:\n    image: ${x\n", 3),
-        ("services:\n  a:\n    ports: ['1-65535:1-65535']\n", 3),
     ] {
         match read(&[("compose.yaml", text)]) {
             Err(PlanError::MalformedFile { line, .. }) => assert_eq!(line, expected, "{text}"),
@@ -104,7 +103,86 @@ fn what_is_added_up_has_a_bound() {
         text.push_str(&format!("  s{n}: {{extends: s0}}\n"));
     }
     match read(&[("compose.yaml", &text)]) {
-        Err(PlanError::MalformedFile { why, .. }) => assert!(why.contains("ports"), "{why}"),
+        Err(PlanError::TooMuch { why, .. }) => assert!(why.contains("ports"), "{why}"),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn too_much(files: &[(&str, &str)]) -> String {
+    match read(files) {
+        Err(PlanError::TooMuch { why, .. }) => why,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn what_is_laid_on_the_way_has_a_bound() {
+    // Each of the chain has all ports of the next, and none is left in the end.
+    let mut text = "services:\n".to_owned();
+    for n in 0..24 {
+        text.push_str(&format!("  s{n}: {{extends: s{}}}\n", n + 1));
+    }
+    text.push_str("  s24: {image: x, ports: ['1-20000:1-20000']}\n");
+    let reset = "services:\n  s0: {ports: !reset []}\n";
+    let files = [("compose.yaml", text.as_str()), ("compose.override.yml", reset)];
+    assert!(too_much(&files).contains("laid"));
+    let document = "services:\n  a: {image: x, ports: ['1-20000:1-20000']}\n";
+    let documents = vec![document; 20].join("---\n");
+    assert!(too_much(&[("compose.yaml", &documents)]).contains("laid"));
+}
+
+#[test]
+fn ports_that_are_the_same_count_once() {
+    let text = "services:\n  a: {image: x, ports: ['1-15000:1-15000']}\n";
+    let all = read(&[("compose.yaml", text), ("compose.override.yml", text)]).unwrap();
+    assert_eq!(all[0].ports().len(), 15_000);
+}
+
+#[test]
+fn a_file_that_is_extended_often_is_read_once() {
+    let mut text = "services:\n".to_owned();
+    for n in 0..190 {
+        text.push_str(&format!("  s{n}: {{extends: {{file: base.yml, service: a}}}}\n"));
+    }
+    text.push_str("---\n");
+    text.push_str(&text.clone());
+    let base = "services:\n  a: {image: x}\n";
+    assert_eq!(read(&[("compose.yaml", &text), ("base.yml", base)]).unwrap().len(), 190);
+}
+
+#[test]
+fn a_name_is_one_of_dockers() {
+    for name in ["\"db\\n[service.web]\\nrun = 'touch X'\\n#\"", "a b", "é", "\"\""] {
+        let text = format!("services:\n  {name}: {{image: x, ports: ['1:1']}}\n");
+        match read(&[("compose.yaml", &text)]) {
+            Err(PlanError::MalformedFile { line: 2, why, .. }) => {
+                assert!(!why.contains('\n'), "{why}");
+            }
+            other => panic!("{name}: {other:?}"),
+        }
+    }
+    assert!(read(&[("compose.yaml", "services:\n  a.B_1-2: {image: x}\n")]).is_ok());
+}
+
+#[test]
+fn what_variables_come_to_has_a_bound() {
+    let large = format!("A={}\n", "x".repeat(100_000));
+    let text = format!("services:\n  a: {{image: x, profiles: [{}]}}\n", "$A, ".repeat(20));
+    assert!(too_much(&[("compose.yaml", &text), (".env", &large)]).contains("KiB"));
+}
+
+#[test]
+fn files_of_a_variable_that_are_not_there() {
+    let files =
+        [("compose.yaml", "services:\n  a: {image: x}\n"), (".env", "COMPOSE_FILE=nope.yml")];
+    assert_eq!(read(&files).unwrap(), []);
+    let dir = tempfile::tempdir().unwrap();
+    let env = |name: &str| (name == "COMPOSE_FILE").then(|| "nope.yml".to_owned());
+    let wish = Wish { env: &env, is_strict: true, ..Wish::plain() };
+    match super::read(dir.path(), dir.path(), wish) {
+        Err(PlanError::UnreadableFile { source, .. }) => {
+            assert!(source.to_string().contains("COMPOSE_FILE"), "{source}");
+        }
         other => panic!("{other:?}"),
     }
 }

@@ -5,7 +5,6 @@ use std::path::Path;
 
 use crate::error::PlanError;
 use crate::services::found;
-use crate::services::yaml::Wrong;
 use crate::services::{dotenv, interpolation::Unfilled};
 
 /// The environment of a caller, by name.
@@ -16,11 +15,13 @@ pub(super) type Shell<'a> = &'a dyn Fn(&str) -> Option<String>;
 pub(super) struct Variables<'a> {
     shell: Shell<'a>,
     files: BTreeMap<String, String>,
+    /// Of which include they are; 0 of the project itself.
+    pub(super) scope: usize,
 }
 
 impl<'a> Variables<'a> {
     pub(super) fn of(shell: Shell<'a>) -> Variables<'a> {
-        Variables { shell, files: BTreeMap::new() }
+        Variables { shell, files: BTreeMap::new(), scope: 0 }
     }
 
     /// The caller's, else that of a file.
@@ -36,9 +37,8 @@ impl<'a> Variables<'a> {
     /// Adds those of a `.env` file that are not set yet, and says whether the file is there.
     pub(super) fn add(&mut self, path: &Path) -> Result<bool, PlanError> {
         let Some(text) = found::read(path)? else { return Ok(false) };
-        let more = dotenv::expanded(&text, &|name| self.get(name)).map_err(|why: Unfilled| {
-            found::malformed(path, Wrong { line: 1, why: why.to_string() })
-        })?;
+        let more = dotenv::expanded(&text, &|name| self.get(name))
+            .map_err(|why: Unfilled| found::malformed(path, why.at(1)))?;
         for (name, value) in more {
             self.files.entry(name).or_insert(value);
         }
