@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
-use wharf_model::{Agent, Port};
+use wharf_model::{Agent, PathText, Port};
 
 /// `GET`: [`AliasList`].
 pub const ALIASES: &str = "/v1/aliases";
@@ -21,6 +21,10 @@ pub const TCP_NAME: &str = "/v1/tcp/";
 pub struct AliasRequest {
     /// A port, or a URL with a loopback address and a port: `wharf_model::Target` reads it.
     pub target: String,
+    /// The checkout whose `wharf.toml` declares it, which replaces no alias that another one or a person gave;
+    /// absent where a person gives it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checkout: Option<PathText>,
 }
 
 /// An alias, and what it means now.
@@ -36,6 +40,9 @@ pub struct AliasReport {
     pub shadowed: bool,
     /// When it was given: seconds since the Unix epoch.
     pub since: u64,
+    /// The checkout whose `wharf.toml` declares it; absent where a person gave it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checkout: Option<PathText>,
 }
 
 /// Aliases, by their names.

@@ -290,10 +290,14 @@ fn names_fit() {
         target: "http://localhost:5000".into(),
         shadowed: false,
         since: 1,
+        checkout: Some(PathText::from_text("/src".into())),
     };
     let unreached = AliasReport { url: None, shadowed: true, ..alias.clone() };
     both_ways("alias_list", &AliasList { schema: SCHEMA, aliases: vec![alias, unreached] });
-    both_ways("alias_request", &AliasRequest { target: "5000".into() });
+    both_ways(
+        "alias_request",
+        &AliasRequest { target: "5000".into(), checkout: Some(PathText::from_text("/src".into())) },
+    );
     let listens = TcpReport {
         name: "db".into(),
         port: Some(15432),

@@ -63,5 +63,6 @@ pub(crate) fn report<'a>(
         target: alias.target.to_string(),
         shadowed: shadow(&alias.name, instances).is_some(),
         since: alias.since,
+        checkout: alias.checkout.clone(),
     }
 }

@@ -116,7 +116,20 @@ impl Coordinator {
                 ..ErrorBody::new(Code::NameTaken, message)
             });
         }
-        let alias = Alias { name, target, since: clock::now().wall_s };
+        let known = self.ledger.table().aliases().find(|alias| alias.name == name);
+        if let (Some(known), Some(_)) = (known, &body.checkout)
+            && known.checkout != body.checkout
+        {
+            let whose = match &known.checkout {
+                Some(checkout) => format!("{checkout} declares it"),
+                None => "it was given by hand".to_owned(),
+            };
+            let message = format!("it leads to {} already: {whose}", known.target);
+            let help = format!("`wharf alias --remove {name}` takes it away");
+            return Err(ErrorBody { help: Some(help), ..ErrorBody::new(Code::NameTaken, message) });
+        }
+        let checkout = body.checkout.clone();
+        let alias = Alias { name, target, since: clock::now().wall_s, checkout };
         self.ledger.put_alias(alias.clone(), clock::now()).map_err(too_many)?;
         self.rerouted = true;
         Ok(AliasList { schema: SCHEMA, aliases: vec![self.alias(&alias)] })

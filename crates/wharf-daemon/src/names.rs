@@ -244,7 +244,7 @@ mod tests {
     #[test]
     fn an_alias_counts_more_than_the_dead_and_less_than_the_living() {
         let target = wharf_model::Target::parse("https://127.0.0.1:5000").unwrap();
-        let alias = |name: &str| Alias { name: name.into(), target, since: 1 };
+        let alias = |name: &str| Alias { name: name.into(), target, since: 1, checkout: None };
         let aliases = [alias("shop"), alias("db.shop")];
         let named = |state: State| {
             let web = instance("web", "http://shop.localhost", state);

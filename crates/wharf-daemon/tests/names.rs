@@ -21,7 +21,7 @@ fn code(error: CallError) -> Code {
 }
 
 fn to(target: &str) -> AliasRequest {
-    AliasRequest { target: target.into() }
+    AliasRequest { target: target.into(), checkout: None }
 }
 
 #[test]

@@ -47,6 +47,14 @@ fn command(handover: &Handover, server: &Server) -> Result<String, ExportError> 
         ));
     }
     for (name, value) in &server.declared_env {
+        let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        if !name.chars().all(is_name) || name.starts_with(|c: char| c.is_ascii_digit()) {
+            return Err(quote::no_form(
+                "a Procfile",
+                name,
+                "no shell can export a variable of that name",
+            ));
+        }
         if in_root && matches!(server.declared, Some(Run::Shell(_))) {
             text.push_str(&format!("export {name}={}; ", quote::shell(value)?));
         } else {

@@ -84,7 +84,7 @@ impl Loaded {
     }
 
     fn names(&mut self, connection: &Connection) {
-        let sql = "SELECT name, target, since FROM aliases";
+        let sql = "SELECT name, target, since, checkout FROM aliases";
         for alias in self.rows(connection, sql, alias) {
             self.table.apply(Change::Alias(alias));
         }
@@ -195,7 +195,8 @@ fn instance(row: &Row<'_>) -> rusqlite::Result<Option<Instance>> {
 fn alias(row: &Row<'_>) -> rusqlite::Result<Option<Alias>> {
     let Some(name) = whole_name(row.get(0)?) else { return Ok(None) };
     let Ok(target) = Target::parse(&row.get::<_, String>(1)?) else { return Ok(None) };
-    Ok(Some(Alias { name, target, since: unsigned(row.get(2)?) }))
+    let checkout = row.get::<_, Option<String>>(3)?.map(PathText::from_text);
+    Ok(Some(Alias { name, target, since: unsigned(row.get(2)?), checkout }))
 }
 
 fn tcp_name(row: &Row<'_>) -> rusqlite::Result<Option<TcpName>> {

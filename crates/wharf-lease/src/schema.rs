@@ -53,6 +53,7 @@ const STEPS: &[&str] = &[
     "
     ALTER TABLE tcp_names ADD COLUMN agent TEXT;
     ALTER TABLE focuses ADD COLUMN agent TEXT;
+    ALTER TABLE aliases ADD COLUMN checkout TEXT;
 ",
 ];
 
@@ -149,6 +150,7 @@ mod tests {
         connection
             .execute_batch(
                 "INSERT INTO tcp_names VALUES ('db', 5432, 7);
+                 INSERT INTO aliases VALUES ('api', '5000', 7);
                  INSERT INTO focuses VALUES (3000, '/shop', '', 'web', 1, 0, 7);",
             )
             .unwrap();
@@ -157,6 +159,7 @@ mod tests {
         let count = |sql| connection.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
         assert_eq!(count("SELECT count(*) FROM tcp_names WHERE port = 5432 AND agent IS NULL"), 1);
         assert_eq!(count("SELECT count(*) FROM focuses WHERE port = 3000 AND agent IS NULL"), 1);
+        assert_eq!(count("SELECT count(*) FROM aliases WHERE checkout IS NULL"), 1);
         assert_eq!(version(&connection).unwrap(), VERSION);
     }
 

@@ -1,7 +1,7 @@
 //! The statements that put changes into the database.
 
 use rusqlite::{Connection, Transaction, params};
-use wharf_model::{Agent, Port};
+use wharf_model::{Agent, PathText, Port};
 
 use crate::change::Change;
 use crate::table::Table;
@@ -139,8 +139,13 @@ fn write_change(transaction: &Transaction<'_>, change: &Change) -> rusqlite::Res
 fn write_name(transaction: &Transaction<'_>, change: &Change) -> rusqlite::Result<()> {
     match change {
         Change::Alias(alias) => transaction
-            .prepare_cached("INSERT OR REPLACE INTO aliases VALUES (?1, ?2, ?3)")?
-            .execute(params![alias.name, alias.target.to_string(), signed(alias.since)])?,
+            .prepare_cached("INSERT OR REPLACE INTO aliases VALUES (?1, ?2, ?3, ?4)")?
+            .execute(params![
+                alias.name,
+                alias.target.to_string(),
+                signed(alias.since),
+                alias.checkout.as_ref().map(PathText::as_str),
+            ])?,
         Change::Unalias(name) => {
             transaction.prepare_cached("DELETE FROM aliases WHERE name = ?1")?.execute([name])?
         }

@@ -4,11 +4,16 @@ mod world;
 
 use rusqlite::Connection;
 use wharf_lease::{MAX_NAMES, TooManyNames, tcp_key};
-use wharf_model::{Agent, Alias, PortRequest, Target, TcpName};
+use wharf_model::{Agent, Alias, PathText, PortRequest, Target, TcpName};
 use world::{World, port, web};
 
 fn alias(name: &str, target: &str) -> Alias {
-    Alias { name: name.into(), target: Target::parse(target).unwrap(), since: 7 }
+    Alias {
+        name: name.into(),
+        target: Target::parse(target).unwrap(),
+        since: 7,
+        checkout: name.contains('.').then(|| PathText::from_text("/shop".into())),
+    }
 }
 
 fn names(world: &World) -> Vec<String> {

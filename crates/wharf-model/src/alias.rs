@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use crate::agent::Agent;
 use crate::name::TLD;
+use crate::path_text::PathText;
 use crate::port::Port;
 use crate::route::Protocol;
 
@@ -22,6 +23,8 @@ pub struct Alias {
     pub target: Target,
     /// When it was given: seconds since the Unix epoch, for display only.
     pub since: u64,
+    /// The checkout whose `wharf.toml` declares it; `None` where a person gave it.
+    pub checkout: Option<PathText>,
 }
 
 /// A name for a service that does not speak HTTP: it has a port of its own.

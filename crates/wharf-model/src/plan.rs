@@ -74,6 +74,8 @@ pub struct TakesSocket {
     pub address: Option<&'static str>,
     /// Words of the command with which it takes none.
     pub unless: &'static [&'static str],
+    /// Variables with which it takes none, where they are set and not to `0`.
+    pub unless_env: &'static [&'static str],
 }
 
 impl FrameworkFacts {
@@ -258,7 +260,7 @@ impl LaunchPlan {
     pub fn takes_socket(&self) -> Option<TakesSocket> {
         let takes = self.framework.as_ref()?.socket?;
         let says = |arg: &Arg, words: &[&str]| match arg {
-            Arg::Given(text) => words.iter().any(|word| text == word),
+            Arg::Given(text) => words.iter().any(|word| is_option(&text.to_string_lossy(), word)),
             Arg::Template(_) => false,
         };
         let bars = |arg: &Arg| says(arg, takes.unless);
@@ -281,6 +283,15 @@ impl LaunchPlan {
     /// The variables with the values filled in.
     pub fn env(&self, values: &Values) -> Vec<(OsString, OsString)> {
         self.env.iter().map(|(name, value)| (name.into(), values.fill(value))).collect()
+    }
+}
+
+/// Whether a word is this option, with its value in the same word or in the next.
+fn is_option(word: &str, option: &str) -> bool {
+    match word.strip_prefix(option) {
+        Some(rest) if option.starts_with("--") => rest.is_empty() || rest.starts_with('='),
+        Some(_) => true,
+        None => false,
     }
 }
 

@@ -113,10 +113,11 @@ fn framework(e: &Entry) -> String {
 
 fn socket(takes: &TakesSocket) -> String {
     format!(
-        "Some(TakesSocket {{ env: {}, address: {:?}, unless: {} }})",
+        "Some(TakesSocket {{ env: {}, address: {:?}, unless: {}, unless_env: {} }})",
         pairs(&takes.env),
         takes.address,
-        list(&takes.unless)
+        list(&takes.unless),
+        list(&takes.unless_env)
     )
 }
 

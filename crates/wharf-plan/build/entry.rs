@@ -45,6 +45,8 @@ pub(crate) struct TakesSocket {
     pub(crate) address: Option<String>,
     #[serde(default)]
     pub(crate) unless: Vec<String>,
+    #[serde(default)]
+    pub(crate) unless_env: Vec<String>,
 }
 
 #[derive(Deserialize)]

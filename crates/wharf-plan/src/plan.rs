@@ -87,7 +87,7 @@ pub fn plan(request: &Request<'_>) -> Result<LaunchPlan, PlanError> {
         dir,
         service,
         primary,
-        framework: framework.and_then(facts),
+        framework: framework.and_then(facts).map(|known| without_socket(known, request.env)),
         request: injection.request,
         extra_ports,
         argv: injection.argv,
@@ -237,6 +237,17 @@ fn facts(framework: &'static Framework) -> Option<FrameworkFacts> {
         loopback_advice: framework.loopback_advice,
         socket: framework.socket,
     })
+}
+
+/// Variables that are set can mean that it takes no socket.
+fn without_socket(
+    mut facts: FrameworkFacts,
+    variable: &dyn Fn(&str) -> Option<OsString>,
+) -> FrameworkFacts {
+    let is_set =
+        |name: &&str| variable(name).is_some_and(|value| !value.is_empty() && value != "0");
+    facts.socket = facts.socket.filter(|takes| !takes.unless_env.iter().any(is_set));
+    facts
 }
 
 fn probe(framework: &Framework) -> Probe {

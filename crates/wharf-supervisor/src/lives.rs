@@ -107,6 +107,8 @@ impl Lives {
         if self.dormant && !self.connected().await {
             return None;
         }
+        // Its server may have ended what it was passed with its own end.
+        self.kept.mend();
         match Guard::spawn(&self.launch.command) {
             Ok(guard) => Some(guard),
             Err(error) => {

@@ -119,3 +119,26 @@ fn braces_in_the_files_of_other_tools_mean_themselves() {
     assert_eq!(refused.code, 1, "{refused:?}");
     assert!(refused.err.contains("are filled in there"), "{refused:?}");
 }
+
+#[test]
+fn a_project_changes_no_alias_that_a_person_gave_and_takes_its_own_away() {
+    let sandbox = sandbox("[alias]\nmine = 5002\nown = 5003\n");
+    assert_eq!(sandbox.output(&["alias", "mine", "7777"]).code, 0);
+    let up = sandbox.output(&["up", "-d"]);
+    assert_eq!(up.code, 0, "{up:?}");
+    assert!(up.err.contains("the alias `mine` is not given") && up.err.contains("own leads to"));
+    let targets = || -> Vec<String> {
+        let list = sandbox.output(&["alias", "--json"]).json();
+        let aliases = list["aliases"].as_array().expect("a list").iter();
+        aliases.map(|one| format!("{} {}", one["name"], one["target"])).collect()
+    };
+    assert_eq!(targets().len(), 2, "{:?}", targets());
+    // What the file no longer says goes with the next `up`.
+    let web = "[service.web]\nrun = \"python3 server.py\"\n[alias]\nmine = 7777\n";
+    sandbox.file("wharf.toml", web);
+    assert_eq!(sandbox.output(&["up", "-d"]).code, 0);
+    assert_eq!(targets().len(), 1, "{:?}", targets());
+    assert_eq!(sandbox.output(&["down"]).code, 0);
+    let left = targets();
+    assert!(left.len() == 1 && left[0].contains("7777"), "{left:?}");
+}

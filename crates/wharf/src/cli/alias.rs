@@ -82,7 +82,7 @@ async fn put(name: &str, text: &str) -> Result<AliasList, Report> {
     })?;
     let link = Link::open().await?;
     let before = link.aliases().await?.aliases.into_iter().find(|alias| alias.name == name);
-    let list = link.put_alias(name, target.to_string()).await?;
+    let list = link.put_alias(name, target.to_string(), None).await?;
     if let Some(before) = before.filter(|before| before.target != target.to_string()) {
         narrate::line(&format!("{name} led to {} before", before.target));
     }

@@ -12,7 +12,6 @@ use super::stop::TIMEOUT;
 use crate::ending::{self, ended, freed};
 use crate::link::Link;
 use crate::report::{Code, Report};
-use crate::settings::Settings;
 use crate::up::crew::called;
 use crate::up::{aliases, revival, turn};
 use crate::{narrate, render};
@@ -54,9 +53,8 @@ pub(crate) fn run(args: &Args) -> Outcome {
             narrate::line(&format!("{name} has ended; {} is free", freed(instance)));
         }
     })?;
-    // A wharf.toml that is not understood any more keeps nobody from ending what runs.
-    if let Ok(settings) = Settings::load(&project.root) {
-        super::block_on(aliases::take_away(&root, &settings.alias))??;
+    if let Err(report) = super::block_on(aliases::take_away(&root))? {
+        narrate::warning(&format!("the aliases of this checkout may be left: {}", report.what));
     }
     if args.json {
         render::stop::json(chosen.into_iter().map(ended).collect())?;

@@ -44,8 +44,8 @@ pub(crate) struct Args {
 }
 
 /// A project that runs nothing, and has names for what runs already.
-fn names_alone(declared: &Aliases) -> Outcome {
-    super::block_on(async { aliases::give(&Link::open().await?, declared).await })??;
+fn names_alone(root: &wharf_model::PathText, declared: &Aliases) -> Outcome {
+    super::block_on(async { aliases::give(&Link::open().await?, root, declared).await })??;
     narrate::line("this project runs nothing; `wharf down` takes its aliases away");
     Ok(ExitCode::SUCCESS)
 }
@@ -90,14 +90,16 @@ pub(crate) fn run(args: Args) -> Outcome {
         is_limited: args.detach || args.timeout.is_some(),
         timeout: args.timeout.unwrap_or(TIMEOUT),
     };
-    let (root, declared) = (wanted.root(), wanted.settings.alias.clone());
+    let (root, declared, detach) = (wanted.root(), wanted.settings.alias.clone(), wishes.detach);
     if wanted.services.is_empty() && !declared.is_empty() {
-        return names_alone(&declared);
+        return names_alone(&root, &declared);
     }
     super::block_on(async {
         let code = Running::begin(wanted, wishes, caller).await;
         // What stays up keeps them. A daemon that is gone by now leaves them to the next `wharf down`.
-        let _ = aliases::take_away(&root, &declared).await;
+        if !detach {
+            let _ = aliases::take_away(&root).await;
+        }
         code.map(ExitCode::from)
     })?
 }

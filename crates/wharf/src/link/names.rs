@@ -4,7 +4,7 @@ use wharf_control::focus::{FocusList, FocusReport, FocusRequest};
 use wharf_control::names::{AliasList, AliasRequest, TcpList, TcpRequest};
 use wharf_control::requests::{InspectRequest, Inspecting, RequestList};
 use wharf_control::{Client, RequestStream};
-use wharf_model::{Lease, Port, focus};
+use wharf_model::{Lease, PathText, Port, focus};
 
 use super::{Link, report};
 use crate::report::Report;
@@ -16,8 +16,13 @@ impl Link {
     }
 
     /// Has a name lead there.
-    pub(crate) async fn put_alias(&self, name: &str, target: String) -> Result<AliasList, Report> {
-        let to = AliasRequest { target };
+    pub(crate) async fn put_alias(
+        &self,
+        name: &str,
+        target: String,
+        checkout: Option<PathText>,
+    ) -> Result<AliasList, Report> {
+        let to = AliasRequest { target, checkout };
         self.call(async |client| client.put_alias(name, &to).await).await
     }
 

@@ -86,7 +86,7 @@ impl Running {
             turn = turn::of_up(&root, wishes.timeout) => turn?,
         };
         let link = Rc::new(Link::open().await?);
-        aliases::give(&link, &wanted.settings.alias).await?;
+        aliases::give(&link, &root, &wanted.settings.alias).await?;
         let planning = planned(&link, &wanted, &wishes).await?;
         tokio::select! {
             biased;
