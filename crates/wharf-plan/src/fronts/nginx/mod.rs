@@ -29,6 +29,7 @@ const LEFT: &[&str] = &[
     "scgi_pass",
     "memcached_pass",
     "deny",
+    "limit_except",
     "limit_req",
     "perl",
     "js_content",
