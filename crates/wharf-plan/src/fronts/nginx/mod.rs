@@ -247,7 +247,7 @@ impl Whole {
                 place: directive.place.clone(),
             };
             match at.is_some_and(|at| at.is_exact) {
-                true => self.exact.0.push(route),
+                true => self.exact.add(route)?,
                 false => self.front.add(route)?,
             }
         }
