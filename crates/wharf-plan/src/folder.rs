@@ -61,18 +61,24 @@ pub(crate) fn begins_with(path: &Path, start: &[u8]) -> bool {
 /// The files below a folder that a glob names, sorted. A glob knows `*` within a name and
 /// `{a,b}` alternatives, of which the earlier come first.
 pub(crate) fn find(dir: &Path, glob: &str) -> Vec<PathBuf> {
+    let mut all = usize::MAX;
+    find_within(dir, glob, &mut all)
+}
+
+/// As [`find`], looking at no more than so many names in folders; what is left of them is 0 once they were too few.
+pub(crate) fn find_within(dir: &Path, glob: &str, names_left: &mut usize) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for pattern in alternatives(glob) {
         let mut paths = vec![dir.to_path_buf()];
         for part in pattern.split('/') {
-            paths = paths.iter().flat_map(|path| step(path, part)).collect();
+            paths = paths.iter().flat_map(|path| step(path, part, names_left)).collect();
         }
         found.append(&mut paths);
     }
     found
 }
 
-fn step(dir: &Path, part: &str) -> Vec<PathBuf> {
+fn step(dir: &Path, part: &str, names_left: &mut usize) -> Vec<PathBuf> {
     if !part.contains('*') {
         let path = dir.join(part);
         return if path.exists() { vec![path] } else { Vec::new() };
@@ -82,6 +88,11 @@ fn step(dir: &Path, part: &str) -> Vec<PathBuf> {
     };
     let mut paths: Vec<PathBuf> = entries
         .take(NAMES_MAX)
+        .take_while(|_| {
+            let is_left = *names_left > 0;
+            *names_left = names_left.saturating_sub(1);
+            is_left
+        })
         .flatten()
         .filter(|entry| matches(&entry.file_name().to_string_lossy(), part))
         .map(|entry| entry.path())

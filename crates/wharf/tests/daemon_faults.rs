@@ -297,7 +297,7 @@ fn why_the_daemon_does_not_start_reaches_the_command() {
     let output = home.run(&["port"]);
     assert_eq!(output.status.code(), Some(7));
     let said = text(&output.stderr);
-    assert!(said.contains("schema version 77, this wharf knows 4"), "{said}");
+    assert!(said.contains("schema version 77, this wharf knows 5"), "{said}");
 
     std::fs::remove_file(&home.paths.database).unwrap();
     std::fs::create_dir(&home.paths.socket).unwrap();

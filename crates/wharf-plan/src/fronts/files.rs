@@ -11,6 +11,12 @@ use crate::folder;
 const FILES_MAX: usize = 200;
 const DEPTH_MAX: usize = 16;
 
+/// How much text all of it may come to, that which is read or filled in again counted again, in bytes.
+const TEXT_MAX: usize = 8 << 20;
+
+/// How many names in folders are looked at for the patterns of includes.
+const NAMES_MAX: usize = 10_000;
+
 /// What has been read so far.
 pub(super) struct Files {
     /// Whether other files are read at all.
@@ -18,6 +24,8 @@ pub(super) struct Files {
     /// Those that were read.
     pub(super) read: Vec<PathBuf>,
     depth: usize,
+    text_left: usize,
+    names_left: usize,
 }
 
 /// Why nothing was included.
@@ -26,12 +34,20 @@ pub(super) enum Missing {
     Absent,
     /// Its name holds what only the program itself knows.
     Variable,
+    /// Patterns have been asked for more than is looked at.
+    TooMany,
 }
 
 impl Files {
     /// With what lies on this machine.
     pub(super) fn new() -> Files {
-        Files { is_alone: false, read: Vec::new(), depth: 0 }
+        Files {
+            is_alone: false,
+            read: Vec::new(),
+            depth: 0,
+            text_left: TEXT_MAX,
+            names_left: NAMES_MAX,
+        }
     }
 
     /// The text alone.
@@ -55,21 +71,36 @@ impl Files {
         }
         let text = folder::text(path)
             .map_err(|source| PlanError::UnreadableFile { path: path.to_path_buf(), source })?;
+        self.spend(text.as_ref().map_or(0, String::len), &Place::new(path, 1))?;
         if text.is_some() && !self.read.iter().any(|known| known == path) {
             self.read.push(path.to_path_buf());
         }
         Ok(text)
     }
 
+    /// Takes so many bytes of text off what all of it may come to.
+    pub(super) fn spend(&mut self, bytes: usize, place: &Place) -> Result<(), PlanError> {
+        let left = self.text_left.checked_sub(bytes);
+        let Some(left) = left else {
+            let why = format!("all that it includes is more than {} MiB of text", TEXT_MAX >> 20);
+            return Err(place.wrong(why));
+        };
+        self.text_left = left;
+        Ok(())
+    }
+
     /// The files that an include names, each of which is then read between [`Files::enter`] and [`Files::leave`].
-    pub(super) fn named(&self, pattern: &str, beside: &Path) -> Result<Vec<PathBuf>, Missing> {
+    pub(super) fn named(&mut self, pattern: &str, beside: &Path) -> Result<Vec<PathBuf>, Missing> {
         if self.is_alone || pattern.is_empty() || pattern.contains(['$', '{', '\\', '\0']) {
             return Err(Missing::Variable);
         }
         let mut found = match pattern.strip_prefix('/') {
-            Some(path) => folder::find(Path::new("/"), path),
-            None => folder::find(beside, pattern),
+            Some(path) => folder::find_within(Path::new("/"), path, &mut self.names_left),
+            None => folder::find_within(beside, pattern, &mut self.names_left),
         };
+        if self.names_left == 0 {
+            return Err(Missing::TooMany);
+        }
         found.retain(|path| path.is_file());
         match found.is_empty() && !pattern.contains('*') {
             true => Err(Missing::Absent),
@@ -99,6 +130,7 @@ impl Missing {
     pub(super) fn why(&self) -> &'static str {
         match self {
             Missing::Absent => "there is no such file",
+            Missing::TooMany => "its pattern asks for more files than are looked at",
             Missing::Variable => "which file that is cannot be told from here",
         }
     }

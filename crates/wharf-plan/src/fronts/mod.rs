@@ -137,6 +137,14 @@ fn path_of(text: &str) -> Option<String> {
 struct Exact(Vec<Route>);
 
 impl Exact {
+    fn add(&mut self, route: Route) -> Result<(), PlanError> {
+        if self.0.len() >= ROUTES_MAX {
+            return Err(route.place.wrong(format!("more than {ROUTES_MAX} routes are not read")));
+        }
+        self.0.push(route);
+        Ok(())
+    }
+
     /// Tells of those that stand alone.
     fn settle(self, front: &mut Front) {
         for route in self.0 {

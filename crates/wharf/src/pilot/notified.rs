@@ -4,6 +4,7 @@
 //! processes it is does not matter (`systemd-notify` is a process of its own, and gone at once).
 
 use std::cell::RefCell;
+use std::os::unix::net;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
@@ -23,7 +24,8 @@ type Waiting = Rc<RefCell<Option<oneshot::Sender<String>>>>;
 #[derive(Debug)]
 pub(super) struct Notified {
     path: PathBuf,
-    socket: Rc<UnixDatagram>,
+    /// The same socket, asked without the runtime, which learns only later what has come.
+    socket: net::UnixDatagram,
     waiting: Waiting,
     reader: JoinHandle<()>,
 }
@@ -34,13 +36,18 @@ impl Notified {
     /// # Errors
     /// There is no room for it, or its path is longer than the system takes.
     pub(super) fn open(path: PathBuf) -> Result<Notified, Report> {
-        let socket = UnixDatagram::bind(&path).map_err(|error| {
+        let opened = net::UnixDatagram::bind(&path).and_then(|socket| {
+            socket.set_nonblocking(true)?;
+            let read = UnixDatagram::from_std(socket.try_clone()?)?;
+            Ok((socket, read))
+        });
+        let (socket, to_read) = opened.map_err(|error| {
             let what =
                 format!("the socket for `ready = \"notify\"` cannot be made at {}", path.display());
             Report::new(Code::Failed, what).because(&error)
         })?;
-        let (socket, waiting) = (Rc::new(socket), Waiting::default());
-        let reader = tokio::task::spawn_local(read(socket.clone(), waiting.clone()));
+        let waiting = Waiting::default();
+        let reader = tokio::task::spawn_local(read(to_read, waiting.clone()));
         Ok(Notified { path, socket, waiting, reader })
     }
 
@@ -52,7 +59,7 @@ impl Notified {
     /// Waits for the word of the next launch: what an earlier one has said does not count.
     pub(super) fn await_ready(&self) -> oneshot::Receiver<String> {
         let mut buffer = [0; MESSAGE_MAX];
-        while self.socket.try_recv(&mut buffer).is_ok() {}
+        while self.socket.recv(&mut buffer).is_ok() {}
         let (tell, told) = oneshot::channel();
         *self.waiting.borrow_mut() = Some(tell);
         told
@@ -67,7 +74,7 @@ impl Drop for Notified {
     }
 }
 
-async fn read(socket: Rc<UnixDatagram>, waiting: Waiting) {
+async fn read(socket: UnixDatagram, waiting: Waiting) {
     let mut buffer = [0; MESSAGE_MAX];
     while let Ok(length) = socket.recv(&mut buffer).await {
         if says_ready(&buffer[..length])

@@ -66,6 +66,7 @@ impl<'a> Imports<'a> {
             return Err(place.wrong(format!("imports lie more than {DEPTH_MAX} deep")));
         }
         if let Some(snippet) = self.snippets.get(what) {
+            self.files.spend(snippet.iter().map(size).sum(), &place)?;
             let snippet = snippet.iter().map(|line| filled(line, arguments)).collect();
             out.extend(self.resolve(snippet)?);
         } else {
@@ -102,6 +103,13 @@ fn snippet(line: &Line) -> Option<String> {
     let [name] = line.words.as_slice() else { return None };
     let name = name.strip_prefix('(')?.strip_suffix(')')?;
     line.block.is_some().then(|| name.to_owned())
+}
+
+/// About how much memory a line takes, in bytes.
+fn size(line: &Line) -> usize {
+    let words: usize = line.words.iter().map(|word| word.len() + size_of::<String>()).sum();
+    let inner = line.block.iter().flatten().map(size).sum::<usize>();
+    size_of::<Line>() + words + inner
 }
 
 /// A line with the words of an import in the place of `{args[0]}`.

@@ -15,6 +15,9 @@ use imports::Imports;
 use lines::{Line, lines};
 use matcher::Matcher;
 
+/// How many paths of several matchers together are looked at.
+const PATHS_MAX: usize = 200;
+
 /// What changes answers and has no word of wharf's.
 const LEFT: &[&str] = &[
     "abort",
@@ -227,7 +230,7 @@ impl Whole {
                 };
                 match is_prefix {
                     true => self.front.add(route)?,
-                    false => self.exact.0.push(route),
+                    false => self.exact.add(route)?,
                 }
             }
         }
@@ -246,17 +249,38 @@ impl Scope {
             }
             Some(Matcher::Below(host)) => scope.hosts = vec![(Some(host), true)],
             Some(Matcher::Paths(paths)) => {
-                let is_within = |(path, _): &(String, bool)| match &self.paths {
-                    None => true,
-                    Some(outer) => outer
-                        .iter()
-                        .any(|(outer, all)| path == outer || (*all && path.starts_with(outer))),
+                let both = match &self.paths {
+                    None => paths,
+                    Some(outer) => of_both(outer, &paths),
                 };
-                scope.paths = Some(paths.into_iter().filter(is_within).collect());
+                if both.is_empty() {
+                    scope.why = Some("no request is of all the matchers that stand around it");
+                }
+                scope.paths = Some(both);
             }
         }
         scope
     }
+}
+
+/// The paths that are of both: of each two the one that lies below the other.
+fn of_both(outer: &[(String, bool)], inner: &[(String, bool)]) -> Vec<(String, bool)> {
+    let below = |(path, all): &(String, bool), (above, all_above): &(String, bool)| {
+        if path == above {
+            return Some((path.clone(), *all && *all_above));
+        }
+        (*all_above && path.starts_with(above.as_str())).then(|| (path.clone(), *all))
+    };
+    let mut both = Vec::new();
+    for one in outer {
+        let with = inner.iter().filter_map(|other| below(other, one).or_else(|| below(one, other)));
+        for path in with {
+            if !both.contains(&path) && both.len() < PATHS_MAX {
+                both.push(path);
+            }
+        }
+    }
+    both
 }
 
 /// The host of a site's address; `None` where it is no single one.

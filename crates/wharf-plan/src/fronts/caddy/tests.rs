@@ -121,3 +121,25 @@ proptest! {
         let _ = of_text(Path::new("Caddyfile"), &text);
     }
 }
+
+#[test]
+fn of_two_matchers_the_narrower_one_counts_and_what_is_of_neither_is_told() {
+    let site = |inner: &str| {
+        format!("shop.test {{\n handle /api/* {{\n  reverse_proxy {inner} :9000\n }}\n}}\n")
+    };
+    let api = ["shop.test/api http://localhost:9000".to_owned()];
+    for inner in ["", "/*", "/api/*", "/a*"] {
+        assert_eq!(routes(&site(inner)), api, "{inner}");
+    }
+    assert_eq!(routes(&site("/api/v1/*")), ["shop.test/api/v1 http://localhost:9000"]);
+    assert!(routes(&site("/other/*")).is_empty());
+    assert_eq!(left(&site("/other/*")).len(), 1);
+}
+
+#[test]
+fn a_small_file_does_not_become_a_large_one() {
+    let snippet = format!("(big) {{\n respond {}\n}}\n", "x".repeat(50_000));
+    let text = format!("{snippet}shop.test {{\n{}}}\n", " import big\n".repeat(10_000));
+    let refused = of_text(Path::new("Caddyfile"), &text).unwrap_err().to_string();
+    assert!(refused.contains("more than 8 MiB of text"), "{refused}");
+}

@@ -29,6 +29,7 @@ const LEFT: &[&str] = &[
     "scgi_pass",
     "memcached_pass",
     "deny",
+    "limit_except",
     "limit_req",
     "perl",
     "js_content",
@@ -246,7 +247,7 @@ impl Whole {
                 place: directive.place.clone(),
             };
             match at.is_some_and(|at| at.is_exact) {
-                true => self.exact.0.push(route),
+                true => self.exact.add(route)?,
                 false => self.front.add(route)?,
             }
         }

@@ -90,3 +90,37 @@ proptest! {
         let _ = of_text(Path::new("nginx.conf"), &text);
     }
 }
+
+#[test]
+fn exact_paths_are_bounded_as_all_routes_are() {
+    let names: String = (0..200).map(|number| format!(" n{number}.test")).collect();
+    let locations: String = (0..200)
+        .map(|number| format!("location = /{number} {{ proxy_pass http://127.0.0.1:9000; }}\n"))
+        .collect();
+    let text = format!("http {{ server {{ server_name{names};\n{locations} }} }}");
+    let refused = of_text(Path::new("nginx.conf"), &text).unwrap_err().to_string();
+    assert!(refused.contains("more than 2000 routes"), "{refused}");
+}
+
+#[test]
+fn a_pattern_that_walks_the_disk_is_told_and_not_followed() {
+    let folder = tempfile::tempdir().unwrap();
+    for number in 0..150 {
+        let inner = folder.path().join(format!("d{number}"));
+        std::fs::create_dir(&inner).unwrap();
+        for number in 0..150 {
+            std::fs::write(inner.join(format!("{number}.conf")), "").unwrap();
+        }
+    }
+    let file = folder.path().join("nginx.conf");
+    std::fs::write(&file, "http { include */*.conf; }").unwrap();
+    let front = read(&file).unwrap();
+    assert!(front.left.iter().any(|left| left.why.contains("asks for more files")), "{front:?}");
+}
+
+#[test]
+fn what_keeps_methods_out_is_told() {
+    let text = "http { server { server_name a.test; location /api/ { limit_except GET { deny all; } \
+                proxy_pass http://127.0.0.1:9000/api/; } } }";
+    assert!(left(text).iter().any(|(what, _)| what.contains("limit_except")), "{:?}", left(text));
+}
